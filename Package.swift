@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+]
+
+/// A module of one layer; `layer` is its folder below Sources.
+func module(_ name: String, in layer: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)", swiftSettings: settings)
+}
+
+/// The tests of one module, below Tests.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: settings)
+}
+
+/// A C library: module map and shim header below Sources/CLibraries.
+func cLibrary(_ name: String, pkgConfig: String? = nil, apt: String? = nil) -> Target {
+  .systemLibrary(
+    name: name, path: "Sources/CLibraries/\(name)", pkgConfig: pkgConfig,
+    providers: apt.map { [.apt([$0])] })
+}
+
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let cLibraries: [Target] = [
+  cLibrary("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
+  cLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+  cLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
+  cLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
+  cLibrary("CLinux"),
+]
+
+let base: [Target] = [
+  module("VaultModel", in: "Base", []),
+  module("VaultConfiguration", in: "Base", ["VaultModel"]),
+  module("VaultSystem", in: "Base", ["VaultModel", "CLinux", system]),
+  module("VaultCrypto", in: "Base", ["VaultModel", "COpenSSL", "CXXHash"]),
+  module("VaultCompression", in: "Base", ["CLZ4"]),
+]
+
+let engine: [Target] = [
+  module("VaultScheduler", in: "Engine", ["VaultModel"]),
+  module("VaultProtocol", in: "Engine", ["VaultModel", "VaultCrypto", "VaultCompression"]),
+  module("VaultSession", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol"]),
+  module("VaultDevice", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol"]),
+  module("VaultFileSet", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol"]),
+  module("VaultCatalog", in: "Engine", ["VaultModel", "VaultSystem", "CSQLite"]),
+]
+
+let roles: [Target] = [
+  module("Director", in: "Roles", ["VaultModel", "VaultSystem", "VaultScheduler", "VaultProtocol", "VaultSession", "VaultCatalog"]),
+  module("StorageDaemon", in: "Roles", ["VaultModel", "VaultSystem", "VaultProtocol", "VaultSession", "VaultDevice"]),
+  module(
+    "FileDaemon", in: "Roles",
+    ["VaultModel", "VaultSystem", "VaultCrypto", "VaultCompression", "VaultProtocol", "VaultSession", "VaultFileSet"]),
+  module(
+    "Local", in: "Roles",
+    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultSession", "VaultCatalog", "VaultDevice",
+      "Director", "StorageDaemon", "FileDaemon"]),
+  module("VolumeTools", in: "Roles", ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultCatalog", "VaultDevice"]),
+]
+
+let program: [Target] = [
+  .executableTarget(
+    name: "vault", dependencies: ["VaultModel", "VaultSystem", "Local", "VolumeTools", arguments], path: "Sources/vault", swiftSettings: settings)
+]
+
+let testTargets: [Target] = []
+
+let package = Package(
+  name: "vault",
+  products: [.executable(name: "vault", targets: ["vault"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+  ],
+  targets: cLibraries + base + engine + roles + program + testTargets
+)

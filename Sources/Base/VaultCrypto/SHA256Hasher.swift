@@ -1,0 +1,51 @@
+import COpenSSL
+import VaultModel
+
+/// A SHA-256 computation that is used again for one content after another.
+///
+/// One hasher belongs to one thread; it allocates once, at `init`.
+package struct SHA256Hasher: ~Copyable {
+  private let algorithm: OpaquePointer
+  private let context: OpaquePointer
+
+  /// - Throws: `CryptoError` when the library has no SHA-256 or no memory.
+  package init() throws(CryptoError) {
+    guard let algorithm = EVP_MD_fetch(nil, "SHA256", nil) else { throw CryptoError.fromLibrary("EVP_MD_fetch") }
+    guard let context = EVP_MD_CTX_new() else {
+      EVP_MD_free(algorithm)
+      throw CryptoError.fromLibrary("EVP_MD_CTX_new")
+    }
+    self.algorithm = algorithm
+    self.context = context
+  }
+
+  deinit {
+    EVP_MD_CTX_free(context)
+    EVP_MD_free(algorithm)
+  }
+
+  /// Begins a new digest; what was added before is forgotten.
+  package mutating func begin() throws(CryptoError) {
+    guard EVP_DigestInit_ex2(context, algorithm, nil) == 1 else { throw CryptoError.fromLibrary("EVP_DigestInit_ex2") }
+  }
+
+  /// Adds bytes to the digest.
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) throws(CryptoError) {
+    guard let base = bytes.baseAddress, bytes.count > 0 else { return }
+    guard EVP_DigestUpdate(context, base, bytes.count) == 1 else { throw CryptoError.fromLibrary("EVP_DigestUpdate") }
+  }
+
+  /// Ends the digest; `begin` comes before the next one.
+  package mutating func finish() throws(CryptoError) -> Digest256 {
+    var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    var length: UInt32 = 0
+    let finished = withUnsafeMutableBytes(of: &words) { out in
+      EVP_DigestFinal_ex(context, out.baseAddress?.assumingMemoryBound(to: UInt8.self), &length)
+    }
+    guard finished == 1, length == 32 else { throw CryptoError.fromLibrary("EVP_DigestFinal_ex") }
+    return Digest256(
+      words: (
+        UInt64(bigEndian: words.0), UInt64(bigEndian: words.1), UInt64(bigEndian: words.2), UInt64(bigEndian: words.3)
+      ))
+  }
+}

@@ -1,0 +1,81 @@
+/// Whether a volume takes more data.
+package enum VolumeStatus: String, Sendable, CaseIterable {
+  case append = "Append"
+  case full = "Full"
+  /// A write, sync or close failed, or recovery met damage: nothing more is appended.
+  case error = "Error"
+}
+
+/// Where a block is on a volume: on disk file 0 and offset / 4096, on tape the drive's numbers.
+package struct BlockAddress: Hashable, Comparable, Sendable {
+  package var file: UInt32
+  package var block: UInt32
+
+  package init(file: UInt32 = 0, block: UInt32) {
+    self.file = file
+    self.block = block
+  }
+
+  package static func < (left: BlockAddress, right: BlockAddress) -> Bool {
+    (left.file, left.block) < (right.file, right.block)
+  }
+}
+
+/// A volume as its label and the catalog know it.
+package struct Volume: Hashable, Sendable {
+  package var identifier: UniqueIdentifier
+  /// The file's name: `vol-0001`, only `[a-z0-9.-]`.
+  package var name: String
+  package var status: VolumeStatus
+  /// The end in 4 KiB units that the catalog has acknowledged; what lies before it is never cut.
+  package var end: BlockAddress
+  package var labeled: Timestamp
+
+  package init(
+    identifier: UniqueIdentifier, name: String, status: VolumeStatus, end: BlockAddress, labeled: Timestamp
+  ) {
+    self.identifier = identifier
+    self.name = name
+    self.status = status
+    self.end = end
+    self.labeled = labeled
+  }
+}
+
+/// Whether a group holds content or attributes.
+package enum GroupKind: UInt8, Sendable {
+  case data = 1
+  case attributes = 2
+  case commit = 3
+}
+
+/// Where one record group of a session lies.
+package struct GroupLocation: Hashable, Sendable {
+  package var group: UInt64
+  package var kind: GroupKind
+  /// The index of the first entry whose content or record is in the group.
+  package var firstEntry: UInt64
+  /// Where in that entry's content the group begins.
+  package var firstOffset: UInt64
+  package var volume: UniqueIdentifier
+  /// The block that holds the group.
+  package var block: BlockAddress
+  /// The group's length on the volume, header included.
+  package var storedLength: UInt32
+  /// The length of the group's records before compression.
+  package var rawLength: UInt32
+
+  package init(
+    group: UInt64, kind: GroupKind, firstEntry: UInt64, firstOffset: UInt64, volume: UniqueIdentifier,
+    block: BlockAddress, storedLength: UInt32, rawLength: UInt32
+  ) {
+    self.rawLength = rawLength
+    self.group = group
+    self.kind = kind
+    self.firstEntry = firstEntry
+    self.firstOffset = firstOffset
+    self.volume = volume
+    self.block = block
+    self.storedLength = storedLength
+  }
+}

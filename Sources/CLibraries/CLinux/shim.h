@@ -1,0 +1,45 @@
+#pragma once
+/* No _GNU_SOURCE here: Swift's own Glibc module is built without it, and some structs differ with it. What only
+ * _GNU_SOURCE declares is therefore reached by its system call or its documented constant. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <linux/stat.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/types.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+enum {
+  VAULT_O_NOATIME = __O_NOATIME,
+  VAULT_O_PATH = __O_PATH,
+  VAULT_O_DIRECT = __O_DIRECT,
+  VAULT_F_OFD_GETLK = 36,
+  VAULT_F_OFD_SETLK = 37,
+  VAULT_AT_EMPTY_PATH = 0x1000,
+  VAULT_AT_NO_AUTOMOUNT = 0x800,
+};
+
+/* Variadic in C, so Swift does not import it. */
+static inline int vault_openat(int at, const char *path, int flags, mode_t mode) { return openat(at, path, flags, mode); }
+static inline int vault_fcntl_lock(int fd, int command, struct flock *lock) { return fcntl(fd, command, lock); }
+static inline int vault_fcntl_int(int fd, int command, int value) { return fcntl(fd, command, value); }
+/* Declared only for _GNU_SOURCE, or by no libc at all. */
+static inline int vault_statx(int at, const char *path, int flags, unsigned mask, struct statx *out) { return (int)syscall(SYS_statx, at, path, flags, mask, out); }
+static inline long vault_openat2(int at, const char *path, struct open_how *how) { return syscall(SYS_openat2, at, path, how, sizeof *how); }
+static inline long vault_getdents64(int fd, void *buffer, size_t count) { return syscall(SYS_getdents64, fd, buffer, count); }
+static inline int vault_renameat2(int from, const char *old_name, int to, const char *new_name, unsigned flags) { return (int)syscall(SYS_renameat2, from, old_name, to, new_name, flags); }
+static inline int vault_syncfs(int fd) { return (int)syscall(SYS_syncfs, fd); }
+static inline int vault_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+static inline uint64_t vault_device_make(unsigned major, unsigned minor) { return gnu_dev_makedev(major, minor); }
+/* A macro over a thread-local. */
+static inline int vault_errno(void) { return errno; }

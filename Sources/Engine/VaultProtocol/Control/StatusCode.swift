@@ -1,0 +1,80 @@
+import VaultModel
+
+/// The four-digit codes that begin every reply; the registry in vault-protocol(7).
+package enum StatusCode: UInt16, Sendable, CaseIterable {
+  case directorOK = 1000
+  /// A line or frame of progress or listing follows until the final code.
+  case directorRefused = 1999
+  case fileDaemonOK = 2000
+  case fileDaemonFailed = 2999
+  case storageOK = 3000
+  case readTicket = 3100
+  case endOfVolume = 3201
+  case endOfFile = 3401
+  case volumeBusy = 3502
+  case volumeNotMounted = 3503
+  case invalidTicket = 3504
+  case sessionAborted = 3505
+  case storageRefused = 3999
+
+  /// What the code says, as the registry lists it.
+  package var meaning: String {
+    switch self {
+    case .directorOK: "the director did what was asked"
+    case .directorRefused: "the director refused or failed; the exit status and the reason follow"
+    case .fileDaemonOK: "the file daemon did what was asked"
+    case .fileDaemonFailed: "the file daemon refused or failed; the exit status and the reason follow"
+    case .storageOK: "the storage daemon did what was asked"
+    case .readTicket: "a read session is open; its ticket follows"
+    case .endOfVolume: "a block beyond the last on the volume was asked for"
+    case .endOfFile: "a block beyond the last in the file was asked for"
+    case .volumeBusy: "too many sessions are open, or one conflicts with this one"
+    case .volumeNotMounted: "the volume is missing or cannot be appended to"
+    case .invalidTicket: "the ticket is unknown, closed or another connection's"
+    case .sessionAborted: "the session was aborted or is not on the volume"
+    case .storageRefused: "the storage daemon refused or failed; the exit status and the reason follow"
+    }
+  }
+}
+
+/// A reply: a code, words, and fields.
+package struct Reply: Hashable, Sendable {
+  package var code: StatusCode
+  package var line: ControlLine
+
+  package init(_ code: StatusCode, _ text: String = "OK", fields: [ControlLine.Field] = []) {
+    self.code = code
+    line = ControlLine("\(code.rawValue) \(text)", fields: fields)
+  }
+
+  /// A refusal with the error's words and exit status.
+  package init(_ code: StatusCode, refusing error: any DescribedError) {
+    self.init(code, "Failed")
+    line.set("status", Int(error.exitStatus.rawValue))
+    line.set("reason", error.description)
+  }
+
+  /// Reads a reply from a line.
+  package init(_ line: ControlLine) throws(ControlError) {
+    let digits = line.verb.prefix(4)
+    guard digits.count == 4, let number = UInt16(digits), let code = StatusCode(rawValue: number) else {
+      throw ControlError(.malformedLine, line: line.verb)
+    }
+    self.code = code
+    self.line = line
+  }
+}
+
+/// A peer's refusal, in the peer's words.
+package struct PeerRefusal: DescribedError, Hashable {
+  package let code: StatusCode
+  package let exitStatus: ExitStatus
+  package let description: String
+
+  package init(_ reply: Reply) {
+    code = reply.code
+    let number = reply.line["status"]?.text.flatMap { Int32($0) }
+    exitStatus = number.flatMap { ExitStatus(rawValue: $0) } ?? .unreachable
+    description = reply.line["reason"]?.text ?? "The peer answered \(reply.code.rawValue): \(reply.code.meaning)."
+  }
+}

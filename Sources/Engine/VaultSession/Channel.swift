@@ -1,0 +1,259 @@
+import Synchronization
+import VaultModel
+import VaultProtocol
+import VaultSystem
+
+/// A conversation over a transport: lines and frames in both directions, for tasks and for plain threads.
+///
+/// One task or thread receives at a time; sends of several are kept whole by a lock. Threads use the calls without `async`, which block;
+/// tasks of the cooperative pool use the `async` ones, which wait by continuation.
+package final class Channel: @unchecked Sendable {
+  // `buffer`, `start` and `end` belong to the one receiver.
+  package let transport: any Transport
+  private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: ControlLine.byteLimit, alignment: 16)
+  private var start = 0
+  private var end = 0
+  private let received = Monitor()
+  private let sendable = Monitor()
+  private let sending = SendLock()
+
+  package init(_ transport: any Transport) { self.transport = transport }
+  deinit { buffer.deallocate() }
+
+  /// Ends the conversation: whoever waits in it, here or at the peer, is woken.
+  package func close() { transport.close() }
+
+  private func malformed(_ error: any Error) -> TransportError {
+    TransportError(.malformed("\(error)"), peer: transport.peer)
+  }
+
+  // MARK: Lines
+
+  /// A line out of the buffer; nil when more bytes are needed.
+  private func bufferedLine() throws(TransportError) -> ControlLine? {
+    let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<end])
+    guard let feed = bytes.firstIndex(of: 0x0a) else {
+      if bytes.count == ControlLine.byteLimit { throw malformed(ControlError(.lineTooLong, line: "")) }
+      return nil
+    }
+    start += feed + 1
+    do { return try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: bytes[..<feed])) } catch {
+      throw malformed(error)
+    }
+  }
+
+  /// Moves what is left to the buffer's beginning and receives more.
+  ///
+  /// - Returns: nil when nothing is there now; 0 at the end of the stream.
+  private func refill() throws(TransportError) -> Int? {
+    if start > 0 {
+      let rest = UnsafeRawBufferPointer(rebasing: buffer[start..<end])
+      buffer.copyMemory(from: rest)
+      end -= start
+      start = 0
+    }
+    let room = UnsafeMutableRawBufferPointer(rebasing: buffer[end...])
+    guard let count = try transport.receive(into: room) else { return nil }
+    end += count
+    return count
+  }
+
+  /// The next line, waiting by continuation; nil when the peer ended the stream between lines.
+  package func receiveLine() async throws -> ControlLine? {
+    while true {
+      if let line = try bufferedLine() { return line }
+      guard let count = try refill() else {
+        try await waitReceivable()
+        continue
+      }
+      if count == 0 {
+        if start == end { return nil }
+        throw TransportError(.closed, peer: transport.peer)
+      }
+    }
+  }
+
+  /// Sends a line whole, waiting by continuation.
+  package func sendLine(_ line: ControlLine) async throws { try await sendAll(line.encoded()) }
+  package func sendReply(_ reply: Reply) async throws { try await sendLine(reply.line) }
+
+  /// The reply to what was asked, refusals included.
+  package func receiveReply() async throws -> Reply {
+    guard let line = try await receiveLine() else { throw TransportError(.closed, peer: transport.peer) }
+    do { return try Reply(line) } catch { throw malformed(error) }
+  }
+
+  /// Asks and waits for a reply with one of the codes that mean success.
+  @discardableResult
+  package func request(_ line: ControlLine, frame: (kind: FrameKind, payload: [UInt8])? = nil, expecting: StatusCode...)
+    async throws -> Reply
+  {
+    try await sendLine(line)
+    if let frame { try await sendFrame(frame.kind, frame.payload) }
+    let reply = try await receiveReply()
+    guard expecting.contains(reply.code) else { throw PeerRefusal(reply) }
+    return reply
+  }
+
+  // MARK: Frames of tasks
+
+  /// The next frame with its payload, waiting by continuation.
+  package func receiveFrame() async throws -> (kind: FrameKind, payload: [UInt8]) {
+    var header = [UInt8](repeating: 0, count: FrameHeader.byteCount)
+    try await receiveExactly(&header)
+    let parsed: FrameHeader
+    do { parsed = try header.withUnsafeBytes { try FrameHeader(decoding: $0) } } catch {
+      throw malformed(error)
+    }
+    var payload = [UInt8](repeating: 0, count: parsed.payloadLength)
+    try await receiveExactly(&payload)
+    return (parsed.kind, payload)
+  }
+
+  private func receiveExactly(_ bytes: inout [UInt8]) async throws {
+    var done = 0
+    while done < bytes.count {
+      let count = try bytes.withUnsafeMutableBytes { raw in
+        try takeSome(into: UnsafeMutableRawBufferPointer(rebasing: raw[done...]))
+      }
+      guard let count else {
+        try await waitReceivable()
+        continue
+      }
+      if count == 0 { throw TransportError(.closed, peer: transport.peer) }
+      done += count
+    }
+  }
+
+  /// Sends a small frame, waiting by continuation.
+  package func sendFrame(_ kind: FrameKind, _ payload: [UInt8]) async throws {
+    var bytes = [UInt8](repeating: 0, count: FrameHeader.byteCount)
+    bytes.withUnsafeMutableBytes { FrameHeader(kind: kind, payloadLength: payload.count).encode(into: $0) }
+    try await sendAll(bytes + payload)
+  }
+
+  private func sendAll(_ bytes: [UInt8]) async throws {
+    var done = 0
+    while done < bytes.count {
+      let count = try bytes.withUnsafeBytes { try transport.send(UnsafeRawBufferPointer(rebasing: $0[done...])) }
+      if let count {
+        done += count
+      } else {
+        try Task.checkCancellation()
+        await withCheckedContinuation { continuation in transport.whenSendable { continuation.resume() } }
+      }
+    }
+  }
+
+  /// Waits until something arrived; a cancelled task closes the conversation, so the wait ends.
+  private func waitReceivable() async throws {
+    try await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in transport.whenReceivable { continuation.resume() } }
+    } onCancel: {
+      transport.close()
+    }
+    if Task.isCancelled { throw TransportError(.cancelled, peer: transport.peer) }
+  }
+
+  // MARK: Threads
+
+  /// Takes from the line buffer first, then from the transport.
+  private func takeSome(into output: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int? {
+    guard start < end else { return try transport.receive(into: output) }
+    let count = min(end - start, output.count)
+    output.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[start..<start + count]))
+    start += count
+    return count
+  }
+
+  /// Fills `output`, blocking the thread.
+  package func receive(into output: UnsafeMutableRawBufferPointer) throws(TransportError) {
+    var done = 0
+    while done < output.count {
+      if let count = try takeSome(into: UnsafeMutableRawBufferPointer(rebasing: output[done...])) {
+        if count == 0 { throw TransportError(.closed, peer: transport.peer) }
+        done += count
+      } else {
+        blockUntilReceivable()
+      }
+    }
+  }
+
+  private func blockUntilReceivable() {
+    let ticket = received.ticket()
+    transport.whenReceivable { [received] in received.signal() }
+    received.wait(since: ticket)
+  }
+
+  /// Waits until something is there or a time passed, blocking the thread.
+  package func waitForBytes(nanoseconds: UInt64) -> Bool {
+    if start < end { return true }
+    let ticket = received.ticket()
+    transport.whenReceivable { [received] in received.signal() }
+    return received.wait(since: ticket, nanoseconds: nanoseconds)
+  }
+
+  /// The next frame's header, blocking the thread; its payload is received next.
+  package func receiveFrameHeader() throws(TransportError) -> FrameHeader {
+    var bytes: UInt64 = 0
+    let result = withUnsafeMutableBytes(of: &bytes) { raw -> Swift.Result<FrameHeader, TransportError> in
+      let space = UnsafeMutableRawBufferPointer(rebasing: raw[..<FrameHeader.byteCount])
+      do throws(TransportError) { try receive(into: space) } catch { return .failure(error) }
+      do throws(FormatError) {
+        return .success(try FrameHeader(decoding: UnsafeRawBufferPointer(space)))
+      } catch {
+        return .failure(malformed(error))
+      }
+    }
+    return try result.get()
+  }
+
+  /// The next line, blocking the thread.
+  package func receiveLineBlocking() throws(TransportError) -> ControlLine {
+    while true {
+      if let line = try bufferedLine() { return line }
+      guard let count = try refill() else {
+        blockUntilReceivable()
+        continue
+      }
+      if count == 0 { throw TransportError(.closed, peer: transport.peer) }
+    }
+  }
+
+  /// Sends a line whole, blocking the thread.
+  package func sendLineBlocking(_ line: ControlLine) throws {
+    try line.encoded().withUnsafeBytes { try sendParts($0, nil) }
+  }
+
+  /// Sends a frame whole, blocking the thread.
+  package func sendFrameBlocking(_ kind: FrameKind, _ payload: UnsafeRawBufferPointer) throws(TransportError) {
+    var header: UInt64 = 0
+    var failure: TransportError?
+    withUnsafeMutableBytes(of: &header) { raw in
+      let space = UnsafeMutableRawBufferPointer(rebasing: raw[..<FrameHeader.byteCount])
+      FrameHeader(kind: kind, payloadLength: payload.count).encode(into: space)
+      do throws(TransportError) { try sendParts(UnsafeRawBufferPointer(space), payload) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  private func sendParts(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer?) throws(TransportError) {
+    sending.lock()
+    defer { sending.unlock() }
+    try sendAllBlocking(first)
+    if let second { try sendAllBlocking(second) }
+  }
+
+  private func sendAllBlocking(_ bytes: UnsafeRawBufferPointer) throws(TransportError) {
+    var done = 0
+    while done < bytes.count {
+      if let count = try transport.send(UnsafeRawBufferPointer(rebasing: bytes[done...])) {
+        done += count
+      } else {
+        let ticket = sendable.ticket()
+        transport.whenSendable { [sendable] in sendable.signal() }
+        sendable.wait(since: ticket)
+      }
+    }
+  }
+}
