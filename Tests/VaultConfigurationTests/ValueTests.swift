@@ -1,0 +1,102 @@
+import Testing
+import VaultConfiguration
+import VaultModel
+
+@Suite struct ValueTests {
+  @Test(
+    arguments: [
+      ("0", 0), ("1", 1), ("512 b", 512), ("10G", 10 << 30), ("4095 MiB", 4_095 << 20), ("4095mib", 4_095 << 20),
+      ("1.5g", 3 << 29), ("1.000000001 K", 1_024), ("10 KB", 10_000), ("2tb", 2_000_000_000_000), ("1 P", 1 << 50),
+      (" 7 bytes ", 7), ("18446744073709551615", .max),
+    ] as [(String, UInt64)])
+  func readsSizes(text: String, bytes: UInt64) {
+    #expect(SizeText.parse(text) == bytes)
+  }
+
+  @Test(arguments: [
+    "", "G", "1X", "1 GG", "-1", "1.G", ".5G", "1.1234567891G", "18446744073709551616", "16384P", "1 G 2", "1e3",
+    "0x10", "1,5G",
+  ])
+  func refusesSizes(text: String) {
+    #expect(SizeText.parse(text) == nil)
+  }
+
+  @Test(
+    arguments: [
+      (0, "0"), (1, "1"), (1_024, "1 KiB"), (4_095 << 20, "4095 MiB"), (10 << 30, "10 GiB"), (1_025, "1025"),
+      (.max, "18446744073709551615"),
+    ] as [(UInt64, String)])
+  func rendersSizes(bytes: UInt64, text: String) {
+    #expect(SizeText.render(bytes) == text)
+    #expect(SizeText.parse(text) == bytes)
+  }
+
+  @Test(
+    arguments: [
+      ("3d", 259_200), ("30 days", 2_592_000), ("60 minutes", 3_600), ("90", 90), ("1 hour 30 min", 5_400),
+      ("1h30mi", 5_400),
+      ("2 weeks", 1_209_600), ("6 months", 15_552_000), ("1 year", 31_536_000), ("1.5 h", 5_400), ("1 Q", 7_862_400),
+      ("10 sec", 10),
+    ] as [(String, UInt64)])
+  func readsDurations(text: String, seconds: UInt64) {
+    #expect(DurationText.parse(text, bareUnit: .second) == seconds)
+  }
+
+  @Test(arguments: ["", "d", "5 m", "3 fortnights", "1 h 30", "-1 d", "99999999999999999 years", "1 d,"])
+  func refusesDurations(text: String) {
+    #expect(DurationText.parse(text, bareUnit: .second) == nil)
+  }
+
+  @Test func aNumberAloneNeedsAUnitWhereItSaysSo() {
+    #expect(DurationText.parse("90", bareUnit: .none) == nil)
+    #expect(DurationText.parse("90 s", bareUnit: .none) == 90)
+  }
+
+  @Test(
+    arguments: [
+      (0, 0, "1970-01-01T00:00:00Z"), (-1, 0, "1969-12-31T23:59:59Z"), (951_782_400, 0, "2000-02-29T00:00:00Z"),
+      (4_107_542_399, 0, "2100-02-28T23:59:59Z"), (4_107_542_400, 0, "2100-03-01T00:00:00Z"),
+      (-62_167_219_200, 0, "0000-01-01T00:00:00Z"), (253_402_300_799, 0, "9999-12-31T23:59:59Z"),
+    ] as [(Int64, UInt32, String)])
+  func rendersTimes(seconds: Int64, nanoseconds: UInt32, text: String) {
+    #expect(RFC3339.render(seconds: seconds, nanoseconds: nanoseconds, fractionDigits: 0) == text)
+  }
+
+  @Test func rendersTimesOfDamagedData() {
+    #expect(RFC3339.render(seconds: .max, nanoseconds: .max, fractionDigits: 9).hasSuffix("Z"))
+    #expect(RFC3339.render(seconds: .min, nanoseconds: 0, fractionDigits: 9).hasPrefix("-"))
+    #expect(RFC3339.render(Timestamp(nanoseconds: .min)) == "1677-09-21T00:12:43.145224192Z")
+    #expect(RFC3339.render(Timestamp(nanoseconds: -1)) == "1969-12-31T23:59:59.999999999Z")
+  }
+
+  @Test(
+    arguments: [
+      ("2026-01-31T12:00:00Z", 1_769_860_800_000_000_000, 1_000_000_000),
+      ("2026-01-31t12:00:00.5z", 1_769_860_800_500_000_000, 100_000_000),
+      ("2026-01-31 13:00:00.123456789+01:00", 1_769_860_800_123_456_789, 1),
+      ("2026-01-31T06:30:00-05:30", 1_769_860_800_000_000_000, 1_000_000_000),
+      ("2016-12-31T23:59:60Z", 1_483_228_799_999_999_999, 1),
+    ] as [(String, Int64, Int64)])
+  func readsTimes(text: String, nanoseconds: Int64, unit: Int64) {
+    #expect(RFC3339.parse(text)?.instant.nanoseconds == nanoseconds)
+    #expect(RFC3339.parse(text)?.unitNanoseconds == unit)
+  }
+
+  @Test(arguments: [
+    "", "2026-01-31", "2026-01-31T12:00Z", "2026-02-29T12:00:00Z", "2026-13-01T12:00:00Z", "2026-01-31T24:00:00Z",
+    "2026-01-31T12:00:61Z", "2026-01-31T12:00:00", "2026-01-31T12:00:00.Z", "2026-01-31T12:00:00.1234567890Z",
+    "2026-01-31T12:00:00+1:00", "2026-01-31T12:00:00Z ", "1600-01-31T12:00:00Z", "2300-01-31T12:00:00Z",
+    "2026-01-00T12:00:00Z",
+  ])
+  func refusesTimes(text: String) {
+    #expect(RFC3339.parse(text) == nil)
+  }
+
+  @Test func everyDayOfFourCenturiesComesBack() {
+    for day in stride(from: Int64(-146_097), through: 146_097, by: 1) {
+      let date = CalendarDate(daysSinceEpoch: day)
+      let again = CalendarDate(year: date.year, month: date.month, day: date.day)
+      #expect(again == date && again?.daysSinceEpoch == day)
+    }
+  }
+}
