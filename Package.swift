@@ -43,12 +43,12 @@ let base: [Target] = [
 ]
 
 let engine: [Target] = [
-  module("VaultScheduler", in: "Engine", ["VaultModel"]),
+  module("VaultScheduler", in: "Engine", ["VaultModel", "VaultConfiguration"]),
   module("VaultProtocol", in: "Engine", ["VaultModel", "VaultCrypto", "VaultCompression"]),
   module("VaultSession", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol"]),
   module("VaultDevice", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol"]),
   module("VaultFileSet", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol"]),
-  module("VaultCatalog", in: "Engine", ["VaultModel", "VaultSystem", "CSQLite"]),
+  module("VaultCatalog", in: "Engine", ["VaultModel", "CSQLite"]),
 ]
 
 let roles: [Target] = [
@@ -69,7 +69,10 @@ let program: [Target] = [
     name: "vault", dependencies: ["VaultModel", "VaultSystem", "Local", "VolumeTools", arguments], path: "Sources/vault", swiftSettings: settings)
 ]
 
-let testTargets: [Target] = []
+let testTargets: [Target] = [
+  tests("VaultConfigurationTests", ["VaultConfiguration", "VaultModel"]),
+  tests("VaultSchedulerTests", ["VaultScheduler", "VaultConfiguration", "VaultModel"]),
+]
 
 let package = Package(
   name: "vault",
