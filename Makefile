@@ -1,0 +1,82 @@
+# make            build the program          make test      run every test
+# make demo       see it work                make bench     measure it beside tar | lz4
+# make install PREFIX=/usr/local DESTDIR=    make lint      check the form of everything
+# make deps       install what is missing    make format    bring the Swift code into form
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+CC ?= cc
+
+PROGRAM := .build/release/vault
+FAULT_LIBRARY := .build/support/libfault.so
+# What building needs, then what the tests and the demonstration need.
+PACKAGES := build-essential pkg-config libssl-dev liblz4-dev libxxhash-dev libsqlite3-dev \
+  python3 rsync lz4 sqlite3 strace mandoc groff-base e2fsprogs mount
+
+.DEFAULT_GOAL := all
+.PHONY: all program deps test unit-test system-test demo bench install format lint clean
+
+all: deps program
+
+program:
+	@swift build -c release --static-swift-stdlib --product vault
+
+# Says and does nothing when nothing is missing.
+deps:
+	@command -v swift >/dev/null || { echo "Swift 6.3 is missing: https://www.swift.org/install/linux" >&2; exit 1; }
+	@missing=; \
+	if command -v dpkg-query >/dev/null; then \
+	  for package in $(PACKAGES); do \
+	    dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$package"; \
+	  done; \
+	fi; \
+	if [ -n "$$missing" ]; then \
+	  echo "Installing what is missing:$$missing"; \
+	  root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	  $$root apt-get update -q && \
+	  $$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+	fi
+
+test: deps
+	@python3 Tests/run.py </dev/null
+
+unit-test: deps
+	@python3 Tests/run.py unit </dev/null
+
+system-test: deps
+	@python3 Tests/run.py system </dev/null
+
+$(FAULT_LIBRARY): Tests/Support/fault.c
+	@mkdir -p $(@D)
+	@$(CC) -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $< -ldl -lpthread
+
+demo: all
+	@Tests/demo.sh $(PROGRAM)
+
+bench: all
+	@python3 bench/run.py
+
+install: program
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/vault
+	strip $(DESTDIR)$(PREFIX)/bin/vault
+	for page in man/*.[1-8]; do \
+	  section=$${page##*.}; install -d $(DESTDIR)$(PREFIX)/share/man/man$$section && \
+	  install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$$section/ || exit 1; \
+	done
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/vault/local
+	for unit in etc/systemd/*; do \
+	  sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' $$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} && \
+	  chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; \
+	done
+	install -m 644 etc/local/example.conf $(DESTDIR)$(SYSCONFDIR)/vault/local/example.conf
+
+format:
+	swift format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests
+
+lint:
+	@python3 Tests/run.py lint </dev/null
+
+clean:
+	rm -rf .build

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Runs the system tests, two at a time, and ends with a line `N passed, N failed`.
+
+usage: run.py [WORD...]    only tests whose name holds one of the words
+VAULT_BINARY names the program (default .build/release/vault), VAULT_JOBS the number of tests at a time,
+VAULT_KEEP=1 leaves the directories, VAULT_SEED the seed of everything random."""
+
+import importlib
+import multiprocessing
+import os
+import random
+import sys
+import time
+import traceback
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SUPPORT = os.path.join(os.path.dirname(HERE), "Support")
+sys.path[:0] = [HERE, SUPPORT]
+
+
+class Recorder(unittest.TestResult):
+    """The one outcome of one test."""
+
+    def __init__(self):
+        super().__init__()
+        self.state, self.text = "passed", ""
+
+    def set(self, state, text):
+        if self.state != "failed":
+            self.state = state
+            self.text = text
+        elif state == "failed":
+            self.text += "\n" + text
+
+    def addError(self, test, err):
+        self.set("failed", "".join(traceback.format_exception(*err)))
+
+    def addFailure(self, test, err):
+        self.addError(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        if err:
+            self.set("failed", f"{subtest}\n" + "".join(traceback.format_exception(*err)))
+
+    def addSkip(self, test, reason):
+        self.set("skipped", reason)
+
+
+def run_one(identity):
+    module, case, method = identity
+    test = getattr(importlib.import_module(module), case)(method)
+    recorder, begin = Recorder(), time.monotonic()
+    test.run(recorder)
+    return identity, recorder.state, recorder.text, getattr(test, "notes", []), time.monotonic() - begin
+
+
+def find(words):
+    found = []
+    for name in sorted(os.listdir(HERE)):
+        if not (name.startswith("test_") and name.endswith(".py")):
+            continue
+        module = importlib.import_module(name[:-3])
+        for case in vars(module).values():
+            if isinstance(case, type) and issubclass(case, unittest.TestCase) and case.__module__ == module.__name__:
+                for method in unittest.defaultTestLoader.getTestCaseNames(case):
+                    title = f"{name[5:-3]} {case.__name__} {method}"
+                    if not words or any(word in title for word in words):
+                        found.append((getattr(case, "weight", 1), (name[:-3], case.__name__, method)))
+    found.sort(key=lambda pair: -pair[0])
+    return [identity for _, identity in found]
+
+
+def main():
+    # Everything random grows from this, in the workers too.
+    os.environ.setdefault("VAULT_SEED", str(random.SystemRandom().randrange(1 << 31)))
+    import program
+    if not os.access(program.BINARY, os.X_OK):
+        print(f"no program at {program.BINARY}: run make first")
+        print("0 passed, 1 failed")
+        return 1
+    tests = find(sys.argv[1:])
+    print(f"system tests: {len(tests)}, seed VAULT_SEED={os.environ['VAULT_SEED']}, {program.BINARY}", flush=True)
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    width = int(os.environ.get("VAULT_JOBS", "2"))
+    with multiprocessing.get_context("fork").Pool(width, maxtasksperchild=1) as pool:
+        for identity, state, text, notes, seconds in pool.imap_unordered(run_one, tests):
+            counts[state] += 1
+            title = f"{identity[0][5:]}: {identity[2][5:].replace('_', ' ')}"
+            print(f"{'ok    ' if state == 'passed' else state.upper()} {seconds:6.1f} s  {title}", flush=True)
+            for note in notes:
+                print(f"           {note}")
+            if text:
+                print("           " + text.rstrip().replace("\n", "\n           "), flush=True)
+    if counts["skipped"]:
+        print(f"{counts['skipped']} skipped: their reasons are above")
+    print(f"{counts['passed']} passed, {counts['failed']} failed", flush=True)
+    return 1 if counts["failed"] or not tests else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
