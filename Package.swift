@@ -36,7 +36,7 @@ let cLibraries: [Target] = [
 
 let base: [Target] = [
   module("VaultModel", in: "Base", []),
-  module("VaultConfiguration", in: "Base", ["VaultModel"]),
+  module("VaultConfiguration", in: "Base", ["VaultModel", "VaultSystem", system]),
   module("VaultSystem", in: "Base", ["VaultModel", "CLinux", system]),
   module("VaultCrypto", in: "Base", ["VaultModel", "COpenSSL", "CXXHash"]),
   module("VaultCompression", in: "Base", ["CLZ4"]),
@@ -46,8 +46,8 @@ let engine: [Target] = [
   module("VaultScheduler", in: "Engine", ["VaultModel", "VaultConfiguration"]),
   module("VaultProtocol", in: "Engine", ["VaultModel", "VaultCrypto", "VaultCompression"]),
   module("VaultSession", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol"]),
-  module("VaultDevice", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol"]),
-  module("VaultFileSet", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol"]),
+  module("VaultDevice", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol", system]),
+  module("VaultFileSet", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol", system]),
   module("VaultCatalog", in: "Engine", ["VaultModel", "CSQLite"]),
 ]
 
@@ -59,17 +59,25 @@ let roles: [Target] = [
     ["VaultModel", "VaultSystem", "VaultCrypto", "VaultCompression", "VaultProtocol", "VaultSession", "VaultFileSet"]),
   module(
     "Local", in: "Roles",
-    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultSession", "VaultCatalog", "VaultDevice",
+    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultSession", "VaultCatalog", "VaultDevice", "VaultFileSet",
       "Director", "StorageDaemon", "FileDaemon"]),
   module("VolumeTools", in: "Roles", ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultCatalog", "VaultDevice"]),
 ]
 
 let program: [Target] = [
   .executableTarget(
-    name: "vault", dependencies: ["VaultModel", "VaultSystem", "Local", "VolumeTools", arguments], path: "Sources/vault", swiftSettings: settings)
+    name: "vault",
+    dependencies: [
+      "VaultModel", "VaultConfiguration", "VaultSystem", "VaultScheduler", "VaultSession", "Local", "VolumeTools", arguments,
+    ], path: "Sources/vault", swiftSettings: settings)
 ]
 
 let testTargets: [Target] = [
+  tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),
+  tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),
+  tests("vaultTests", ["vault", "Local", "VaultModel", "VaultScheduler", "VaultSystem"]),
+  tests("VaultProtocolTests", ["VaultProtocol", "VaultCrypto", "VaultModel"]),
+  tests("VaultCatalogTests", ["VaultCatalog", "VaultModel"]),
   tests("VaultConfigurationTests", ["VaultConfiguration", "VaultModel"]),
   tests("VaultSchedulerTests", ["VaultScheduler", "VaultConfiguration", "VaultModel"]),
 ]

@@ -27,6 +27,14 @@ package struct ByteReader {
     return Integer(littleEndian: value)
   }
 
+  /// A number that counts or indexes something: at most 2^63 − 1, so that databases and sums hold it.
+  @inline(__always)
+  package mutating func index() throws(FormatError) -> UInt64 {
+    let value: UInt64 = try integer()
+    guard value <= UInt64(Int64.max) else { throw error(.outOfBounds) }
+    return value
+  }
+
   /// The next `count` bytes, lent from the buffer.
   @inline(__always)
   package mutating func take(_ count: Int) throws(FormatError) -> UnsafeRawBufferPointer {

@@ -21,8 +21,8 @@ package enum EntryCodec {
 
   static func decode(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> Record {
     var reader = ByteReader(payload, "entry record")
-    let index: UInt64 = try reader.integer()
-    let directory: UInt64 = try reader.integer()
+    let index = try reader.index()
+    let directory = try reader.index()
     let typeNumber: UInt8 = try reader.integer()
     let formNumber: UInt8 = try reader.integer()
     let nameLength: UInt16 = try reader.integer()
@@ -78,7 +78,7 @@ package enum EntryCodec {
     case .own: return .own
     case .stored:
       let session = try reader.identifier()
-      let index: UInt64 = try reader.integer()
+      let index = try reader.index()
       return .stored(ContentIdentifier(session: session, index: index), try sealedContent(from: &reader))
     case .extents: return try decodeExtents(from: &reader)
     }
@@ -92,17 +92,19 @@ package enum EntryCodec {
     let count: UInt32 = try reader.integer()
     let digest = try reader.digest()
     guard let algorithm = DigestAlgorithm(rawValue: algorithmNumber), size <= UInt64(Int64.max),
-      Int(count) <= reader.remaining / 40
+      Int(count) <= reader.remaining / 40, flags < 8
     else { throw reader.error(.outOfBounds) }
     var extents: [Extent] = []
     extents.reserveCapacity(Int(count))
     for _ in 0..<count {
       let session = try reader.identifier()
-      let group: UInt64 = try reader.integer()
+      let group = try reader.index()
       let rawOffset: UInt32 = try reader.integer()
       let length: UInt32 = try reader.integer()
       let fileOffset: UInt64 = try reader.integer()
-      guard fileOffset <= size, UInt64(length) <= size - fileOffset else { throw reader.error(.outOfBounds) }
+      guard fileOffset <= size, UInt64(length) <= size - fileOffset,
+        UInt64(rawOffset) + UInt64(length) <= GroupLimits.rawLimit
+      else { throw reader.error(.outOfBounds) }
       extents.append(
         Extent(session: session, group: group, rawOffset: rawOffset, length: length, fileOffset: fileOffset))
     }

@@ -1,6 +1,6 @@
 import VaultModel
 
-/// The payloads of job, job end, summary, commit and label records; the byte tables are in vault-volume(5).
+/// The payloads of job, job end, commit and label records; the byte tables are in vault-volume(5).
 enum JobCodec {
   /// Paths asked for at most, and bytes of a string at most.
   private static let pathLimit = 65_536
@@ -16,24 +16,19 @@ enum JobCodec {
     ] { writer.integer(value) }
   }
 
-  static func counters(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> JobCounters {
-    var reader = ByteReader(payload, "summary record")
-    return try counters(from: &reader)
-  }
-
   private static func counters(from reader: inout ByteReader) throws(FormatError) -> JobCounters {
     var counters = JobCounters()
-    counters.entriesSeen = try reader.integer()
-    counters.regularFilesSeen = try reader.integer()
-    counters.bytesSeen = try reader.integer()
-    counters.new = try reader.integer()
-    counters.changed = try reader.integer()
-    counters.deleted = try reader.integer()
-    counters.unchanged = try reader.integer()
-    counters.bytesRead = try reader.integer()
-    counters.bytesSent = try reader.integer()
-    counters.bytesStored = try reader.integer()
-    counters.problems = try reader.integer()
+    counters.entriesSeen = try reader.index()
+    counters.regularFilesSeen = try reader.index()
+    counters.bytesSeen = try reader.index()
+    counters.new = try reader.index()
+    counters.changed = try reader.index()
+    counters.deleted = try reader.index()
+    counters.unchanged = try reader.index()
+    counters.bytesRead = try reader.index()
+    counters.bytesSent = try reader.index()
+    counters.bytesStored = try reader.index()
+    counters.problems = try reader.index()
     return counters
   }
 
@@ -121,7 +116,7 @@ enum JobCodec {
 
   static func commit(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> CommitRecord {
     var reader = ByteReader(payload, "commit record")
-    let number: UInt64 = try reader.integer()
+    let number = try reader.index()
     let high: UInt64 = try reader.integer()
     let low: UInt64 = try reader.integer()
     let count: UInt32 = try reader.integer()

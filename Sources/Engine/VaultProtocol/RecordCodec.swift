@@ -8,7 +8,6 @@ package enum Record {
   case seal(index: UInt64, SealedContent)
   case deletion(directory: UInt64, name: ByteString)
   case problem(directory: UInt64, name: ByteString, phase: ProblemPhase, errorNumber: Int32)
-  case summary(JobCounters)
   case job(JobDescription)
   case jobEnd(JobOutcome)
   case commit(CommitRecord)
@@ -108,14 +107,14 @@ package struct RecordReader {
     switch kind {
     case .directory:
       var reader = ByteReader(payload, "directory record")
-      let number: UInt64 = try reader.integer()
+      let number = try reader.index()
       let path = reader.takeRest()
       guard NameRules.isAbsolutePath(path) else { throw reader.error(.illegalName) }
       return .directory(number: number, path: path)
     case .entry: return try EntryCodec.decode(payload)
     case .contentData:
       var reader = ByteReader(payload, "content data record")
-      let index: UInt64 = try reader.integer()
+      let index = try reader.index()
       let offset: UInt64 = try reader.integer()
       let bytes = reader.takeRest()
       guard bytes.count > 0, bytes.count <= GroupLimits.contentDataLimit, offset <= UInt64(Int64.max) - UInt64(bytes.count)
@@ -123,16 +122,15 @@ package struct RecordReader {
       return .contentData(index: index, offset: offset, bytes)
     case .seal:
       var reader = ByteReader(payload, "seal record")
-      let index: UInt64 = try reader.integer()
+      let index = try reader.index()
       let content = try EntryCodec.sealedContent(from: &reader)
       guard reader.isAtEnd else { throw reader.error(.malformed) }
       return .seal(index: index, content)
     case .deletion:
       var reader = ByteReader(payload, "deletion record")
-      let directory: UInt64 = try reader.integer()
+      let directory = try reader.index()
       return .deletion(directory: directory, name: try NameRules.name(reader.takeRest(), in: reader))
     case .problem: return try decodeProblem(payload)
-    case .summary: return .summary(try JobCodec.counters(payload))
     case .job: return .job(try JobCodec.description(payload))
     case .jobEnd: return .jobEnd(try JobCodec.outcome(payload))
     case .commit: return .commit(try JobCodec.commit(payload))
@@ -142,7 +140,7 @@ package struct RecordReader {
 
   private static func decodeProblem(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> Record {
     var reader = ByteReader(payload, "problem record")
-    let directory: UInt64 = try reader.integer()
+    let directory = try reader.index()
     let errorNumber: Int32 = try reader.integer()
     let phaseNumber: UInt8 = try reader.integer()
     try reader.zeros(3)

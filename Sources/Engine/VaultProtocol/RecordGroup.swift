@@ -127,6 +127,8 @@ package struct GroupHeader: Hashable, Sendable {
 package struct GroupView {
   package let header: GroupHeader
   package let stored: UnsafeRawBufferPointer
+  /// Header and stored bytes.
+  package let bytes: UnsafeRawBufferPointer
 
   /// Reads the group at the beginning of `bytes` and checks its header; `verify` checks the stored bytes.
   package init(decoding bytes: UnsafeRawBufferPointer) throws(FormatError) {
@@ -135,6 +137,7 @@ package struct GroupView {
       throw FormatError(.truncated, "record group")
     }
     stored = UnsafeRawBufferPointer(rebasing: bytes[GroupHeader.byteCount..<header.totalByteCount])
+    self.bytes = UnsafeRawBufferPointer(rebasing: bytes[..<header.totalByteCount])
   }
 
   /// Checks the digest over the stored bytes.
@@ -183,7 +186,7 @@ package enum GroupEncoder {
 
   /// Compresses `raw` behind the room for a header in `output`; what does not shrink is stored plain.
   ///
-  /// The header is complete but for the group number and its checksum: `number(_:in:)` sets both.
+  /// Who numbers groups later gives no number, sets it in the header returned, and encodes that again over the first one.
   /// - Bounds: `raw` at most `GroupLimits.rawLimit`; `output` at least header and `raw`.
   /// - Returns: the header, and the group's length is its `totalByteCount`.
   package static func encode(

@@ -6,14 +6,13 @@ package enum RecordKind: UInt16, Sendable, CaseIterable {
   case seal = 4
   case deletion = 5
   case problem = 7
-  case summary = 8
   case job = 16
   case jobEnd = 17
   case commit = 32
   case label = 48
 
   /// Whether a reader that does not know the kind must refuse it.
-  var isCritical: Bool { self != .problem && self != .summary }
+  var isCritical: Bool { self != .problem }
 }
 
 /// The eight bytes before every record's payload.

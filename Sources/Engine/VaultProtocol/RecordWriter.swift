@@ -86,10 +86,6 @@ package struct RecordWriter: ~Copyable {
     writer.append(name)
   }
 
-  package mutating func summary(_ counters: JobCounters) {
-    framed(.summary) { JobCodec.write(counters, to: &$0) }
-  }
-
   package mutating func job(_ description: JobDescription) {
     framed(.job) { JobCodec.write(description, to: &$0) }
   }

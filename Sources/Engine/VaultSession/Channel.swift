@@ -27,6 +27,11 @@ package final class Channel: @unchecked Sendable {
     TransportError(.malformed("\(error)"), peer: transport.peer)
   }
 
+  /// Calls `wake` once, when the peer says something or ends the conversation; for the receiver, between two receives.
+  package func whenBytesArrive(_ wake: @escaping @Sendable () -> Void) {
+    if start < end { wake() } else { transport.whenReceivable(wake) }
+  }
+
   // MARK: Lines
 
   /// A line out of the buffer; nil when more bytes are needed.
@@ -98,30 +103,56 @@ package final class Channel: @unchecked Sendable {
   // MARK: Frames of tasks
 
   /// The next frame with its payload, waiting by continuation.
-  package func receiveFrame() async throws -> (kind: FrameKind, payload: [UInt8]) {
+  ///
+  /// - Parameter closingOnCancel: whether a cancelled task closes the conversation; else it goes on waiting for the peer's last word.
+  package func receiveFrame(closingOnCancel: Bool = true) async throws -> (kind: FrameKind, payload: [UInt8]) {
     var header = [UInt8](repeating: 0, count: FrameHeader.byteCount)
-    try await receiveExactly(&header)
+    try await receiveExactly(&header, closingOnCancel)
     let parsed: FrameHeader
     do { parsed = try header.withUnsafeBytes { try FrameHeader(decoding: $0) } } catch {
       throw malformed(error)
     }
     var payload = [UInt8](repeating: 0, count: parsed.payloadLength)
-    try await receiveExactly(&payload)
+    try await receiveExactly(&payload, closingOnCancel)
     return (parsed.kind, payload)
   }
 
-  private func receiveExactly(_ bytes: inout [UInt8]) async throws {
+  private func receiveExactly(_ bytes: inout [UInt8], _ closingOnCancel: Bool) async throws {
     var done = 0
     while done < bytes.count {
       let count = try bytes.withUnsafeMutableBytes { raw in
         try takeSome(into: UnsafeMutableRawBufferPointer(rebasing: raw[done...]))
       }
       guard let count else {
-        try await waitReceivable()
+        if closingOnCancel {
+          try await waitReceivable()
+        } else {
+          await withCheckedContinuation { continuation in transport.whenReceivable { continuation.resume() } }
+        }
         continue
       }
       if count == 0 { throw TransportError(.closed, peer: transport.peer) }
       done += count
+    }
+  }
+
+  /// Sends a line from wherever the caller is, without waiting: for cancellation handlers.
+  package func sendSoon(_ line: ControlLine) { soon { try $0.sendLineBlocking(line) } }
+
+  /// Sends an empty frame from wherever the caller is, without waiting: for cancellation handlers.
+  package func sendSoon(_ kind: FrameKind) {
+    soon { try $0.sendFrameBlocking(kind, UnsafeRawBufferPointer(start: nil, count: 0)) }
+  }
+
+  /// Sends on a thread of its own, for the peer may have no room; when there is no thread to be had, closes the conversation.
+  private func soon(_ send: @escaping @Sendable (Channel) throws -> Void) {
+    do {
+      let thread = try WorkerThread(name: "vault-send") { [self] in
+        do { try send(self) } catch { close() }
+      }
+      thread.detach()
+    } catch {
+      close()
     }
   }
 
@@ -147,7 +178,7 @@ package final class Channel: @unchecked Sendable {
 
   /// Waits until something arrived; a cancelled task closes the conversation, so the wait ends.
   private func waitReceivable() async throws {
-    try await withTaskCancellationHandler {
+    await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in transport.whenReceivable { continuation.resume() } }
     } onCancel: {
       transport.close()
@@ -224,6 +255,9 @@ package final class Channel: @unchecked Sendable {
   package func sendLineBlocking(_ line: ControlLine) throws {
     try line.encoded().withUnsafeBytes { try sendParts($0, nil) }
   }
+
+  /// Sends bytes that a line announced, blocking the thread.
+  package func sendBytesBlocking(_ bytes: UnsafeRawBufferPointer) throws(TransportError) { try sendParts(bytes, nil) }
 
   /// Sends a frame whole, blocking the thread.
   package func sendFrameBlocking(_ kind: FrameKind, _ payload: UnsafeRawBufferPointer) throws(TransportError) {

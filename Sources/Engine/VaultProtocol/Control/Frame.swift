@@ -19,7 +19,7 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
   case attributeGroup = 16
   /// Where the groups of the commit lie.
   case groupLocations = 17
-  /// A commit is complete: number, attempt, volumes.
+  /// A commit begins: its number, attempt and volumes, and how many group and location frames follow.
   case commit = 18
   /// No further commits come.
   case endOfCommits = 19
@@ -51,10 +51,12 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
   case jobEnd = 39
 
   // Between director and file daemon during a restore, and director and console in a listing.
-  /// File daemon to director: the next batch of the plan, please.
+  /// File daemon to director: the next batch of the plan, please; its payload is the number of the pass.
   case planRequest = 48
-  /// Directory and entry records, and where groups lie.
+  /// How many frames of plan locations follow u32, then directory and entry records.
   case plan = 49
+  /// Behind a plan: a session's UUID and where groups of it lie.
+  case planLocations = 54
   /// The pass is complete.
   case planEnd = 50
   /// A path that could not be restored, and why, as a line of text.

@@ -1,0 +1,40 @@
+import VaultModel
+
+/// Feeds the records of attribute groups to a sink, with directory numbers resolved.
+///
+/// Directory records are repeated after each commit point, so one reader serves one commit.
+package struct AttributeGroupReader: ~Copyable {
+  private var directories: [UInt64: Int64] = [:]
+  private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 16)
+
+  package init() {}
+  deinit { scratch.deallocate() }
+
+  /// Reads one group, header and stored bytes, and hands its records on.
+  ///
+  /// - Throws: `FormatError` for a group that is damaged or holds what has no place in it, and what the sink throws.
+  package mutating func feed(_ group: UnsafeRawBufferPointer, to sink: some AttributeSink) throws {
+    let view = try GroupView(decoding: group)
+    guard view.header.kind == .attributes else { throw FormatError(.malformed, "attribute group") }
+    var reader = RecordReader(try view.records(using: scratch))
+    while let record = try reader.next() {
+      switch record {
+      case .directory(let number, let path):
+        directories[number] = try sink.directory(DirectoryKey(path: ByteString(path)))
+      case .entry(let index, let directory, let entry):
+        try sink.entry(index: index, directory: try resolve(directory), entry)
+      case .seal(let index, let content): try sink.seal(index: index, content)
+      case .deletion(let directory, let name):
+        try sink.deletion(directory: try resolve(directory), name: name)
+      case .problem(let directory, let name, let phase, let errorNumber):
+        try sink.problem(directory: try resolve(directory), name: name, phase: phase, errorNumber: errorNumber)
+      case .contentData, .job, .jobEnd, .commit, .label: throw FormatError(.malformed, "attribute group")
+      }
+    }
+  }
+
+  private func resolve(_ number: UInt64) throws(FormatError) -> Int64 {
+    guard let directory = directories[number] else { throw FormatError(.malformed, "attribute group") }
+    return directory
+  }
+}

@@ -1,0 +1,199 @@
+import VaultCatalog
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// One run of a backup job: attempts until it is published, interrupted, or given up.
+struct BackupJob: Sendable {
+  /// Attempts in one run: a volume that failed is condemned, and the job goes on with another.
+  private static let attemptLimit = 3
+
+  let director: Director
+  let request: RunRequest
+  let console: Channel
+  let cancel: CancelSignal
+
+  private struct AttemptEnd: Sendable {
+    var start: JobStart
+    var counters: JobCounters
+    var isInterrupted: Bool
+  }
+
+  func run() async throws -> Reply {
+    let (catalog, clock, request) = (director.catalog, director.clock, request)
+    var start = try await onThread(name: "vault-catalog") {
+      try JobStart.decide(request, catalog: catalog, clock: clock)
+    }
+    for attempt in 1... {
+      do {
+        let end = try await runAttempt(start)
+        return try await finish(end)
+      } catch let refusal as PeerRefusal where refusal.code == .sessionAborted && attempt < Self.attemptLimit {
+        let number = start.description.number
+        start = try await onThread(name: "vault-catalog") {
+          guard let job = try catalog.job(number: number) else { throw DirectorError.noSuchJob(number) }
+          return try JobStart.next(attemptOf: job, catalog: catalog)
+        }
+      } catch {
+        try await giveUp(start.description.number)
+        throw error
+      }
+    }
+    throw DirectorError.interrupted
+  }
+
+  // MARK: One attempt
+
+  private func runAttempt(_ start: JobStart) async throws -> AttemptEnd {
+    let storage = try await director.diallers.storage()
+    defer { storage.close() }
+    try await storage.request(
+      jobLine(start), frame: (.jobRecord, Self.record { $0.job(start.description) }), expecting: .storageOK)
+    let attributes = try await director.diallers.storage()
+    defer { attributes.close() }
+    try await attributes.request(
+      ControlLine("attribute data", words: [ByteString(start.description.session.text)]), expecting: .storageOK)
+    let fileDaemon = try await director.diallers.fileDaemon()
+    defer { fileDaemon.close() }
+    try await fileDaemon.request(
+      backupLine(start), frame: (.paths, PathList.encode(start.description.paths)), expecting: .fileDaemonOK)
+    cancel.whenSet { fileDaemon.sendSoon(.cancel) }
+
+    let catalog = director.catalog
+    let number = start.description.number
+    async let commits: Void = onThread(name: "vault-commits") {
+      // Without its commits a job is lost: everything else stops too.
+      do { try CommitReceiver(channel: attributes, catalog: catalog).receiveAll(of: number) } catch {
+        fileDaemon.close()
+        throw error
+      }
+    }
+    let line: ControlLine
+    do {
+      line = try await serve(fileDaemon, start)
+    } catch {
+      attributes.close()
+      try await commits
+      throw error
+    }
+    // What was committed is in the catalog before anything is judged, failures of the file daemon included.
+    try await commits
+    let end = try Self.end(start, line)
+    if !end.isInterrupted {
+      let outcome = JobOutcome(
+        status: end.counters.problems > 0 ? .terminatedWithWarnings : .terminated, ended: director.clock.now(),
+        counters: end.counters)
+      let reply = try await storage.request(
+        ControlLine("end job", words: [ByteString(start.description.session.text)]),
+        frame: (.jobRecord, Self.record { $0.jobEnd(outcome) }), expecting: .storageOK)
+      try await publish(number, outcome, reply)
+    }
+    return end
+  }
+
+  private static func end(_ start: JobStart, _ line: ControlLine) throws -> AttemptEnd {
+    let reply = try Reply(line)
+    guard reply.code == .fileDaemonOK else { throw PeerRefusal(reply) }
+    return AttemptEnd(
+      start: start, counters: try JobCounters(line), isInterrupted: try line.text("state") == "stopped")
+  }
+
+  private func serve(_ fileDaemon: Channel, _ start: JobStart) async throws -> ControlLine {
+    let (catalog, console) = (director.catalog, console)
+    let description = start.description
+    return try await onThread(name: "vault-state") {
+      var server = StateServer(
+        channel: fileDaemon, catalog: catalog, tree: description.tree, sequence: description.baseSequence
+      ) { line in
+        let bytes = line.encoded()
+        // A console that is gone has cancelled the job by that already.
+        try? bytes.withUnsafeBytes { try console.sendFrameBlocking(.progress, $0) }
+      }
+      return try server.run()
+    }
+  }
+
+  // MARK: Ends
+
+  private func publish(_ number: JobNumber, _ outcome: JobOutcome, _ reply: Reply) async throws {
+    let catalog = director.catalog
+    let volumes = try reply.line.all("volume").map { field in
+      try field.bytes.withUnsafeBytes { try VolumeList.decode($0) }
+    }.flatMap { $0 }
+    try await onThread(name: "vault-catalog") {
+      for volume in volumes { try catalog.recordVolume(volume) }
+      try catalog.publish(number, outcome: outcome)
+    }
+  }
+
+  private func finish(_ end: AttemptEnd) async throws -> Reply {
+    let number = end.start.description.number
+    if end.isInterrupted {
+      try await giveUp(number)
+      throw DirectorError.interrupted
+    }
+    var reply = Reply(.directorOK)
+    reply.line.set("job", number)
+    reply.line.set("kept-entries", end.start.resume?.keptEntries ?? 0)
+    reply.line.set("kept-bytes", end.start.resume?.keptBytes ?? 0)
+    return reply
+  }
+
+  /// Leaves the job as incomplete: what its commits cover is kept, and the next run goes on from there.
+  private func giveUp(_ number: JobNumber) async throws {
+    let (catalog, clock) = (director.catalog, director.clock)
+    try await onThread(name: "vault-catalog") {
+      guard let job = try catalog.job(number: number), !job.status.isPublished else { return }
+      try catalog.endJob(
+        number, outcome: JobOutcome(status: .incomplete, ended: clock.now(), counters: job.counters))
+    }
+  }
+
+  // MARK: Requests
+
+  private func jobLine(_ start: JobStart) -> ControlLine {
+    var line = ControlLine("job", words: [ByteString(start.description.session.text)])
+    line.set("number", start.description.number)
+    line.set("attempt", start.attempt)
+    line.set("last-commit", start.lastCommit)
+    if let lastGroup = start.lastGroup {
+      var writer = ByteWriter()
+      LocationCodec.write(lastGroup, to: &writer)
+      line.set("last-group", ByteString(writer.array))
+    }
+    line.fields += request.storageFields
+    return line
+  }
+
+  private func backupLine(_ start: JobStart) -> ControlLine {
+    var line = ControlLine("backup", words: [ByteString(start.description.session.text)])
+    line.set("number", start.description.number)
+    line.set("attempt", start.attempt)
+    line.set("compare", start.description.baseSequence > 0 ? "yes" : "no")
+    guard let resume = start.resume else { return line }
+    line.set("next-entry", resume.nextEntryIndex)
+    line.set("next-group", resume.nextGroup)
+    if let position = resume.position {
+      line.set("directory", position.directory.path)
+      line.set("name", position.name)
+    }
+    if let halfSent = resume.halfSent {
+      line.set("half-sent", halfSent.committedBytes)
+      line.set(
+        "half-sent-entry",
+        ByteString(
+          Self.record { records in
+            records.directory(number: 1, path: halfSent.directory.path)
+            records.entry(index: halfSent.index, directory: 1, halfSent.entry)
+          }))
+    }
+    return line
+  }
+
+  private static func record(_ body: (inout RecordWriter) -> Void) -> [UInt8] {
+    var writer = RecordWriter(capacity: 1024)
+    body(&writer)
+    return Array(writer.bytes)
+  }
+}

@@ -1,0 +1,49 @@
+import VaultCatalog
+import VaultModel
+import VaultScheduler
+import VaultSystem
+
+/// A job that is about to make an attempt: new, or going on.
+struct JobStart: Sendable {
+  var description: JobDescription
+  var attempt: UInt32
+  var lastCommit: UInt64
+  /// Set when an earlier attempt committed something.
+  var resume: ResumePoint?
+  /// Where the last group lies that the catalog knows: the last commit is close to it.
+  var lastGroup: GroupLocation?
+
+  /// Decides what the request becomes: the tree's interrupted job, or a new one. Blocks on the catalog.
+  static func decide(
+    _ request: RunRequest, catalog: any CatalogStore, clock: any VaultClock
+  ) throws -> JobStart {
+    if let interrupted = try catalog.interruptedJob(of: request.tree) {
+      return try next(attemptOf: interrupted, catalog: catalog)
+    }
+    let latest = try catalog.latestPublishedJob(of: request.tree, fullOnly: false, endedBy: nil)
+    let full = try catalog.latestPublishedJob(of: request.tree, fullOnly: true, endedBy: nil)
+    let decision = LevelDecision.decide(
+      requested: request.level, latest: latest.map(Self.published), latestFull: full.map(Self.published))
+    let job = try catalog.createJob(
+      NewJob(
+        tree: request.tree, level: decision.level, baseSequence: decision.baseSequence, session: .random(),
+        paths: request.paths, created: clock.now()))
+    return try next(attemptOf: job, catalog: catalog)
+  }
+
+  private static func published(_ job: JobRecord) -> LevelDecision.Published {
+    LevelDecision.Published(job: job.description.number, sequence: job.description.sequence)
+  }
+
+  /// The next attempt of a job.
+  static func next(attemptOf job: JobRecord, catalog: any CatalogStore) throws -> JobStart {
+    let attempt = job.attempt + 1
+    let resume = job.lastCommit > 0 ? try catalog.resumePoint(of: job.description.number) : nil
+    try catalog.startAttempt(attempt, of: job.description.number)
+    let lastGroup = try resume.flatMap { resume in
+      try catalog.locations(of: job.description.session, groups: (resume.nextGroup - 1)...(resume.nextGroup - 1)).last
+    }
+    return JobStart(
+      description: job.description, attempt: attempt, lastCommit: job.lastCommit, resume: resume, lastGroup: lastGroup)
+  }
+}

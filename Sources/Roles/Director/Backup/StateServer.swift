@@ -1,0 +1,95 @@
+import Synchronization
+import VaultCatalog
+import VaultModel
+import VaultProtocol
+import VaultSession
+
+/// Answers the file daemon while a backup runs: state, inode questions, progress, and at last the job's end. Blocks its thread.
+struct StateServer: ~Copyable {
+  private static let rowsPerBatch = 4096
+
+  private let channel: Channel
+  private let catalog: any CatalogStore
+  private let tree: Tree
+  /// The sequence whose state is streamed; 0: none.
+  private let sequence: UInt64
+  private let onProgress: @Sendable (ControlLine) -> Void
+  private var position: CanonicalPosition?
+  private var isAtEnd: Bool
+  private var directoryNumber: UInt64 = 0
+
+  init(
+    channel: Channel, catalog: any CatalogStore, tree: Tree, sequence: UInt64,
+    onProgress: @escaping @Sendable (ControlLine) -> Void
+  ) {
+    self.channel = channel
+    self.catalog = catalog
+    self.tree = tree
+    self.sequence = sequence
+    self.onProgress = onProgress
+    isAtEnd = sequence == 0
+  }
+
+  /// Serves until the file daemon's job ends.
+  ///
+  /// - Returns: the file daemon's last line.
+  mutating func run() throws -> ControlLine {
+    while true {
+      let header = try channel.receiveFrameHeader()
+      var payload = [UInt8](repeating: 0, count: header.payloadLength)
+      try payload.withUnsafeMutableBytes { try channel.receive(into: $0) }
+      switch header.kind {
+      case .stateRequest: try sendState()
+      case .inodeQuestions: try answer(payload)
+      case .progress: onProgress(try Self.line(payload))
+      case .jobEnd: return try Self.line(payload)
+      default:
+        throw TransportError(.malformed("a frame of kind \(header.kind) in a backup"), peer: channel.transport.peer)
+      }
+    }
+  }
+
+  static func line(_ payload: [UInt8]) throws -> ControlLine {
+    try payload.withUnsafeBytes { try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: $0.dropLast())) }
+  }
+
+  private mutating func sendState() throws {
+    var writer = RecordWriter(capacity: 1 << 20)
+    var directory: DirectoryKey?
+    var last: CanonicalPosition?
+    var number = directoryNumber
+    if !isAtEnd {
+      let more = try catalog.readState(
+        of: tree, sequence: sequence, after: position, limit: Self.rowsPerBatch
+      ) { row in
+        if directory != row.directory {
+          directory = row.directory
+          number += 1
+          writer.directory(number: number, path: row.directory.path)
+        }
+        writer.entry(index: 0, directory: number, row.entry)
+        last = CanonicalPosition(directory: row.directory, name: row.entry.name)
+      }
+      isAtEnd = !more
+    }
+    directoryNumber = number
+    position = last ?? position
+    try channel.sendFrameBlocking(writer.isEmpty ? .stateEnd : .state, writer.bytes)
+  }
+
+  private func answer(_ payload: [UInt8]) throws {
+    var questions: [InodeQuestion] = []
+    try payload.withUnsafeBytes { bytes in
+      var reader = ByteReader(bytes, "inode questions frame")
+      while !reader.isAtEnd {
+        let question = try LocationCodec.question(from: &reader)
+        questions.append(
+          InodeQuestion(
+            device: question.device, inode: question.inode, size: question.size, modified: question.modified))
+      }
+    }
+    var writer = ByteWriter()
+    for content in try catalog.knownContents(of: tree, questions) { LocationCodec.writeAnswer(content, to: &writer) }
+    try channel.sendFrameBlocking(.inodeAnswers, writer.bytes)
+  }
+}

@@ -1,0 +1,111 @@
+import VaultCatalog
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// The director: owns the catalog, decides what a job does, and tells file and storage daemons.
+///
+/// `run()` serves consoles until its listener closes; a job is a child task of the connection that asked for it, and cancelling the
+/// task cancels the job.
+package struct Director: Sendable {
+  /// How the director reaches the daemons; each call is a new connection that has said hello.
+  package struct Diallers: Sendable {
+    package var storage: @Sendable () async throws -> Channel
+    package var fileDaemon: @Sendable () async throws -> Channel
+    package init(
+      storage: @escaping @Sendable () async throws -> Channel, fileDaemon: @escaping @Sendable () async throws -> Channel
+    ) {
+      self.storage = storage
+      self.fileDaemon = fileDaemon
+    }
+  }
+
+  let catalog: any CatalogStore
+  let clock: any VaultClock
+  let diallers: Diallers
+  private let hello: Hello
+
+  package init(name: String, catalog: any CatalogStore, clock: any VaultClock, diallers: Diallers) {
+    self.catalog = catalog
+    self.clock = clock
+    self.diallers = diallers
+    hello = Hello(role: .director, name: name)
+  }
+
+  /// Serves consoles until the listener closes.
+  package func run(_ listener: PipeListener) async {
+    await withDiscardingTaskGroup { group in
+      while let transport = await listener.accept() {
+        group.addTask { await serve(Channel(transport)) }
+      }
+      group.cancelAll()
+    }
+  }
+
+  private func serve(_ channel: Channel) async {
+    defer { channel.close() }
+    do {
+      guard try await hello.answer(channel, allowing: [.console]) != nil else { return }
+      while let line = try await channel.receiveLine() {
+        // A cancel that comes when its job has just ended has nothing left to cancel.
+        if line.verb == "cancel" { continue }
+        try await answer(line, channel)
+      }
+    } catch {
+      // The console is gone, or said what no console says: the conversation is over, and other consoles' go on.
+      return
+    }
+  }
+
+  /// Does what one request asks; a failure is the request's answer, and the connection stays usable.
+  private func answer(_ line: ControlLine, _ channel: Channel) async throws {
+    var reply: Reply
+    do {
+      switch line.verb {
+      case "recover": reply = try await Recovery(director: self).run()
+      case "run": reply = try await runBackup(line, channel)
+      case "restore": reply = try await runRestore(line, channel)
+      case "list jobs": reply = try await Listings(director: self, channel: channel).jobs(line)
+      case "list files": reply = try await Listings(director: self, channel: channel).files(line)
+      case "list problems": reply = try await Listings(director: self, channel: channel).problems(line)
+      default: reply = Reply(.directorRefused, refusing: ControlError(.malformedLine, line: line.verb))
+      }
+    } catch let error as any DescribedError {
+      reply = Reply(.directorRefused, refusing: error)
+    } catch is CancellationError {
+      reply = Reply(.directorRefused, refusing: DirectorError.interrupted)
+    }
+    try await channel.sendFrame(.jobEnd, Array(reply.line.encoded()))
+  }
+
+  private func runBackup(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
+    let request = try RunRequest(line, paths: try await Self.receivePaths(channel))
+    return try await withCancellation(by: channel) { cancel in
+      try await BackupJob(director: self, request: request, console: channel, cancel: cancel).run()
+    }
+  }
+
+  private func runRestore(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
+    let paths = try await Self.receivePaths(channel)
+    return try await RestoreJob(director: self, line: line, paths: paths, console: channel).run()
+  }
+
+  private static func receivePaths(_ channel: Channel) async throws -> [ByteString] {
+    let frame = try await channel.receiveFrame()
+    guard frame.kind == .paths else {
+      throw TransportError(.malformed("a frame of kind \(frame.kind) where paths belong"), peer: channel.transport.peer)
+    }
+    return try frame.payload.withUnsafeBytes { try PathList.decode($0) }
+  }
+
+  /// Runs a job while the console may send a cancel; a console that is gone cancels too.
+  private func withCancellation(
+    by channel: Channel, _ body: @escaping @Sendable (CancelSignal) async throws -> Reply
+  ) async throws -> Reply {
+    let signal = CancelSignal()
+    // While a job runs, a console says nothing but `cancel`.
+    channel.whenBytesArrive { signal.set() }
+    return try await body(signal)
+  }
+}

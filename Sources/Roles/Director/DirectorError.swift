@@ -1,0 +1,42 @@
+import VaultModel
+
+/// Why the director refuses or gives up a request.
+package enum DirectorError: DescribedError, Hashable {
+  case interrupted
+  case noTree
+  case severalTrees([String])
+  case noSuchJob(JobNumber)
+  case jobNotOfTree(JobNumber)
+  case nothingPublished
+  case nothingBefore
+  case notInJob(String, JobNumber)
+  case noPathExists
+  /// The daemon's own words.
+  case jobFailed(JobNumber, String, ExitStatus)
+
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .interrupted: .interrupted
+    case .severalTrees: .usage
+    case .noTree, .noSuchJob, .jobNotOfTree, .nothingPublished, .nothingBefore, .notInJob, .noPathExists: .notFound
+    case .jobFailed(_, _, let status): status
+    }
+  }
+
+  package var description: String {
+    switch self {
+    case .interrupted:
+      "Interrupted. What was saved is kept: the next backup of the same paths goes on from there."
+    case .noTree: "The repository holds no such tree. 'vault local jobs' lists what it holds."
+    case .severalTrees(let names):
+      "The repository holds several trees; name one with --name: " + names.joined(separator: ", ") + "."
+    case .noSuchJob(let number): "There is no job \(number). 'vault local jobs' lists the jobs."
+    case .jobNotOfTree(let number): "Job \(number) belongs to another tree than the one named with --name."
+    case .nothingPublished: "No job of this tree has finished yet, so there is nothing to show."
+    case .nothingBefore: "No job of this tree had finished at that time."
+    case .notInJob(let path, let number): "\(path) is not in job \(number)."
+    case .noPathExists: "None of the paths exists; nothing was started."
+    case .jobFailed(let number, let reason, _): "Job \(number) failed: \(reason)"
+    }
+  }
+}

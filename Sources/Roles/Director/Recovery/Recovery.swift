@@ -1,0 +1,74 @@
+import VaultCatalog
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// What happens at every start: the storage daemon looks at what its volumes hold beyond the catalog, and the catalog catches up.
+struct Recovery: Sendable {
+  let director: Director
+
+  /// - Returns: a reply with a `note` field for everything found, in plain words.
+  func run() async throws -> Reply {
+    let catalog = director.catalog
+    let storage = try await director.diallers.storage()
+    defer { storage.close() }
+    let volumes = try await onThread(name: "vault-catalog") { try catalog.volumes() }
+    try await storage.request(
+      ControlLine("recover"), frame: (.listing, VolumeList.encode(volumes)), expecting: .storageOK)
+    let notes = try await onThread(name: "vault-recovery") {
+      var notes: [String] = []
+      let receiver = CommitReceiver(channel: storage, catalog: catalog)
+      var job: JobRecord?
+      while true {
+        let (kind, payload) = try receiver.receive()
+        switch kind {
+        case .progress: notes.append(try StateServer.line(Array(payload)).text("text"))
+        case .listing:
+          for volume in try VolumeList.decode(payload) { try catalog.recordVolume(volume) }
+        case .jobRecord:
+          job = try Self.record(payload, job, catalog, &notes)
+        case .commit:
+          guard let job else { throw receiver.unexpected(kind) }
+          let commit = try CommitFrame(decoding: payload)
+          notes.append("Job \(job.description.number): commit \(commit.number) was on the volume only; now catalogued.")
+          try receiver.stage(commit, of: job.description.number)
+        case .endOfCommits:
+          try Self.markInterrupted(catalog, &notes)
+          return notes
+        default: throw receiver.unexpected(kind)
+        }
+      }
+    }
+    return Reply(.directorOK, fields: notes.map { .init(key: "note", value: ByteString($0)) })
+  }
+
+  /// A job record names the session whose commits follow; a job end record publishes it.
+  private static func record(
+    _ payload: UnsafeRawBufferPointer, _ job: JobRecord?, _ catalog: any CatalogStore, _ notes: inout [String]
+  ) throws -> JobRecord? {
+    var reader = RecordReader(payload)
+    switch try reader.next() {
+    case .job(let description):
+      return try catalog.job(session: description.session) ?? catalog.adoptJob(description)
+    case .jobEnd(let outcome):
+      guard let job, let current = try catalog.job(number: job.description.number), !current.status.isPublished,
+        outcome.status.isPublished
+      else { return job }
+      try catalog.publish(current.description.number, outcome: outcome)
+      notes.append("Job \(current.description.number) had ended when the power or the process went: it is published now.")
+      return current
+    default: throw FormatError(.malformed, "job record frame")
+    }
+  }
+
+  /// Jobs that were running when the last process ended are incomplete now.
+  private static func markInterrupted(_ catalog: any CatalogStore, _ notes: inout [String]) throws {
+    for job in try catalog.jobs(of: nil) where job.status == .running || job.status == .created {
+      try catalog.endJob(
+        job.description.number,
+        outcome: JobOutcome(status: .incomplete, ended: job.description.created, counters: job.counters))
+      notes.append("Job \(job.description.number) was interrupted; the next backup of its paths goes on from its last commit.")
+    }
+  }
+}

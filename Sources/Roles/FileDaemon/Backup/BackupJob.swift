@@ -1,0 +1,113 @@
+import VaultFileSet
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// One attempt of a backup on the file daemon's side: threads for the walk, the workers, the sequencer and the director's words.
+struct BackupJob: Sendable {
+  let daemon: FileDaemon
+  let order: BackupOrder
+  let director: Channel
+
+  /// Runs to the end and says how it went.
+  func run() async -> Reply {
+    do {
+      let storage = try await daemon.dialStorage()
+      defer { storage.close() }
+      let client = StorageClient(channel: storage)
+      let ticket = try await client.openAppend(order.session)
+      try await client.beginData(ticket)
+      let context = BackupContext(
+        session: order.session, attempt: order.attempt, workerCount: daemon.workerCount, clock: daemon.clock)
+      let walked = try await onThread(name: "vault-backup") { try runThreads(context, storage) }
+      if let failure = context.failure {
+        guard let ended = failure as? StorageEnded else { throw failure }
+        try await awaitCommits(storage)
+        throw ended.error
+      }
+      try await awaitCommits(storage)
+      try await client.closeAppend(ticket)
+      var reply = Reply(.fileDaemonOK)
+      reply.line.set("state", context.isStopping ? "stopped" : "complete")
+      walked.write(to: &reply.line)
+      return reply
+    } catch let refusal as PeerRefusal where refusal.code == .sessionAborted {
+      // The director's to decide: another attempt onto another volume may succeed.
+      return Reply(.sessionAborted, refusing: refusal)
+    } catch let error as any DescribedError {
+      return Reply(.fileDaemonFailed, refusing: error)
+    } catch {
+      return Reply(.fileDaemonFailed, refusing: FileDaemonError(reason: "\(error)"))
+    }
+  }
+
+  /// Runs all stages; returns when every thread has ended.
+  private func runThreads(_ context: BackupContext, _ storage: Channel) throws -> JobCounters {
+    let link = DirectorLink(channel: director, context: context)
+    let progress = ProgressReporter(context: context, channel: director)
+    let (daemon, order) = (daemon, order)
+    let receiver = try WorkerThread(name: "vault-director") { link.run() }
+    let sequencer = try WorkerThread(name: "vault-sequence") {
+      var sequencer = Sequencer(
+        context: context, channel: storage, firstGroup: order.nextGroup, progress: progress)
+      sequencer.run()
+    }
+    let workers = WorkerCrew()
+    for number in 1...daemon.workerCount {
+      try workers.start(name: "vault-work-\(number)") {
+        do {
+          var worker = try BackupWorker(context: context, link: link)
+          worker.run()
+        } catch {
+          context.fail(error)
+        }
+      }
+    }
+    var counters = JobCounters()
+    do {
+      counters = try BackupWalk.run(
+        order: order, excluding: daemon.excludedDirectories, context: context, link: link, progress: progress)
+    } catch {
+      context.fail(error)
+    }
+    context.work.finish()
+    context.order.finish()
+    workers.join()
+    sequencer.join()
+    link.end()
+    // The receiver ends with the conversation: the director hears of the job's end first.
+    receiver.detach()
+    let worked = context.counters
+    counters.bytesRead = worked.bytesRead
+    counters.bytesSent = worked.bytesSent
+    counters.bytesStored = worked.bytesStored
+    counters.problems = worked.problems
+    return counters
+  }
+
+  /// Receives acknowledgements until the storage daemon is done with the data: everything is durable then.
+  ///
+  /// - Throws: `PeerRefusal` with the storage daemon's reason when it aborted the session.
+  private func awaitCommits(_ storage: Channel) async throws {
+    while true {
+      let (kind, payload) = try await storage.receiveFrame()
+      switch kind {
+      case .commitDurable: continue
+      case .endOfCommits: return
+      case .jobEnd:
+        throw PeerRefusal(
+          try Reply(try payload.withUnsafeBytes { try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: $0.dropLast())) }))
+      default:
+        throw TransportError(.malformed("a frame of kind \(kind) on a data channel"), peer: storage.transport.peer)
+      }
+    }
+  }
+}
+
+/// An error of a job that has no better words of its own.
+struct FileDaemonError: DescribedError {
+  let reason: String
+  var exitStatus: ExitStatus { .jobFailed }
+  var description: String { "The file daemon gave up: \(reason)." }
+}

@@ -1,0 +1,50 @@
+import VaultModel
+import VaultProtocol
+
+/// What the director orders: a session to fill, and where to go on.
+struct BackupOrder: Sendable {
+  var session: UniqueIdentifier
+  var attempt: UInt32
+  var paths: [ByteString]
+  /// Whether the director streams a state to compare with.
+  var compares: Bool
+  var nextEntry: UInt64
+  var nextGroup: UInt64
+  /// Everything up to here is committed already.
+  var position: CanonicalPosition?
+  /// A file of which an earlier attempt committed the beginning, and its place.
+  var halfSent: (position: CanonicalPosition, file: HalfSent)?
+
+  init(_ line: ControlLine, paths: [ByteString]) throws {
+    guard let session = UniqueIdentifier(text: try line.word(0).text ?? "") else {
+      throw ControlError(.malformedField("session"), line: line.verb)
+    }
+    self.session = session
+    self.paths = paths
+    attempt = try line.integer("attempt")
+    compares = try line.text("compare") == "yes"
+    nextEntry = line["next-entry"] == nil ? 1 : try line.integer("next-entry")
+    nextGroup = line["next-group"] == nil ? 1 : try line.integer("next-group")
+    if let directory = line["directory"], let name = line["name"] {
+      position = CanonicalPosition(directory: DirectoryKey(path: directory), name: name)
+    }
+    if let bytes = line["half-sent-entry"] {
+      halfSent = try Self.halfSent(bytes, committedBytes: try line.integer("half-sent"))
+    }
+  }
+
+  private static func halfSent(
+    _ bytes: ByteString, committedBytes: UInt64
+  ) throws -> (position: CanonicalPosition, file: HalfSent) {
+    try bytes.bytes.withUnsafeBytes { raw in
+      var reader = RecordReader(raw)
+      guard case .directory(_, let path)? = try reader.next(),
+        case .entry(let index, _, let entry)? = try reader.next()
+      else { throw FormatError(.malformed, "half-sent entry") }
+      return (
+        CanonicalPosition(directory: DirectoryKey(path: ByteString(path)), name: entry.name),
+        HalfSent(index: index, attributes: entry.attributes, committedBytes: committedBytes)
+      )
+    }
+  }
+}

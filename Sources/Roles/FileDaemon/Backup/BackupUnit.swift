@@ -1,0 +1,94 @@
+import VaultFileSet
+import VaultModel
+import VaultSystem
+
+/// What a worker does with one name.
+enum UnitAction: Sendable {
+  /// Store the attributes only: not a regular file.
+  case attributes
+  /// Read and store the content.
+  case store
+  /// Read and digest; refer to the known content when the digest is the same, store otherwise.
+  case compare(ContentReference)
+  /// The inode was met under another name earlier in this job: refer to what that entry carried.
+  case follow(LinkPromise)
+  /// Go on with a file of which an earlier attempt committed the beginning.
+  case resume(HalfSent)
+  case delete
+  case problem(ProblemPhase, Int32)
+}
+
+/// A file of which an earlier attempt committed the beginning.
+struct HalfSent: Sendable {
+  var index: UInt64
+  var attributes: FileAttributes
+  var committedBytes: UInt64
+}
+
+/// One name of a unit; the name's bytes lie in the unit's arena.
+struct UnitItem: Sendable {
+  var action: UnitAction
+  var index: UInt64
+  /// The position in the unit's directory list.
+  var directory: Int
+  var nameStart: Int
+  var nameLength: Int
+  var targetLength: Int
+  var attributes: FileAttributes
+  /// Whether the director is to be asked if the inode is known under another name.
+  var asksForInode: Bool
+  /// What later names of this inode wait for.
+  var promise: LinkPromise?
+}
+
+/// Consecutive names of about one group: what one worker opens, reads, digests and compresses.
+final class BackupUnit: @unchecked Sendable {
+  // Filled by the walker, then read by one worker: handing it over through a queue orders the accesses.
+  struct Directory {
+    var directory: WalkDirectory?
+    var path: ByteString
+    var number: UInt64
+  }
+
+  private(set) var directories: [Directory] = []
+  private(set) var items: [UnitItem] = []
+  private(set) var arena: [UInt8] = []
+  /// Content bytes expected, each file with its record's headers.
+  private(set) var expectedByteCount = 0
+  /// Groups in order; the sequencer takes them.
+  let outputs = BoundedQueue<GroupSlot>(capacity: BackupUnit.outputLimit)
+
+  /// Groups of one unit that wait for the sequencer at most.
+  static let outputLimit = 4
+
+  var isEmpty: Bool { items.isEmpty }
+  var asksForInodes: Bool { items.contains { $0.asksForInode } }
+
+  func enter(_ directory: WalkDirectory?, path: ByteString, number: UInt64) {
+    if directories.last?.number == number { return }
+    directories.append(Directory(directory: directory, path: path, number: number))
+  }
+
+  func add(
+    _ action: UnitAction, index: UInt64, name: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer,
+    attributes: FileAttributes, expectedByteCount: Int, asksForInode: Bool, promise: LinkPromise?
+  ) {
+    items.append(
+      UnitItem(
+        action: action, index: index, directory: directories.count - 1, nameStart: arena.count, nameLength: name.count,
+        targetLength: target.count, attributes: attributes, asksForInode: asksForInode, promise: promise))
+    arena.append(contentsOf: name)
+    // The NUL that `openat` wants; a link's target follows it.
+    arena.append(0)
+    arena.append(contentsOf: target)
+    self.expectedByteCount += expectedByteCount
+  }
+
+  /// Takes the director's answers into the items that asked, in order.
+  func answer(_ contents: [ContentReference?]) {
+    var next = contents.makeIterator()
+    for index in items.indices where items[index].asksForInode {
+      if case .some(.some(let content)) = next.next() { items[index].action = .compare(content) }
+    }
+  }
+}

@@ -1,0 +1,202 @@
+import VaultFileSet
+import VaultModel
+import VaultProtocol
+import VaultSystem
+
+/// The walker's thread: walks the selected paths, compares with the state, and cuts what is to be saved into units.
+struct BackupWalk: WalkVisitor {
+  private let order: BackupOrder
+  private let context: BackupContext
+  private let progress: ProgressReporter
+  private var detector: DetectorBox
+  private var cutter: UnitCutter
+  private var links = LinkMap()
+  private(set) var counters = JobCounters()
+  /// Everything up to the resume position is committed already: it is counted and passed over.
+  private var isPassingOver: Bool
+
+  /// Walks to the end, or until the job is stopped.
+  ///
+  /// - Returns: what the walk counted.
+  static func run(
+    order: BackupOrder, excluding excluded: [FileIdentity], context: BackupContext, link: DirectorLink,
+    progress: ProgressReporter
+  ) throws -> JobCounters {
+    let selection = try PathSelection(paths: order.paths, workingDirectory: "/")
+    var options = TreeWalker.Options()
+    options.excluded = excluded
+    var walk = BackupWalk(
+      order: order, context: context, progress: progress,
+      detector: DetectorBox(ChangeDetector(source: try StateStream(link: link, isEmpty: !order.compares))))
+    do {
+      try TreeWalker(selection: selection, options: options).walk(&walk)
+      try walk.detector.finish(&walk.deletions)
+      try walk.takeDeletions()
+    } catch is WalkStopped {
+      // Stopped in order: what is queued is still sent and committed.
+    }
+    try walk.cutter.cut()
+    return walk.counters
+  }
+
+  private init(order: BackupOrder, context: BackupContext, progress: ProgressReporter, detector: DetectorBox) {
+    self.order = order
+    self.context = context
+    self.progress = progress
+    self.detector = detector
+    cutter = UnitCutter(context: context, firstIndex: order.nextEntry)
+    isPassingOver = order.position != nil
+  }
+
+  private var deletions = Deletions()
+
+  // MARK: The walk's events
+
+  mutating func enter(_ directory: WalkDirectory) throws {
+    try stopIfAsked()
+    try detector.enter(directory, &deletions)
+    try takeDeletions()
+    cutter.enter(directory, path: directory.path)
+  }
+
+  mutating func leave(_ directory: WalkDirectory) throws {}
+
+  mutating func notEntered(_ directory: DirectoryKey) throws {
+    try detector.notEntered(directory, &deletions)
+    try takeDeletions()
+  }
+
+  mutating func problem(
+    name: UnsafeRawBufferPointer, phase: ProblemPhase, errorNumber: Int32, in directory: DirectoryKey
+  ) throws {
+    if phase == .list {
+      cutter.enter(nil, path: directory.path)
+    } else {
+      try detector.keep(name: name, &deletions)
+      try takeDeletions()
+    }
+    try cutter.add(
+      .problem(phase, errorNumber), name: name, target: UnsafeRawBufferPointer(start: nil, count: 0),
+      attributes: FileAttributes(type: .fifo, mode: 0))
+  }
+
+  mutating func entry(
+    name: UnsafeRawBufferPointer, attributes: FileAttributes, linkTarget: UnsafeRawBufferPointer,
+    in directory: WalkDirectory
+  ) throws {
+    try stopIfAsked()
+    count(attributes)
+    let verdict = try detector.verdict(name: name, attributes: attributes, &deletions)
+    if !deletions.isEmpty {
+      try takeDeletions()
+      cutter.enter(directory, path: directory.path)
+    }
+    var known: ContentReference?
+    var isNew = false
+    switch verdict {
+    case .unchanged:
+      counters.unchanged += 1
+      return
+    case .new:
+      counters.new += 1
+      isNew = true
+    case .changed: counters.changed += 1
+    case .attributesChanged(let content):
+      counters.changed += 1
+      known = content
+    }
+    if try passOver(name, directory) { return }
+    try add(name, attributes, linkTarget, directory, known, isNew: isNew)
+  }
+
+  // MARK: Deciding
+
+  private mutating func add(
+    _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ target: UnsafeRawBufferPointer,
+    _ directory: WalkDirectory, _ known: ContentReference?, isNew: Bool
+  ) throws {
+    guard attributes.type == .regular else {
+      return try cutter.add(.attributes, name: name, target: target, attributes: attributes)
+    }
+    if let halfSent = order.halfSent, halfSent.position == position(name, directory) {
+      return try cutter.add(.resume(halfSent.file), name: name, target: target, attributes: attributes)
+    }
+    var promise: LinkPromise?
+    if attributes.isHardLinked {
+      switch links.meet(attributes) {
+      case .first(let new): promise = new
+      case .again(let earlier):
+        return try cutter.add(.follow(earlier), name: name, target: target, attributes: attributes)
+      }
+    }
+    let action: UnitAction = known.map { .compare($0) } ?? .store
+    try cutter.add(
+      action, name: name, target: target, attributes: attributes,
+      asksForInode: isNew && order.compares && attributes.size > 0, promise: promise)
+  }
+
+  private func position(_ name: UnsafeRawBufferPointer, _ directory: WalkDirectory) -> CanonicalPosition {
+    CanonicalPosition(directory: directory.key, name: ByteString(name))
+  }
+
+  private mutating func passOver(_ name: UnsafeRawBufferPointer, _ directory: WalkDirectory) throws -> Bool {
+    guard isPassingOver, let resume = order.position else { return false }
+    if position(name, directory) <= resume { return true }
+    isPassingOver = false
+    return false
+  }
+
+  private mutating func takeDeletions() throws {
+    guard !deletions.isEmpty else { return }
+    var current: ByteString?
+    for deletion in deletions.take() {
+      if current != deletion.directory {
+        current = deletion.directory
+        cutter.enter(nil, path: DirectoryKey(keyBytes: deletion.directory.bytes).path)
+      }
+      counters.deleted += 1
+      try deletion.name.bytes.withUnsafeBytes { name in
+        try cutter.add(
+          .delete, name: name, target: UnsafeRawBufferPointer(start: nil, count: 0),
+          attributes: FileAttributes(type: .fifo, mode: 0))
+      }
+    }
+  }
+
+  private mutating func count(_ attributes: FileAttributes) {
+    counters.entriesSeen += 1
+    if attributes.type == .regular {
+      counters.regularFilesSeen += 1
+      counters.bytesSeen += attributes.size
+    }
+    if counters.entriesSeen % 512 == 0 { progress.saw(entries: counters.entriesSeen, bytes: counters.bytesSeen) }
+  }
+
+  private func stopIfAsked() throws {
+    if context.isStopping { throw WalkStopped() }
+  }
+}
+
+/// The walk was asked to end early.
+private struct WalkStopped: Error {}
+
+/// Names that vanished, collected between two entries.
+private struct Deletions: DeletionVisitor {
+  struct Deletion {
+    var directory: ByteString
+    var name: ByteString
+  }
+
+  private var collected: [Deletion] = []
+
+  var isEmpty: Bool { collected.isEmpty }
+
+  mutating func deleted(name: UnsafeRawBufferPointer, in directory: UnsafeRawBufferPointer) throws {
+    collected.append(Deletion(directory: ByteString(directory), name: ByteString(name)))
+  }
+
+  mutating func take() -> [Deletion] {
+    defer { collected = [] }
+    return collected
+  }
+}

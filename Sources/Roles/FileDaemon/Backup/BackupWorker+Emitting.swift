@@ -1,0 +1,122 @@
+import VaultModel
+import VaultProtocol
+import VaultSystem
+
+/// The job is stopping for an error that another thread met: this thread's work is dropped.
+struct BackupStopped: Error {}
+
+// Turning records into groups, in order.
+extension BackupWorker {
+  /// Makes sure there is memory for a data group.
+  mutating func takeRawBuffer() throws {
+    guard raw == nil else { return }
+    guard let buffer = context.rawBuffers.take() else { throw BackupStopped() }
+    raw = buffer
+    data = DataGroupBuilder(buffer.bytes)
+  }
+
+  /// Emits entries and content collected so far, and begins new groups.
+  mutating func flush(_ unit: BackupUnit) throws {
+    try emitEntries(unit, mayCommit: false)
+    try emitData(unit)
+  }
+
+  /// Emits what is left of a unit: entries, content, seals; a commit may follow its last group.
+  mutating func endUnit(_ unit: BackupUnit) throws {
+    let hasData = !data.isEmpty
+    let hasSeals = !seals.isEmpty
+    try emitEntries(unit, mayCommit: !hasData && !hasSeals)
+    if hasData { try emitData(unit) }
+    if hasSeals {
+      let slot = try attributeGroup(seals, unit, mayCommit: true)
+      seals.removeAll()
+      try push(slot, unit)
+    }
+  }
+
+  mutating func emitEntries(_ unit: BackupUnit, mayCommit: Bool) throws {
+    if !entries.isEmpty {
+      let slot = try attributeGroup(entries, unit, mayCommit: mayCommit)
+      entries.removeAll()
+      try push(slot, unit)
+    }
+    // What comes behind a commit point names its directories again.
+    if mayCommit { namedDirectoryCount = 0 }
+  }
+
+  /// A filled slot with the records as an attribute group.
+  private func attributeGroup(
+    _ records: borrowing RecordWriter, _ unit: BackupUnit, mayCommit: Bool
+  ) throws -> GroupSlot {
+    var bytes = [UInt8](repeating: 0, count: GroupHeader.byteCount + records.count)
+    let position = GroupEncoder.Position(
+      kind: .attributes, flags: mayCommit ? GroupHeader.mayCommitFlag : 0, session: context.session,
+      attempt: context.attempt, firstEntry: unit.items.first?.index ?? 0, firstOffset: 0)
+    let (raw, recordCount) = (records.bytes, records.recordCount)
+    let header = try bytes.withUnsafeMutableBytes { output in
+      try GroupEncoder.encode(raw, recordCount: recordCount, position, into: output)
+    }
+    bytes.removeLast(bytes.count - header.totalByteCount)
+    let slot = GroupSlot()
+    slot.fill(GroupSlot.Group(header: header, bytes: .owned(bytes)))
+    return slot
+  }
+
+  /// Compresses the data group here and emits it.
+  mutating func emitData(_ unit: BackupUnit) throws {
+    guard !data.isEmpty, let raw else { return }
+    let slot = GroupSlot()
+    try compress(compressionJob(raw, slot, mayCommit: false))
+    data = DataGroupBuilder(raw.bytes)
+    try push(slot, unit)
+  }
+
+  /// Emits the data group of a large file; another worker compresses it if one is free.
+  mutating func emitDataLater(_ unit: BackupUnit) throws {
+    guard !data.isEmpty, let raw else { return }
+    let slot = GroupSlot()
+    let job = compressionJob(raw, slot, mayCommit: true)
+    self.raw = nil
+    data = DataGroupBuilder(UnsafeMutableRawBufferPointer(start: nil, count: 0))
+    if !context.work.offer(job) { try compress(job) }
+    try push(slot, unit)
+  }
+
+  private func compressionJob(_ raw: PooledBuffer, _ slot: GroupSlot, mayCommit: Bool) -> CompressionJob {
+    raw.count = data.count
+    return CompressionJob(
+      raw: raw, recordCount: data.recordCount,
+      position: GroupEncoder.Position(
+        kind: .data, flags: mayCommit ? GroupHeader.mayCommitFlag : 0, session: context.session,
+        attempt: context.attempt, firstEntry: data.firstEntry, firstOffset: data.firstOffset), slot: slot)
+  }
+
+  mutating func compress(_ job: CompressionJob) throws {
+    guard let buffer = context.groupBuffers.take() else {
+      job.slot.fail()
+      throw BackupStopped()
+    }
+    do {
+      let header = try GroupEncoder.encode(
+        job.raw.used, recordCount: job.recordCount, job.position, into: buffer.bytes)
+      buffer.count = header.totalByteCount
+      job.slot.fill(GroupSlot.Group(header: header, bytes: .pooled(buffer)))
+    } catch {
+      job.slot.fail()
+      throw error
+    }
+  }
+
+  /// Puts a slot in order. While there is no room, other slots' compression is done here: the sequencer may wait for it.
+  private mutating func push(_ slot: GroupSlot, _ unit: BackupUnit) throws {
+    while !unit.outputs.pushIfRoom(slot) {
+      if context.failure != nil { throw BackupStopped() }
+      if let job = context.work.nextCompression() {
+        try compress(job)
+      } else {
+        guard unit.outputs.push(slot) else { throw BackupStopped() }
+        return
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import VaultModel
+import VaultProtocol
+
+/// The contents that one batch of the plan wants, in order, and the groups to fetch for them.
+struct BatchContents {
+  /// What one group is fetched for.
+  enum Purpose {
+    case whole([UInt64: ContentItem])
+    /// A part of a content of many groups; the first and the last are marked.
+    case part(ContentItem, isFirst: Bool, isLast: Bool)
+  }
+
+  struct Fetch {
+    var session: UniqueIdentifier
+    var location: GroupLocation
+    var purpose: Purpose
+  }
+
+  private(set) var items: [ContentItem] = []
+  private(set) var fetches: [Fetch] = []
+
+  /// Contents of no bytes.
+  var empty: [ContentItem] { items.filter { $0.sealed.size == 0 } }
+
+  /// - Parameter rows: entries with stored content, equal contents next to each other.
+  init(rows: some Sequence<PlanBatch.Row>, locations: [PlanBatch.SessionLocations]) {
+    collect(rows)
+    var bySession: [UniqueIdentifier: [GroupLocation]] = [:]
+    for run in locations { bySession[run.session, default: []] += run.locations }
+    var next = 0
+    while next < items.count {
+      let session = items[next].identifier.session
+      let end = items[next...].firstIndex { $0.identifier.session != session } ?? items.count
+      assign(items[next..<end], bySession[session] ?? [], session)
+      next = end
+    }
+  }
+
+  private mutating func collect(_ rows: some Sequence<PlanBatch.Row>) {
+    var groups: [ContentItem.LinkGroup] = []
+    var current: (identifier: ContentIdentifier, sealed: SealedContent)?
+    func close() -> [ContentItem] {
+      guard let current else { return [] }
+      let isLarge = current.sealed.size > UInt64(GroupLimits.contentDataLimit)
+      // A large content that several files have is read once for each: it streams through.
+      let parts = isLarge ? groups.map { [$0] } : [groups]
+      return parts.map { ContentItem(identifier: current.identifier, sealed: current.sealed, groups: $0) }
+    }
+    for row in rows {
+      guard case .stored(let identifier, let sealed) = row.entry.content else { continue }
+      if current?.identifier != identifier {
+        items += close()
+        groups = []
+        current = (identifier, sealed)
+      }
+      if let last = groups.last?.rows.first, row.isLink(of: last) {
+        groups[groups.count - 1].rows.append(row)
+      } else {
+        groups.append(ContentItem.LinkGroup(rows: [row]))
+      }
+    }
+    items += close()
+  }
+
+  /// Finds each content's groups: the last that begins at or before it, and for a large one all that begin inside it.
+  private mutating func assign(
+    _ items: ArraySlice<ContentItem>, _ locations: [GroupLocation], _ session: UniqueIdentifier
+  ) {
+    var index = 0
+    for item in items where item.sealed.size > 0 {
+      let content = item.identifier.index
+      if item.sealed.size > UInt64(GroupLimits.contentDataLimit) {
+        let parts = locations.filter { $0.firstEntry == content }
+        for (number, location) in parts.enumerated() {
+          fetches.append(
+            Fetch(
+              session: session, location: location,
+              purpose: .part(item, isFirst: number == 0, isLast: number == parts.count - 1)))
+        }
+        continue
+      }
+      while index + 1 < locations.count, locations[index + 1].firstEntry <= content { index += 1 }
+      guard index < locations.count, locations[index].firstEntry <= content else { continue }
+      let location = locations[index]
+      if let last = fetches.last, last.session == session, last.location.group == location.group,
+        case .whole(var wanted) = last.purpose
+      {
+        wanted[content] = item
+        fetches[fetches.count - 1].purpose = .whole(wanted)
+      } else {
+        fetches.append(Fetch(session: session, location: location, purpose: .whole([content: item])))
+      }
+    }
+  }
+}

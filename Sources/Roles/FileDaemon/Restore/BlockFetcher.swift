@@ -1,0 +1,87 @@
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// Reads blocks from the storage daemon, several requests ahead, in the words of seed 001. Blocks its thread.
+struct BlockFetcher: ~Copyable {
+  /// Requests that are under way at once.
+  private static let window = 8
+
+  /// One block to be read.
+  struct Wanted: Hashable {
+    var session: UniqueIdentifier
+    var volume: UniqueIdentifier
+    var block: BlockAddress
+  }
+
+  private struct SessionKey: Hashable {
+    var session: UniqueIdentifier
+    var volume: UniqueIdentifier
+  }
+
+  private let channel: Channel
+  private let restore: UniqueIdentifier
+  private let buffers: BufferPool
+  private var tickets: [SessionKey: Swift.Result<ByteString, PeerRefusal>] = [:]
+
+  init(channel: Channel, restore: UniqueIdentifier, buffers: BufferPool) {
+    self.channel = channel
+    self.restore = restore
+    self.buffers = buffers
+  }
+
+  /// Reads the blocks in order and hands each to `body`, or why it could not be read.
+  mutating func fetch(
+    _ wanted: [Wanted], _ body: (Int, Swift.Result<PooledBuffer, PeerRefusal>) throws -> Void
+  ) throws {
+    // Tickets first: their requests and replies must not mix with those for blocks.
+    for block in wanted { try openSession(of: block) }
+    var asked = 0
+    for (index, block) in wanted.enumerated() {
+      while asked < wanted.count, asked < index + Self.window {
+        if case .success(let ticket)? = tickets[key(wanted[asked])] { try ask(wanted[asked], ticket) }
+        asked += 1
+      }
+      switch tickets[key(block)] {
+      case .success?: try body(index, try receive())
+      case .failure(let refusal)?: try body(index, .failure(refusal))
+      case nil: throw BackupStopped()
+      }
+    }
+  }
+
+  private func key(_ block: Wanted) -> SessionKey { SessionKey(session: block.session, volume: block.volume) }
+
+  private mutating func openSession(of block: Wanted) throws {
+    guard tickets[key(block)] == nil else { return }
+    try channel.sendLineBlocking(
+      ControlLine(
+        "read open session",
+        words: [ByteString(restore.text), ByteString(block.volume.text), ByteString(block.session.text)]))
+    let reply = try Reply(try channel.receiveLineBlocking())
+    if reply.code == .readTicket, let ticket = reply.line["ticket"] {
+      tickets[key(block)] = .success(ticket)
+    } else {
+      tickets[key(block)] = .failure(PeerRefusal(reply))
+    }
+  }
+
+  private func ask(_ block: Wanted, _ ticket: ByteString) throws {
+    try channel.sendLineBlocking(
+      ControlLine("read data", words: [ticket, ">", ByteString("\(block.block.file).\(block.block.block)")]))
+  }
+
+  private func receive() throws -> Swift.Result<PooledBuffer, PeerRefusal> {
+    let reply = try Reply(try channel.receiveLineBlocking())
+    guard reply.code == .storageOK else { return .failure(PeerRefusal(reply)) }
+    let length = try channel.receiveLineBlocking()
+    guard length.verb == "Length", let count = Int(try length.word(0).text ?? ""), count >= 0,
+      count <= buffers.bufferSize
+    else { throw TransportError(.malformed("a block's length"), peer: channel.transport.peer) }
+    guard let buffer = buffers.take() else { throw BackupStopped() }
+    try channel.receive(into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<count]))
+    buffer.count = count
+    return .success(buffer)
+  }
+}

@@ -1,0 +1,40 @@
+import Synchronization
+import VaultModel
+
+/// A content to be restored and the names that get it.
+final class ContentItem: Sendable {
+  /// Names that were hard links of one file: the first is written, the others are linked to it.
+  struct LinkGroup: Sendable {
+    var rows: [PlanBatch.Row]
+  }
+
+  let identifier: ContentIdentifier
+  let sealed: SealedContent
+  let groups: [LinkGroup]
+  private let isDone = Atomic(false)
+
+  init(identifier: ContentIdentifier, sealed: SealedContent, groups: [LinkGroup]) {
+    self.identifier = identifier
+    self.sealed = sealed
+    self.groups = groups
+  }
+
+  /// Whether the content was written, or its failure told.
+  var isSettled: Bool { isDone.load(ordering: .acquiring) }
+  func settle() { isDone.store(true, ordering: .releasing) }
+}
+
+extension PlanBatch.Row {
+  /// The full path as it was saved.
+  var path: ByteString {
+    ByteString(directory == "/" ? [0x2f] + entry.name.bytes : directory.bytes + [0x2f] + entry.name.bytes)
+  }
+
+  var isHardLinked: Bool { entry.attributes.isHardLinked }
+
+  /// Whether both were names of one file.
+  func isLink(of other: PlanBatch.Row) -> Bool {
+    isHardLinked && other.isHardLinked && entry.attributes.inode == other.entry.attributes.inode
+      && entry.attributes.device == other.entry.attributes.device
+  }
+}

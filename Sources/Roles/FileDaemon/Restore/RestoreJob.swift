@@ -1,0 +1,233 @@
+import VaultFileSet
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// A restore on the file daemon's side: directories, then contents by several threads, then directories' attributes.
+struct RestoreJob: Sendable {
+  let daemon: FileDaemon
+  let order: RestoreOrder
+  let director: Channel
+
+  /// Runs to the end and says how it went.
+  func run() async -> Reply {
+    do {
+      let storage = try await daemon.dialStorage()
+      defer { storage.close() }
+      return try await onThread(name: "vault-restore") { try runThreads(storage) }
+    } catch let error as any DescribedError {
+      return Reply(.fileDaemonFailed, refusing: error)
+    } catch {
+      return Reply(.fileDaemonFailed, refusing: FileDaemonError(reason: "\(error)"))
+    }
+  }
+
+  private func runThreads(_ storage: Channel) throws -> Reply {
+    let target = try RestoreTarget(path: order.target, policy: order.policy)
+    let report = RestoreReport(director: director, clock: daemon.clock)
+    let queue = BoundedQueue<RestoreWork>(capacity: 2 * daemon.workerCount)
+    let count = WorkCount()
+    let crew = WorkerCrew()
+    let seed = UInt64.random(in: 0...UInt64.max)
+    for number in 1...daemon.workerCount {
+      try crew.start(name: "vault-write-\(number)") {
+        do {
+          var worker = try RestoreWorker(report: report, target: target, randomSeed: seed &+ UInt64(number) &* 0x1_0000_0001)
+          worker.run(queue, count)
+        } catch {
+          queue.cancel()
+        }
+      }
+    }
+    defer {
+      queue.finish()
+      crew.join()
+    }
+    let run = RestoreRun(
+      plan: RestorePlan(director: director),
+      fetcher: BlockFetcher(
+        channel: storage, restore: order.restore,
+        buffers: BufferPool(bufferSize: 1 << 20, limit: 8 + 6 * daemon.workerCount)),
+      writer: RestoreWriter(target: target, randomSeed: seed), report: report, queue: queue, count: count)
+    try run.run()
+    return report.reply()
+  }
+}
+
+/// The restore's main thread: takes the plan and hands out the work.
+final class RestoreRun {
+  private let plan: RestorePlan
+  private var fetcher: BlockFetcher
+  private var writer: RestoreWriter
+  private let report: RestoreReport
+  private let queue: BoundedQueue<RestoreWork>
+  private let count: WorkCount
+
+  init(
+    plan: consuming RestorePlan, fetcher: consuming BlockFetcher, writer: consuming RestoreWriter, report: RestoreReport,
+    queue: BoundedQueue<RestoreWork>, count: WorkCount
+  ) {
+    self.plan = plan
+    self.fetcher = fetcher
+    self.writer = writer
+    self.report = report
+    self.queue = queue
+    self.count = count
+  }
+
+  func run() throws {
+    try plan.forEachBatch(ofPass: 1) { batch in
+      for row in batch.rows { createDirectory(row) }
+      report.tick()
+    }
+    try plan.forEachBatch(ofPass: 2) { batch in
+      let rest = batch.rows.drop { row in
+        if case .stored = row.entry.content { return false }
+        createOther(row)
+        return true
+      }
+      try restore(BatchContents(rows: rest, locations: batch.locations))
+      report.tick()
+    }
+    // Every entry of a directory is in place: its times stay now.
+    try plan.forEachBatch(ofPass: 3) { batch in
+      for row in batch.rows { finishDirectory(row) }
+      report.tick()
+    }
+  }
+
+  // MARK: Without content
+
+  private func createDirectory(_ row: PlanBatch.Row) {
+    do throws(FileSetError) {
+      if try writer.createDirectory(row.path, attributes: row.entry.attributes) == .exists {
+        report.problem(row.path, RestoreWords.exists)
+      }
+    } catch {
+      report.problem(row.path, error.description)
+    }
+  }
+
+  private func finishDirectory(_ row: PlanBatch.Row) {
+    do throws(FileSetError) {
+      let unset = try writer.finishDirectory(row.path, attributes: row.entry.attributes)
+      report.restored(row.path, unset)
+    } catch {
+      report.problem(row.path, error.description)
+    }
+  }
+
+  private func createOther(_ row: PlanBatch.Row) {
+    let entry = row.entry
+    do throws(FileSetError) {
+      let outcome =
+        entry.attributes.type == .symbolicLink
+        ? try writer.createSymbolicLink(
+          directory: row.directory, name: entry.name, target: entry.linkTarget, attributes: entry.attributes)
+        : try writer.createNode(directory: row.directory, name: entry.name, attributes: entry.attributes)
+      switch outcome {
+      case .written(let unset): report.restored(row.path, unset)
+      case .exists: report.problem(row.path, RestoreWords.exists)
+      }
+    } catch {
+      report.problem(row.path, error.description)
+    }
+  }
+
+  // MARK: Contents
+
+  private func restore(_ contents: BatchContents) throws {
+    if !contents.empty.isEmpty { try hand(.empty(contents.empty)) }
+    let fetches = contents.fetches
+    var wanted: [BlockFetcher.Wanted] = []
+    // The fetches that each block serves: several groups share a block.
+    var served: [Range<Int>] = []
+    for (index, fetch) in fetches.enumerated() {
+      let block = BlockFetcher.Wanted(
+        session: fetch.session, volume: fetch.location.volume, block: fetch.location.block)
+      if wanted.last == block {
+        served[served.count - 1] = served[served.count - 1].lowerBound..<(index + 1)
+      } else {
+        wanted.append(block)
+        served.append(index..<(index + 1))
+      }
+    }
+    var parts: BoundedQueue<FetchedGroup>?
+    defer { parts?.finish() }
+    try fetcher.fetch(wanted) { number, result in
+      for fetch in fetches[served[number]] { try hand(fetch, result, &parts) }
+    }
+    parts?.finish()
+    parts = nil
+    count.waitForNone()
+    for item in contents.items where !item.isSettled {
+      for group in item.groups {
+        for row in group.rows { report.problem(row.path, "its data is missing", damage: true) }
+      }
+    }
+  }
+
+  /// Hands one fetched group to the workers; a block that could not be read costs the contents in it.
+  private func hand(
+    _ fetch: BatchContents.Fetch, _ block: Swift.Result<PooledBuffer, PeerRefusal>,
+    _ parts: inout BoundedQueue<FetchedGroup>?
+  ) throws {
+    switch (fetch.purpose, Self.group(fetch.location.group, in: block)) {
+    case (.whole(let items), .success(let group)): try hand(.group(group, items))
+    case (.whole(let items), .failure(let refusal)):
+      for item in items.values { refuse(item, refusal) }
+    case (.part(let item, let isFirst, let isLast), let group):
+      if isFirst {
+        let queue = BoundedQueue<FetchedGroup>(capacity: 4)
+        parts = queue
+        try hand(.large(item, queue))
+      }
+      // A part that is missing ends the content early: its digest tells.
+      if case .success(let group) = group { _ = parts?.push(group) } else { parts?.finish() }
+      if isLast {
+        parts?.finish()
+        parts = nil
+      }
+    }
+  }
+
+  private func refuse(_ item: ContentItem, _ refusal: PeerRefusal) {
+    guard !item.isSettled else { return }
+    item.settle()
+    for group in item.groups {
+      for row in group.rows {
+        report.problem(row.path, refusal.description, damage: refusal.exitStatus == .damaged)
+      }
+    }
+  }
+
+  /// Where a group lies in a block's payload.
+  private static func group(
+    _ number: UInt64, in block: Swift.Result<PooledBuffer, PeerRefusal>
+  ) -> Swift.Result<FetchedGroup, PeerRefusal> {
+    block.flatMap { buffer in
+      var offset = 0
+      while offset < buffer.count {
+        let rest = UnsafeRawBufferPointer(rebasing: buffer.used[offset...])
+        guard let header = try? GroupHeader(decoding: rest), header.totalByteCount <= rest.count else { break }
+        if header.number == number, header.kind != .commit {
+          return .success(FetchedGroup(block: buffer, range: offset..<(offset + header.totalByteCount)))
+        }
+        offset += header.totalByteCount
+      }
+      var reply = Reply(.storageRefused)
+      reply.line.set("status", ExitStatus.damaged.rawValue)
+      reply.line.set("reason", "The block does not hold group \(number) of its session.")
+      return .failure(PeerRefusal(reply))
+    }
+  }
+
+  private func hand(_ work: RestoreWork) throws {
+    count.begin()
+    guard queue.push(work) else {
+      count.end()
+      throw BackupStopped()
+    }
+  }
+}

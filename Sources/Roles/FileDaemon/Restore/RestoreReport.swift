@@ -1,0 +1,88 @@
+import Synchronization
+import VaultFileSet
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// Counts what a restore did and tells the director of every path that failed, and once a second how far it is.
+final class RestoreReport: Sendable {
+  private struct State {
+    var entries: UInt64 = 0
+    var files: UInt64 = 0
+    var bytes: UInt64 = 0
+    var problems: UInt64 = 0
+    var foundDamage = false
+    var lastProgress: UInt64 = 0
+  }
+
+  private let state = Mutex(State())
+  private let director: Channel
+  private let clock: any VaultClock
+
+  init(director: Channel, clock: any VaultClock) {
+    self.director = director
+    self.clock = clock
+  }
+
+  /// An entry is in place, perhaps without all its attributes.
+  func restored(_ path: @autoclosure () -> ByteString, _ unset: UnsetAttributes, bytes: UInt64? = nil) {
+    state.withLock { state in
+      state.entries += 1
+      state.bytes += bytes ?? 0
+      if bytes != nil { state.files += 1 }
+    }
+    // An ordinary user cannot give files away, and knows it.
+    let refused = unset.subtracting(.owner)
+    if !refused.isEmpty || (unset.contains(.owner) && CurrentProcess.isPrivileged) {
+      problem(path(), "not all of its owner, mode and times could be set")
+    }
+  }
+
+  /// A path could not be restored.
+  func problem(_ path: ByteString, _ reason: String, damage: Bool = false) {
+    state.withLock { state in
+      state.problems += 1
+      if damage { state.foundDamage = true }
+    }
+    var line = ControlLine("problem")
+    line.set("path", path)
+    line.set("reason", reason)
+    send(.restoreProblem, line)
+  }
+
+  /// Tells how far the restore is, if a second went by.
+  func tick() {
+    let now = clock.monotonicNanoseconds()
+    let due: State? = state.withLock { state in
+      guard now &- state.lastProgress >= 1_000_000_000 else { return nil }
+      state.lastProgress = now
+      return state
+    }
+    guard let due else { return }
+    var line = ControlLine("progress")
+    line.set("entries", due.entries)
+    line.set("bytes", due.bytes)
+    line.set("sent", due.bytes)
+    line.set("problems", due.problems)
+    send(.progress, line)
+  }
+
+  private func send(_ kind: FrameKind, _ line: ControlLine) {
+    let bytes = line.encoded()
+    // A director that is gone is noticed where its plan is awaited.
+    try? bytes.withUnsafeBytes { try director.sendFrameBlocking(kind, $0) }
+  }
+
+  /// The last words of the job.
+  func reply() -> Reply {
+    let end = state.withLock { $0 }
+    var reply = Reply(.fileDaemonOK)
+    reply.line.set("entries", end.entries)
+    reply.line.set("files", end.files)
+    reply.line.set("bytes", end.bytes)
+    reply.line.set("problems", end.problems)
+    reply.line.set("damage", end.foundDamage ? "yes" : "no")
+    return reply
+  }
+}

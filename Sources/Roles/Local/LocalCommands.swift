@@ -1,0 +1,184 @@
+import VaultModel
+import VaultProtocol
+import VaultSession
+
+/// What a console asks the director for, over the pipe.
+package struct LocalCommands: Sendable {
+  let console: Channel
+  let host: String
+  /// What recovery found when the repository was opened, in plain words; empty after a clean end.
+  package internal(set) var recoveryNotes: [String] = []
+
+  init(console: Channel, host: String) {
+    self.console = console
+    self.host = host
+  }
+
+  // MARK: Recovery
+
+  func recover() async throws -> [String] {
+    try await console.sendLine(ControlLine("recover"))
+    let reply = try await finalReply { _, _ in }
+    return reply.line.all("note").compactMap(\.text)
+  }
+
+  // MARK: Backup
+
+  /// Saves a tree. Cancelling the calling task stops the job within a second and leaves it to be continued.
+  ///
+  /// - Throws: `DirectorError.interrupted`'s words when it was cancelled.
+  package func backup(
+    _ request: BackupRequest, progress: @escaping @Sendable (JobProgress) -> Void
+  ) async throws -> BackupReport {
+    var line = ControlLine("run")
+    line.set("host", host)
+    line.set("name", request.name ?? Self.defaultName(request.paths))
+    switch request.level {
+    case .automatic: line.set("level", "auto")
+    case .level(let level): line.set("level", level.rawValue)
+    }
+    line.set("commit-seconds", request.commitIntervalSeconds)
+    line.set("commit-bytes", request.commitByteCount)
+    try await console.sendLine(line)
+    try await console.sendFrame(.paths, PathList.encode(request.paths))
+    let reply = try await finalReply(cancelling: true) { kind, payload in
+      if kind == .progress { progress(try JobProgress(Self.line(payload))) }
+    }
+    let number: JobNumber = try reply.line.integer("job")
+    guard let listing = try await jobs(only: number).first else {
+      throw ControlError(.missingField("job"), line: "list jobs")
+    }
+    return BackupReport(
+      job: listing, keptEntries: try reply.line.integer("kept-entries"),
+      keptBytes: try reply.line.integer("kept-bytes"), problems: try await problems(of: number))
+  }
+
+  /// The tree's name when none is given: the sorted absolute paths.
+  private static func defaultName(_ paths: [ByteString]) -> ByteString {
+    ByteString(Array(paths.sorted().map(\.bytes).joined(separator: [0x0a])))
+  }
+
+  private func problems(of job: JobNumber) async throws -> [FileProblem] {
+    var line = ControlLine("list problems")
+    line.set("job", job)
+    try await console.sendLine(line)
+    var problems: [FileProblem] = []
+    _ = try await finalReply { kind, payload in
+      guard kind == .listing else { return }
+      let line = try Self.line(payload)
+      guard let phase = ProblemPhase(rawValue: try line.integer("phase")) else {
+        throw ControlError(.malformedField("phase"), line: line.verb)
+      }
+      problems.append(
+        FileProblem(
+          directory: DirectoryKey(path: line["directory"] ?? "/"), name: line["name"] ?? "", phase: phase,
+          errorNumber: try line.integer("errno")))
+    }
+    return problems
+  }
+
+  // MARK: Listings
+
+  package func jobs() async throws -> [JobListing] { try await jobs(only: nil) }
+
+  private func jobs(only number: JobNumber?) async throws -> [JobListing] {
+    var line = ControlLine("list jobs")
+    if let number { line.set("job", number) }
+    try await console.sendLine(line)
+    var jobs: [JobListing] = []
+    _ = try await finalReply { kind, payload in
+      if kind == .listing { jobs.append(try JobListing(Self.line(payload))) }
+    }
+    return jobs
+  }
+
+  /// Calls `each` for every entry in canonical order.
+  package func list(_ request: ListRequest, each: (EntryListing) throws -> Void) async throws {
+    var line = ControlLine("list files")
+    if let name = request.treeName { line.set("name", name) }
+    Self.set(request.at, in: &line)
+    if let path = request.path { line.set("path", path) }
+    try await console.sendLine(line)
+    _ = try await finalReply { kind, payload in
+      guard kind == .listing else { return }
+      try payload.withUnsafeBytes { bytes in
+        var reader = RecordReader(bytes)
+        var directory: ByteString = "/"
+        while let record = try reader.next() {
+          switch record {
+          case .directory(_, let path): directory = ByteString(path)
+          case .entry(_, _, let entry):
+            try each(EntryListing(path: Self.join(directory, entry.name), entry: entry))
+          default: continue
+          }
+        }
+      }
+    }
+  }
+
+  private static func join(_ directory: ByteString, _ name: ByteString) -> ByteString {
+    ByteString(directory == "/" ? [0x2f] + name.bytes : directory.bytes + [0x2f] + name.bytes)
+  }
+
+  private static func set(_ point: PointInTime, in line: inout ControlLine) {
+    switch point {
+    case .latest: return
+    case .job(let number): line.set("job", number)
+    case .instant(let instant): line.set("at", instant.nanoseconds)
+    }
+  }
+
+  // MARK: Restore
+
+  package func restore(
+    _ request: RestoreRequest, progress: @escaping @Sendable (JobProgress) -> Void
+  ) async throws -> RestoreReport {
+    var line = ControlLine("restore")
+    if let name = request.treeName { line.set("name", name) }
+    Self.set(request.at, in: &line)
+    line.set("target", request.target)
+    line.set("overwrite", request.overwrite.rawValue)
+    try await console.sendLine(line)
+    try await console.sendFrame(.paths, PathList.encode(request.paths))
+    var problems: [RestoreProblem] = []
+    let reply = try await finalReply(cancelling: true) { kind, payload in
+      let line = try Self.line(payload)
+      if kind == .progress { progress(try JobProgress(line)) }
+      if kind == .restoreProblem, problems.count < 1000 {
+        problems.append(RestoreProblem(path: line["path"] ?? "", reason: try line.text("reason")))
+      }
+    }
+    return RestoreReport(
+      job: try reply.line.integer("job"), entries: try reply.line.integer("entries"),
+      files: try reply.line.integer("files"), bytes: try reply.line.integer("bytes"),
+      problemCount: try reply.line.integer("problems"), problems: problems,
+      foundDamage: try reply.line.text("damage") == "yes")
+  }
+
+  // MARK: The conversation
+
+  private static func line(_ payload: [UInt8]) throws -> ControlLine {
+    try payload.withUnsafeBytes { try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: $0.dropLast())) }
+  }
+
+  /// Receives frames until the request's end; `cancelling` turns the task's cancellation into a cancel that the director answers.
+  private func finalReply(
+    cancelling: Bool = false, _ body: (FrameKind, [UInt8]) throws -> Void
+  ) async throws -> Reply {
+    let console = console
+    return try await withTaskCancellationHandler {
+      while true {
+        let (kind, payload) = try await console.receiveFrame(closingOnCancel: !cancelling)
+        guard kind == .jobEnd else {
+          try body(kind, payload)
+          continue
+        }
+        let reply = try Reply(Self.line(payload))
+        guard reply.code == .directorOK else { throw PeerRefusal(reply) }
+        return reply
+      }
+    } onCancel: {
+      if cancelling { console.sendSoon(ControlLine("cancel")) }
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import Director
+import FileDaemon
+import Glibc
+import StorageDaemon
+import VaultCatalog
+import VaultConfiguration
+import VaultDevice
+import VaultFileSet
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// A repository on a disk, opened by one process: director, storage daemon and file daemon composed over in-process pipes.
+///
+/// They talk through the messages and frames that go over TLS elsewhere; nobody calls another role's functions.
+package enum LocalRepository {
+  package typealias Access = RepositoryFiles.Access
+
+  /// Opens the repository, recovers what the last process left, runs `body`, and closes everything.
+  ///
+  /// Every command takes the repository's lock, readers too; on a read-only file system there is none and nothing is recovered.
+  /// - Parameters:
+  ///   - volumeSize: bytes of a new volume at most; nil for what the repository's configuration says.
+  ///   - command: what is told to whoever is refused the lock.
+  /// - Throws: `RepositoryError`, `FileLockError` and the parts' own errors.
+  package static func use<Result: Sendable>(
+    _ path: ByteString, access: Access, volumeSize: UInt64? = nil, command: String,
+    _ body: @Sendable (LocalCommands) async throws -> Result
+  ) async throws -> Result {
+    let clock = SystemClock()
+    let files = try RepositoryFiles.prepare(
+      path, access: access,
+      configuration: RepositoryConfiguration(
+        identifier: .random(), created: clock.now(),
+        volumeSize: volumeSize ?? RepositoryConfiguration.defaultVolumeSize))
+    let configuration = try files.configuration()
+    let lock = try FileLock.acquire(files.lockPath, command: command, now: clock.now())
+    let isReadOnly = lock == nil
+    if try !files.hasCatalog, try files.hasVolumes { throw RepositoryError.catalogMissing(path) }
+    let catalog = try SQLiteCatalog.open(
+      path: files.catalogPath, mode: isReadOnly ? .readOnlyImmutable : .createOrOpen,
+      newRepository: configuration.identifier)
+    let device = Device(
+      store: try FileVolumeStore(directory: files.volumesPath),
+      parameters: DeviceParameters(
+        repository: configuration.identifier, pool: configuration.pool, mediaType: configuration.mediaType,
+        maximumVolumeSize: volumeSize ?? configuration.volumeSize))
+    let outcome: Swift.Result<Result, any Error>
+    do {
+      outcome = .success(
+        try await run(catalog, device, clock, path, isReadOnly: isReadOnly, body))
+    } catch {
+      outcome = .failure(error)
+    }
+    // The first error is the one to tell; what was acknowledged is durable already.
+    do {
+      try device.close()
+      try catalog.close()
+    } catch {
+      if case .success = outcome { throw error }
+    }
+    lock?.release()
+    return try outcome.get()
+  }
+
+  private static func run<Result: Sendable>(
+    _ catalog: any CatalogStore, _ device: Device, _ clock: any VaultClock, _ path: ByteString,
+    isReadOnly: Bool, _ body: @Sendable (LocalCommands) async throws -> Result
+  ) async throws -> Result {
+    let pipes = LocalPipes()
+    let storage = StorageDaemon(name: "local-sd", device: device, clock: clock)
+    let fileDaemon = FileDaemon(
+      name: "local-fd", clock: clock, workerCount: onlineProcessorCount(),
+      excludedDirectories: [try identity(of: path)], dialStorage: { try await pipes.dialStorage(from: .fileDaemon) })
+    let director = Director(
+      name: "local-dir", catalog: catalog, clock: clock,
+      diallers: Director.Diallers(
+        storage: { try await pipes.dialStorage(from: .director) },
+        fileDaemon: { try await pipes.dialFileDaemon() }))
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { await storage.run(pipes.storage) }
+      group.addTask { await fileDaemon.run(pipes.fileDaemon) }
+      group.addTask { await director.run(pipes.director) }
+      defer {
+        pipes.close()
+        group.cancelAll()
+      }
+      let console = try await pipes.dialDirector()
+      defer { console.close() }
+      var commands = LocalCommands(console: console, host: hostName())
+      if isReadOnly { device.open(known: try catalog.volumes()) } else { commands.recoveryNotes = try await commands.recover() }
+      return try await body(commands)
+    }
+  }
+
+  /// The repository's own directory: it is never backed up into itself.
+  private static func identity(of path: ByteString) throws -> FileIdentity {
+    let directory = try Descriptor.open(path, [.readOnly, .directory])
+    return FileIdentity(try FileStatus.read(of: directory.rawValue))
+  }
+
+  private static func onlineProcessorCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+  private static func hostName() -> String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
+
+/// The listeners of the three daemons in one process, and how they are dialled.
+private struct LocalPipes: Sendable {
+  /// Data flows over the storage daemon's pipes: room for a group or two keeps both sides busy.
+  let storage = PipeListener(name: "local-sd", capacity: 2 << 20)
+  let fileDaemon = PipeListener(name: "local-fd", capacity: 1 << 20)
+  let director = PipeListener(name: "local-dir", capacity: 256 << 10)
+
+  func dialStorage(from role: PeerRole) async throws -> Channel {
+    try await dial(storage, as: Hello(role: role, name: "local"), expecting: .storageDaemon)
+  }
+
+  func dialFileDaemon() async throws -> Channel {
+    try await dial(fileDaemon, as: Hello(role: .director, name: "local-dir"), expecting: .fileDaemon)
+  }
+
+  func dialDirector() async throws -> Channel {
+    try await dial(director, as: Hello(role: .console, name: "local"), expecting: .director)
+  }
+
+  private func dial(_ listener: PipeListener, as hello: Hello, expecting role: PeerRole) async throws -> Channel {
+    let channel = Channel(try listener.connect(from: hello.name))
+    try await hello.dial(channel, expecting: role)
+    return channel
+  }
+
+  func close() {
+    director.close()
+    fileDaemon.close()
+    storage.close()
+  }
+}

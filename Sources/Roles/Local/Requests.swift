@@ -1,0 +1,169 @@
+import VaultModel
+
+/// What `vault local backup` asks for.
+package struct BackupRequest: Sendable {
+  package enum Level: Sendable, Hashable {
+    /// Full the first time and incremental after.
+    case automatic
+    case level(JobLevel)
+  }
+
+  /// Absolute, normalised paths.
+  package var paths: [ByteString]
+  /// The tree's name when `--name` was given.
+  package var name: ByteString?
+  package var level: Level
+  package var commitIntervalSeconds: UInt32
+  package var commitByteCount: UInt64
+
+  package init(
+    paths: [ByteString], name: ByteString? = nil, level: Level = .automatic,
+    commitIntervalSeconds: UInt32 = 30, commitByteCount: UInt64 = 1 << 30
+  ) {
+    self.paths = paths
+    self.name = name
+    self.level = level
+    self.commitIntervalSeconds = commitIntervalSeconds
+    self.commitByteCount = commitByteCount
+  }
+}
+
+/// How a backup job ended, as the director reports it.
+package struct BackupReport: Sendable {
+  package var job: JobListing
+  /// Entries and content bytes that an earlier attempt had committed already.
+  package var keptEntries: UInt64
+  package var keptBytes: UInt64
+  package var problems: [FileProblem]
+  package init(job: JobListing, keptEntries: UInt64, keptBytes: UInt64, problems: [FileProblem]) {
+    self.job = job
+    self.keptEntries = keptEntries
+    self.keptBytes = keptBytes
+    self.problems = problems
+  }
+}
+
+/// A job as listings show it.
+package struct JobListing: Sendable {
+  package var description: JobDescription
+  package var status: JobStatus
+  package var attempt: UInt32
+  package var commits: UInt64
+  package var ended: Timestamp?
+  package var counters: JobCounters
+  package init(
+    description: JobDescription, status: JobStatus, attempt: UInt32, commits: UInt64, ended: Timestamp?,
+    counters: JobCounters
+  ) {
+    self.description = description
+    self.status = status
+    self.attempt = attempt
+    self.commits = commits
+    self.ended = ended
+    self.counters = counters
+  }
+}
+
+/// As at which job.
+package enum PointInTime: Sendable, Hashable {
+  case latest
+  case job(JobNumber)
+  /// The newest published job that ended at or before this instant.
+  case instant(Timestamp)
+}
+
+/// What `vault local ls` asks for.
+package struct ListRequest: Sendable {
+  package var treeName: ByteString?
+  package var at: PointInTime
+  /// An absolute path; nil lists everything.
+  package var path: ByteString?
+  package init(treeName: ByteString?, at: PointInTime, path: ByteString?) {
+    self.treeName = treeName
+    self.at = at
+    self.path = path
+  }
+}
+
+/// One line of a listing.
+package struct EntryListing: Sendable {
+  /// The absolute path.
+  package var path: ByteString
+  package var entry: Entry
+  package init(path: ByteString, entry: Entry) {
+    self.path = path
+    self.entry = entry
+  }
+}
+
+/// What happens to what already exists where a restore writes.
+package enum OverwriteChoice: String, Sendable, CaseIterable {
+  case always
+  case newer
+  case never
+}
+
+/// What `vault local restore` asks for.
+package struct RestoreRequest: Sendable {
+  /// Absolute paths as they were backed up; empty for everything.
+  package var paths: [ByteString]
+  package var treeName: ByteString?
+  package var at: PointInTime
+  /// The directory below which everything lands under its full original path.
+  package var target: ByteString
+  package var overwrite: OverwriteChoice
+  package init(
+    paths: [ByteString], treeName: ByteString?, at: PointInTime, target: ByteString, overwrite: OverwriteChoice
+  ) {
+    self.paths = paths
+    self.treeName = treeName
+    self.at = at
+    self.target = target
+    self.overwrite = overwrite
+  }
+}
+
+/// A path that a restore could not bring back, and why.
+package struct RestoreProblem: Sendable, Hashable {
+  package var path: ByteString
+  package var reason: String
+  package init(path: ByteString, reason: String) {
+    self.path = path
+    self.reason = reason
+  }
+}
+
+/// How a restore ended.
+package struct RestoreReport: Sendable {
+  package var job: JobNumber
+  /// Entries of all kinds restored.
+  package var entries: UInt64
+  package var files: UInt64
+  package var bytes: UInt64
+  /// Problems in all; `problems` holds at most the first 1,000.
+  package var problemCount: UInt64
+  package var problems: [RestoreProblem]
+  /// Whether stored data was missing or damaged: exit status 7.
+  package var foundDamage: Bool
+  package init(
+    job: JobNumber, entries: UInt64, files: UInt64, bytes: UInt64, problemCount: UInt64, problems: [RestoreProblem],
+    foundDamage: Bool
+  ) {
+    self.job = job
+    self.entries = entries
+    self.files = files
+    self.bytes = bytes
+    self.problemCount = problemCount
+    self.problems = problems
+    self.foundDamage = foundDamage
+  }
+}
+
+/// How far a running job is: what a progress line shows.
+package struct JobProgress: Sendable {
+  package var entriesSeen: UInt64 = 0
+  package var bytesSeen: UInt64 = 0
+  package var bytesSent: UInt64 = 0
+  package var problems: UInt64 = 0
+  package init() {}
+}

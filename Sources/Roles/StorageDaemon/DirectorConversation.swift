@@ -1,0 +1,133 @@
+import VaultDevice
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// One director's connection: jobs announced and ended, commits handed over, recovery.
+struct DirectorConversation: Sendable {
+  let storage: StorageDaemon
+  let channel: Channel
+
+  func run() async throws {
+    var announced: [UniqueIdentifier] = []
+    var readers: [UniqueIdentifier] = []
+    defer {
+      // A director that goes takes its jobs with it: what they committed stays.
+      for session in announced { storage.abort(session) }
+      for reader in readers { storage.jobs.withdrawReader(reader) }
+    }
+    while let line = try await channel.receiveLine() {
+      do {
+        switch line.verb {
+        case "job": announced.append(try await announce(line))
+        case "end job": try await end(line)
+        case "attribute data": try await sendCommits(line)
+        case "read job":
+          let job = try Self.identifier(line)
+          storage.jobs.announceReader(job)
+          readers.append(job)
+          try await channel.sendReply(Reply(.storageOK))
+        case "recover": try await recover()
+        case "noop": try await channel.sendReply(Reply(.storageOK))
+        default: throw StorageError(.unknownRequest(line.verb))
+        }
+      } catch let error as TransportError {
+        throw error
+      } catch {
+        try await channel.sendReply(.refusing(error))
+      }
+    }
+  }
+
+  private static func identifier(_ line: ControlLine) throws -> UniqueIdentifier {
+    guard let identifier = UniqueIdentifier(text: try line.word(0).text ?? "") else {
+      throw ControlError(.malformedField("session"), line: line.verb)
+    }
+    return identifier
+  }
+
+  private func receiveRecord() async throws -> [UInt8] {
+    let frame = try await channel.receiveFrame()
+    guard frame.kind == .jobRecord else {
+      throw TransportError(.malformed("a frame of kind \(frame.kind) where a record belongs"), peer: channel.transport.peer)
+    }
+    return frame.payload
+  }
+
+  // MARK: Jobs
+
+  private func announce(_ line: ControlLine) async throws -> UniqueIdentifier {
+    let record = try await receiveRecord()
+    let session = try Self.identifier(line)
+    let attempt: UInt32 = try line.integer("attempt")
+    let lastCommit: UInt64 = try line.integer("last-commit")
+    let limits = try CommitLimits(line)
+    let lastGroup = try line["last-group"].map { bytes in
+      try bytes.bytes.withUnsafeBytes { raw in
+        var reader = ByteReader(raw, "last group")
+        return try LocationCodec.location(from: &reader)
+      }
+    }
+    let device = storage.device
+    let job = try await onThread(name: "vault-device") {
+      let resume =
+        lastCommit > 0 ? try device.resumeState(of: session, after: lastCommit, lastGroup: lastGroup) : nil
+      return AnnouncedJob(
+        session: session, limits: limits,
+        record: try DeviceControlRecord(
+          device: device, session: session, attempt: attempt, jobRecord: record, continuing: resume))
+    }
+    guard storage.jobs.announce(job) else {
+      throw StorageError(.sessionBusy)
+    }
+    try await channel.sendReply(Reply(.storageOK))
+    return session
+  }
+
+  private func end(_ line: ControlLine) async throws {
+    let record = try await receiveRecord()
+    let session = try Self.identifier(line)
+    guard let job = storage.jobs.appending(session) else { throw StorageError(.unknownJob) }
+    let volumes = try await onThread(name: "vault-device") { try job.record.endSession(jobEndRecord: record) }
+    storage.jobs.withdraw(session)
+    var reply = Reply(.storageOK)
+    reply.line.set("volume", ByteString(VolumeList.encode(volumes)))
+    try await channel.sendReply(reply)
+  }
+
+  /// Turns the connection into the channel that carries the session's commits to the director.
+  private func sendCommits(_ line: ControlLine) async throws {
+    guard let job = storage.jobs.appending(try Self.identifier(line)) else { throw StorageError(.unknownJob) }
+    try await channel.sendReply(Reply(.storageOK))
+    let (channel, device) = (channel, storage.device)
+    try await onThread(name: "vault-attributes") {
+      let sender = CommitSender(channel: channel, device: device)
+      while let commit = job.commits.pop() { try sender.send(OutgoingCommit(commit)) }
+      try sender.end()
+    }
+  }
+
+  // MARK: Recovery
+
+  private func recover() async throws {
+    let frame = try await channel.receiveFrame()
+    let known = try frame.payload.withUnsafeBytes { try VolumeList.decode($0) }
+    let (channel, device) = (channel, storage.device)
+    let report = try await onThread(name: "vault-device") { try device.recover(known: known) }
+    try await channel.sendReply(Reply(.storageOK))
+    try await onThread(name: "vault-attributes") {
+      try RecoverySender(channel: channel, device: device).send(report)
+    }
+  }
+}
+
+extension StorageDaemon {
+  /// Ends a session that will not be closed in order: what no commit covers is dropped.
+  func abort(_ session: UniqueIdentifier) {
+    guard let job = jobs.appending(session) else { return }
+    job.record.abort()
+    job.commits.finish()
+    jobs.withdraw(session)
+  }
+}

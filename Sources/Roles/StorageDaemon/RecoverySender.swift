@@ -1,0 +1,51 @@
+import VaultDevice
+import VaultModel
+import VaultProtocol
+import VaultSession
+
+/// Tells the director what recovery found on the volumes beyond its catalog. Blocks its thread.
+struct RecoverySender: ~Copyable {
+  private let channel: Channel
+  private let device: Device
+
+  init(channel: Channel, device: Device) {
+    self.channel = channel
+    self.device = device
+  }
+
+  func send(_ report: RecoveryReport) throws {
+    for note in report.notes {
+      var line = ControlLine("note")
+      line.set("text", note)
+      try line.encoded().withUnsafeBytes { try channel.sendFrameBlocking(.progress, $0) }
+    }
+    let sender = CommitSender(channel: channel, device: device)
+    for session in report.sessions {
+      guard let job = session.job else { continue }
+      try record { $0.job(job) }
+      for commit in session.commits { try sender.send(OutgoingCommit(commit)) }
+      if let outcome = session.outcome { try record { $0.jobEnd(outcome) } }
+    }
+    // After the commits: a volume's end must never be ahead of what the catalog holds of it.
+    try VolumeList.encode(report.volumes).withUnsafeBytes { try channel.sendFrameBlocking(.listing, $0) }
+    try sender.end()
+  }
+
+  private func record(_ body: (inout RecordWriter) -> Void) throws {
+    var writer = RecordWriter(capacity: 1024)
+    body(&writer)
+    try channel.sendFrameBlocking(.jobRecord, writer.bytes)
+  }
+}
+
+extension RecoveryReport {
+  /// What was found, in plain words.
+  var notes: [String] {
+    var notes = removedFiles.map { "\($0): a crash left it before it became a volume; it was removed." }
+    for cut in cuts {
+      notes.append(
+        "Volume \(cut.volume): \(cut.byteCount) bytes (\(cut.blockCount) blocks) that no commit covers were cut off.")
+    }
+    return notes + damage.map(\.description)
+  }
+}

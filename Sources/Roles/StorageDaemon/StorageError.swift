@@ -1,0 +1,71 @@
+import VaultDevice
+import VaultModel
+import VaultProtocol
+
+/// Why the storage daemon refuses a request.
+struct StorageError: DescribedError, Hashable {
+  enum Kind: Hashable, Sendable {
+    case unknownJob
+    case sessionBusy
+    case invalidTicket
+    case sessionAborted(String)
+    case blockOrder
+    case notFound
+    case unknownRequest(String)
+  }
+
+  let kind: Kind
+
+  init(_ kind: Kind) { self.kind = kind }
+
+  var code: StatusCode {
+    switch kind {
+    case .sessionBusy: .volumeBusy
+    case .invalidTicket: .invalidTicket
+    case .sessionAborted, .unknownJob: .sessionAborted
+    case .notFound: .sessionAborted
+    case .blockOrder, .unknownRequest: .storageRefused
+    }
+  }
+
+  var exitStatus: ExitStatus {
+    switch kind {
+    case .sessionAborted: .jobFailed
+    default: .unreachable
+    }
+  }
+
+  var description: String {
+    switch kind {
+    case .unknownJob: "No director announced this job here."
+    case .sessionBusy: "A session of this job is open already."
+    case .invalidTicket: "The ticket is unknown or closed."
+    case .sessionAborted(let reason): "The session was aborted: \(reason)"
+    case .blockOrder: "Blocks are read in ascending order."
+    case .notFound: "The session is not on this volume."
+    case .unknownRequest(let verb): "The request '\(verb)' is not one that this daemon knows from this peer."
+    }
+  }
+}
+
+extension StorageError {
+  /// The error that ends a session: as *session aborted* when another attempt may succeed, else as it is.
+  static func abortion(_ error: any Error) -> any Error {
+    guard let error = error as? DeviceError else { return error }
+    switch error.kind {
+    case .io, .sessionAborted: return StorageError(.sessionAborted(error.description))
+    default: return error
+    }
+  }
+}
+
+extension Reply {
+  /// The refusal of any error, with the code that fits it.
+  static func refusing(_ error: any Error) -> Reply {
+    switch error {
+    case let error as StorageError: Reply(error.code, refusing: error)
+    case let error as any DescribedError: Reply(.storageRefused, refusing: error)
+    default: Reply(.storageRefused, refusing: StorageError(.sessionAborted("\(error)")))
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import VaultCatalog
+import VaultConfiguration
+import VaultDevice
+import VaultModel
+import VaultProtocol
+import VaultSystem
+
+/// `vault volume scan`: rebuilds a repository's catalog from volumes alone, or adds to it what they hold.
+package enum VolumeScanCommand {
+  /// Scans volume files, or all volumes of directories, and catalogues what they hold. Blocks its thread.
+  ///
+  /// Volumes stay where they are: a restore reads them from the repository's `volumes/`.
+  /// - Throws: what opening the repository throws; damage goes into the report.
+  package static func run(
+    volumes paths: [ByteString], repository: ByteString, clock: any VaultClock = SystemClock()
+  ) throws -> VolumeScanReport {
+    let found = try ScannedFiles.find(paths)
+    let scanned = try ScannedFiles.scan(found)
+    let identifier = try scanned.repository()
+    let files = try RepositoryFiles.prepare(
+      repository, access: .createIfMissing,
+      configuration: RepositoryConfiguration(identifier: identifier, created: clock.now()))
+    let configuration = try files.configuration()
+    guard configuration.identifier == identifier else { throw VolumeScanError.otherRepository }
+    let lock = try FileLock.acquire(files.lockPath, command: "vault volume scan", now: clock.now())
+    guard lock != nil else { throw VolumeScanError.readOnly(repository) }
+    let catalog = try SQLiteCatalog.open(
+      path: files.catalogPath, mode: .createOrOpen, newRepository: configuration.identifier)
+    var report = VolumeScanReport()
+    var rebuild = CatalogRebuild(catalog: catalog, scanned: scanned)
+    do {
+      try rebuild.run(&report)
+    } catch {
+      // The first error is the one to tell; what was catalogued is durable.
+      try? catalog.close()
+      throw error
+    }
+    try catalog.close()
+    lock?.release()
+    return report
+  }
+}
+
+/// Why volumes cannot be scanned into a repository.
+package enum VolumeScanError: DescribedError, Hashable {
+  case noVolumes
+  case severalRepositories
+  case otherRepository
+  case readOnly(ByteString)
+
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .noVolumes: .notFound
+    case .severalRepositories, .otherRepository, .readOnly: .usage
+    }
+  }
+
+  package var description: String {
+    switch self {
+    case .noVolumes: "There is no readable volume among the paths given; nothing was changed."
+    case .severalRepositories:
+      "The volumes belong to several repositories; scan those of one at a time. Nothing was changed."
+    case .otherRepository: "The volumes belong to another repository than the one named with --to; nothing was changed."
+    case .readOnly(let path): "\(path.displayText) lies on a read-only file system: its catalog cannot be rebuilt there."
+    }
+  }
+}
