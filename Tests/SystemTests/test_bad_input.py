@@ -72,8 +72,8 @@ class Usage(SystemTest):
         os.mkdir(self.repository)
         trees.write_file(os.path.join(self.repository, "thesis.odt"), b"years of work")
         before = trees.describe(self.repository)
-        for outcome in (program.backup(self.repository, self.source), program.jobs(self.repository)):
-            self.refuses(outcome, program.USAGE, naming=["repository"])
+        self.refuses(program.backup(self.repository, self.source), program.USAGE, naming=["repository"])
+        self.refuses(program.jobs(self.repository), program.USAGE, program.NOT_FOUND, naming=["repository"])
         self.assertEqual(trees.describe(self.repository), before, "a foreign directory is left alone")
         trees.write_file(self.path("plain"), b"a file")
         self.refuses(program.backup(self.path("plain"), self.source), program.USAGE)
