@@ -1,0 +1,154 @@
+/// The tables, as numbered migrations; vault-catalog(7) describes them.
+enum CatalogSchema {
+  /// What marks a database file as ours: `VLTC`.
+  static let applicationIdentifier: Int64 = 0x564c_5443
+
+  /// The schema that this program writes: the number of the last migration.
+  static var version: Int64 { Int64(migrations.count) }
+
+  /// Each brings a catalog from the version before to its own, its place in the list counted from 1.
+  static let migrations = [firstVersion]
+
+  /// The inode index, which publishing into an empty catalog takes away and makes again: sorting once costs
+  /// less than finding a place for each row.
+  static let inodeIndexName = "entry_current_inode"
+  static let createInodeIndex =
+    "CREATE INDEX entry_current_inode ON entry_current(inode) WHERE content_session IS NOT NULL"
+
+  private static let firstVersion = """
+    CREATE TABLE repository(
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      uuid BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE tree(
+      id INTEGER PRIMARY KEY,
+      host TEXT NOT NULL,
+      name BLOB NOT NULL,
+      UNIQUE (host, name)
+    ) STRICT;
+    CREATE TABLE session(
+      id INTEGER PRIMARY KEY,
+      uuid BLOB NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE job(
+      number INTEGER PRIMARY KEY,
+      session INTEGER NOT NULL UNIQUE REFERENCES session(id),
+      tree INTEGER NOT NULL REFERENCES tree(id),
+      level TEXT NOT NULL,
+      sequence INTEGER NOT NULL,
+      base_sequence INTEGER NOT NULL,
+      created INTEGER NOT NULL,
+      paths BLOB NOT NULL,
+      status TEXT NOT NULL,
+      attempt INTEGER NOT NULL DEFAULT 0,
+      last_commit INTEGER NOT NULL DEFAULT 0,
+      next_entry INTEGER NOT NULL DEFAULT 1,
+      ended INTEGER,
+      entries_seen INTEGER NOT NULL DEFAULT 0,
+      regular_files_seen INTEGER NOT NULL DEFAULT 0,
+      bytes_seen INTEGER NOT NULL DEFAULT 0,
+      new INTEGER NOT NULL DEFAULT 0,
+      changed INTEGER NOT NULL DEFAULT 0,
+      deleted INTEGER NOT NULL DEFAULT 0,
+      unchanged INTEGER NOT NULL DEFAULT 0,
+      bytes_read INTEGER NOT NULL DEFAULT 0,
+      bytes_sent INTEGER NOT NULL DEFAULT 0,
+      bytes_stored INTEGER NOT NULL DEFAULT 0,
+      problems INTEGER NOT NULL DEFAULT 0,
+      UNIQUE (tree, sequence)
+    ) STRICT;
+    CREATE TABLE problem(
+      job INTEGER NOT NULL REFERENCES job(number),
+      number INTEGER NOT NULL,
+      directory INTEGER NOT NULL REFERENCES directory(id),
+      name BLOB NOT NULL,
+      phase INTEGER NOT NULL,
+      error_number INTEGER NOT NULL,
+      PRIMARY KEY (job, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE directory(
+      id INTEGER PRIMARY KEY,
+      tree INTEGER NOT NULL REFERENCES tree(id),
+      key BLOB NOT NULL,
+      UNIQUE (tree, key)
+    ) STRICT;
+    CREATE TABLE entry_current(
+      directory INTEGER NOT NULL REFERENCES directory(id),
+      name BLOB NOT NULL,
+      first INTEGER NOT NULL,
+      content_session INTEGER REFERENCES session(id),
+      content_index INTEGER,
+      device INTEGER NOT NULL,
+      inode INTEGER NOT NULL,
+      attributes BLOB NOT NULL,
+      extents BLOB,
+      PRIMARY KEY (directory, name)
+    ) STRICT, WITHOUT ROWID;
+    \(createInodeIndex);
+    CREATE TABLE entry_past(
+      directory INTEGER NOT NULL REFERENCES directory(id),
+      name BLOB NOT NULL,
+      first INTEGER NOT NULL,
+      last INTEGER NOT NULL,
+      content_session INTEGER REFERENCES session(id),
+      content_index INTEGER,
+      device INTEGER NOT NULL,
+      inode INTEGER NOT NULL,
+      attributes BLOB NOT NULL,
+      extents BLOB,
+      PRIMARY KEY (directory, name, first)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX entry_past_last ON entry_past(last);
+    CREATE VIEW entry AS
+      SELECT d.tree, e.directory, e.name, e.first, NULL AS last, e.content_session, e.content_index, e.device, e.inode,
+        e.attributes, e.extents
+      FROM entry_current AS e JOIN directory AS d ON d.id = e.directory
+      UNION ALL
+      SELECT d.tree, e.directory, e.name, e.first, e.last, e.content_session, e.content_index, e.device, e.inode,
+        e.attributes, e.extents
+      FROM entry_past AS e JOIN directory AS d ON d.id = e.directory;
+    CREATE TABLE stage(
+      job INTEGER NOT NULL REFERENCES job(number),
+      directory INTEGER NOT NULL REFERENCES directory(id),
+      name BLOB NOT NULL,
+      state INTEGER NOT NULL,
+      content_session INTEGER REFERENCES session(id),
+      content_index INTEGER,
+      device INTEGER NOT NULL,
+      inode INTEGER NOT NULL,
+      attributes BLOB NOT NULL,
+      extents BLOB,
+      PRIMARY KEY (job, directory, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX stage_unsealed ON stage(job, content_index) WHERE state = 0;
+    CREATE TABLE volume(
+      id INTEGER PRIMARY KEY,
+      uuid BLOB NOT NULL UNIQUE,
+      name TEXT NOT NULL,
+      status TEXT NOT NULL,
+      end_file INTEGER NOT NULL,
+      end_block INTEGER NOT NULL,
+      labeled INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE record_group(
+      job INTEGER NOT NULL REFERENCES job(number),
+      number INTEGER NOT NULL,
+      kind INTEGER NOT NULL,
+      first_entry INTEGER NOT NULL,
+      first_offset INTEGER NOT NULL,
+      raw_length INTEGER NOT NULL,
+      PRIMARY KEY (job, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX record_group_content ON record_group(job, first_entry, first_offset) WHERE kind = 1;
+    CREATE TABLE group_location(
+      job INTEGER NOT NULL REFERENCES job(number),
+      number INTEGER NOT NULL,
+      copy INTEGER NOT NULL,
+      volume INTEGER NOT NULL REFERENCES volume(id),
+      file INTEGER NOT NULL,
+      block INTEGER NOT NULL,
+      stored_length INTEGER NOT NULL,
+      PRIMARY KEY (job, number, copy)
+    ) STRICT, WITHOUT ROWID;
+    """
+}

@@ -1,0 +1,307 @@
+import VaultModel
+
+/// What was saved where: the seam between the director and an SQL engine.
+///
+/// All calls block the calling thread, and a store serialises them itself; they never run on the cooperative pool.
+/// A call either happened, durably, or threw and changed nothing.
+package protocol CatalogStore: AnyObject, Sendable {
+  // MARK: Identity
+
+  /// The repository's UUID, made when the catalog was.
+  var repository: UniqueIdentifier { get }
+
+  // MARK: Trees and jobs
+
+  /// Every tree with its latest published job, by host and name.
+  func trees() throws(CatalogError) -> [TreeRecord]
+
+  /// Makes a job row with status *created*, and the tree when it is new; the job's number is the next free one and its
+  /// sequence equals it.
+  func createJob(_ request: NewJob) throws(CatalogError) -> JobRecord
+
+  /// Makes a job row exactly as a volume describes it; does nothing when a job with that session exists.
+  func adoptJob(_ description: JobDescription) throws(CatalogError) -> JobRecord
+
+  func job(number: JobNumber) throws(CatalogError) -> JobRecord?
+  func job(session: UniqueIdentifier) throws(CatalogError) -> JobRecord?
+
+  /// Jobs by number, ascending; of one tree when it is given.
+  func jobs(of tree: Tree?) throws(CatalogError) -> [JobRecord]
+
+  /// The tree's newest job that may be continued, if no later job of it was published.
+  func interruptedJob(of tree: Tree) throws(CatalogError) -> JobRecord?
+
+  /// The published job with the highest sequence; of level full only, or ended at or before an instant, when asked.
+  func latestPublishedJob(of tree: Tree, fullOnly: Bool, endedBy: Timestamp?) throws(CatalogError) -> JobRecord?
+
+  /// Sets status, attempt and start of a job that begins or goes on.
+  func startAttempt(_ attempt: UInt32, of job: JobNumber) throws(CatalogError)
+
+  /// Ends a job without publishing: *incomplete* keeps what is staged, *failed* and *canceled* too, reachable by number
+  /// only.
+  func endJob(_ job: JobNumber, outcome: JobOutcome) throws(CatalogError)
+
+  /// Where the job goes on: after everything that its commits cover.
+  func resumePoint(of job: JobNumber) throws(CatalogError) -> ResumePoint
+
+  // MARK: Staging and publishing
+
+  /// Stages all that `body` adds, with the commit's number and volume ends, in one durable transaction.
+  ///
+  /// A commit whose number is not above the job's last one is ignored, and `body` is not called: replays are harmless.
+  func stageCommit(
+    _ commit: CommitHeader, of job: JobNumber, _ body: (StagingTransaction) throws -> Void
+  ) throws(CatalogError)
+
+  /// Makes a job's entries visible in one transaction and sets its outcome.
+  ///
+  /// - Throws: `.conflict` when a job of the tree with a higher sequence is published already.
+  func publish(_ job: JobNumber, outcome: JobOutcome) throws(CatalogError)
+
+  // MARK: Reading the tree
+
+  /// Up to `limit` rows of the tree's state as the job with `sequence` left it, in canonical order after `position`.
+  ///
+  /// - Returns: whether more may follow.
+  func readState(
+    of tree: Tree, sequence: UInt64, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Bool
+
+  /// The entries of one directory as at `sequence`, sorted, after a name; an empty answer also for a directory that is
+  /// not there.
+  func readDirectory(
+    of tree: Tree, sequence: UInt64, directory: DirectoryKey, after name: ByteString?, limit: Int,
+    _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Bool
+
+  /// One entry as at `sequence`.
+  func entry(of tree: Tree, sequence: UInt64, at position: CanonicalPosition) throws(CatalogError) -> Entry?
+
+  /// The staged entries of a job that is not published, in canonical order: what `ls --job N` shows of an incomplete
+  /// job.
+  func readStaged(
+    of job: JobNumber, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Bool
+
+  /// The content of current regular files with the given inode, size and mtime; an element for each question, nil when
+  /// there is none.
+  func knownContents(
+    of tree: Tree, _ questions: [InodeQuestion]
+  ) throws(CatalogError) -> [ContentReference?]
+
+  /// What a restore needs, in two passes over the selection: first all directories in canonical order, then everything
+  /// else
+  /// ordered by where its content lies (session in order of jobs, content index), equal contents next to each other
+  /// and among them equal (device, inode) next to each other; entries without content come first, ordered by (device,
+  /// inode).
+  ///
+  /// A selection is a set of absolute paths; each selects the entry and all below it. Directories on the way to a
+  /// selected path are
+  /// in the first pass too. An empty set selects everything.
+  func readSelection(
+    of source: SelectionSource, paths: [ByteString], pass: SelectionPass, after cursor: SelectionCursor?, limit: Int,
+    _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> SelectionCursor?
+
+  // MARK: Groups and volumes
+
+  /// The groups that hold a content's bytes, in order.
+  func locations(of content: ContentIdentifier, size: UInt64) throws(CatalogError) -> [GroupLocation]
+
+  /// All groups of a kind in number order within a range: for streaming a restore.
+  func locations(
+    of session: UniqueIdentifier, groups: ClosedRange<UInt64>
+  ) throws(CatalogError) -> [GroupLocation]
+
+  func volumes() throws(CatalogError) -> [Volume]
+
+  /// Adds a volume or replaces the row with its UUID.
+  func recordVolume(_ volume: Volume) throws(CatalogError)
+
+  /// The problems that a job met, in order.
+  func problems(of job: JobNumber) throws(CatalogError) -> [FileProblem]
+
+  /// Closes the database; the store is not used after.
+  func close() throws(CatalogError)
+}
+
+/// A job that is about to begin.
+package struct NewJob: Sendable {
+  package var tree: Tree
+  package var level: JobLevel
+  package var baseSequence: UInt64
+  package var session: UniqueIdentifier
+  package var paths: [ByteString]
+  package var created: Timestamp
+
+  package init(
+    tree: Tree, level: JobLevel, baseSequence: UInt64, session: UniqueIdentifier, paths: [ByteString],
+    created: Timestamp
+  ) {
+    self.tree = tree
+    self.level = level
+    self.baseSequence = baseSequence
+    self.session = session
+    self.paths = paths
+    self.created = created
+  }
+}
+
+/// A job's row.
+package struct JobRecord: Hashable, Sendable {
+  package var description: JobDescription
+  package var status: JobStatus
+  /// The running or last attempt, from 1; 0 before the first.
+  package var attempt: UInt32
+  /// The last commit that the catalog holds; 0 before the first.
+  package var lastCommit: UInt64
+  package var ended: Timestamp?
+  package var counters: JobCounters
+
+  package init(
+    description: JobDescription, status: JobStatus, attempt: UInt32, lastCommit: UInt64, ended: Timestamp?,
+    counters: JobCounters
+  ) {
+    self.description = description
+    self.status = status
+    self.attempt = attempt
+    self.lastCommit = lastCommit
+    self.ended = ended
+    self.counters = counters
+  }
+}
+
+/// A tree and what is known of it.
+package struct TreeRecord: Hashable, Sendable {
+  package var tree: Tree
+  package var latest: JobRecord?
+  package init(tree: Tree, latest: JobRecord?) {
+    self.tree = tree
+    self.latest = latest
+  }
+}
+
+/// One commit point as the storage daemon reports it.
+package struct CommitHeader: Hashable, Sendable {
+  package var number: UInt64
+  package var attempt: UInt32
+  /// The volumes the commit touched, with their new ends and states.
+  package var volumes: [Volume]
+  package init(number: UInt64, attempt: UInt32, volumes: [Volume]) {
+    self.number = number
+    self.attempt = attempt
+    self.volumes = volumes
+  }
+}
+
+/// What one commit adds; valid only inside `stageCommit`'s body. It takes what attribute groups carry as they are read.
+package protocol StagingTransaction: AttributeSink {
+  /// The catalog's number for a directory of the job's tree, made when it is new.
+  func directory(_ key: DirectoryKey) throws(CatalogError) -> DirectoryNumber
+
+  /// Adds an entry or replaces the one that an earlier attempt staged under the same name.
+  ///
+  /// An entry with content `.own` stays unsealed, and invisible at publishing, until `seal`.
+  func entry(index: UInt64, directory: DirectoryNumber, _ entry: Entry) throws(CatalogError)
+
+  /// Seals the content of the entry with `index`.
+  func seal(index: UInt64, _ content: SealedContent) throws(CatalogError)
+  func deletion(directory: DirectoryNumber, name: ByteString) throws(CatalogError)
+  func problem(directory: DirectoryNumber, name: ByteString, phase: ProblemPhase, errorNumber: Int32)
+    throws(CatalogError)
+  func location(_ location: GroupLocation) throws(CatalogError)
+}
+
+/// A directory's number in the catalog.
+package typealias DirectoryNumber = Int64
+
+/// One entry of a tree's state.
+package struct StateRow: Sendable {
+  package var directory: DirectoryKey
+  package var entry: Entry
+  /// The sequence of the job that saved this version.
+  package var first: UInt64
+  package init(directory: DirectoryKey, entry: Entry, first: UInt64) {
+    self.directory = directory
+    self.entry = entry
+    self.first = first
+  }
+}
+
+/// Where an interrupted job goes on.
+package struct ResumePoint: Hashable, Sendable {
+  /// The last entry, in canonical order, up to which everything is complete; nil when nothing is.
+  package var position: CanonicalPosition?
+  package var nextEntryIndex: UInt64
+  package var nextGroup: UInt64
+  package var nextCommit: UInt64
+  /// The file whose entry is staged and whose seal is not, with its index and the content bytes that commits cover.
+  package var halfSent: HalfSentFile?
+  /// Entries and content bytes that commits cover already.
+  package var keptEntries: UInt64
+  package var keptBytes: UInt64
+  package init(
+    position: CanonicalPosition?, nextEntryIndex: UInt64, nextGroup: UInt64, nextCommit: UInt64,
+    halfSent: HalfSentFile?,
+    keptEntries: UInt64, keptBytes: UInt64
+  ) {
+    self.position = position
+    self.nextEntryIndex = nextEntryIndex
+    self.nextGroup = nextGroup
+    self.nextCommit = nextCommit
+    self.halfSent = halfSent
+    self.keptEntries = keptEntries
+    self.keptBytes = keptBytes
+  }
+}
+
+/// A large file of which a commit covers the beginning.
+package struct HalfSentFile: Hashable, Sendable {
+  package var index: UInt64
+  package var directory: DirectoryKey
+  package var entry: Entry
+  /// Content bytes from the file's beginning that commits cover.
+  package var committedBytes: UInt64
+  package init(index: UInt64, directory: DirectoryKey, entry: Entry, committedBytes: UInt64) {
+    self.committedBytes = committedBytes
+    self.index = index
+    self.directory = directory
+    self.entry = entry
+  }
+}
+
+/// A file that is new under its name: is its content known under another?
+package struct InodeQuestion: Hashable, Sendable {
+  package var device: UInt64
+  package var inode: UInt64
+  package var size: UInt64
+  package var modified: FileTime
+  package init(device: UInt64, inode: UInt64, size: UInt64, modified: FileTime) {
+    self.device = device
+    self.inode = inode
+    self.size = size
+    self.modified = modified
+  }
+}
+
+/// Whose entries a restore takes.
+package enum SelectionSource: Hashable, Sendable {
+  /// The tree as the published job with this sequence left it.
+  case state(tree: Tree, sequence: UInt64)
+  /// What an unpublished job has staged and sealed.
+  case staged(job: JobNumber)
+}
+
+/// The two passes of a restore.
+package enum SelectionPass: Hashable, Sendable {
+  case directories
+  case contents
+}
+
+/// Where a selection goes on; opaque to callers.
+package struct SelectionCursor: Hashable, Sendable {
+  /// The last entry visited of a pass in canonical order.
+  var position: CanonicalPosition?
+  /// The last row visited of a pass in the order of contents.
+  var row: Int64
+}

@@ -1,0 +1,141 @@
+import VaultModel
+
+extension CatalogConnection {
+  func readState(
+    of tree: Tree, sequence: UInt64, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Bool {
+    guard let source = try source(of: tree, sequence: sequence) else { return false }
+    return try read(source, .everything, after: position, limit: limit, accept: nil, visit) == limit
+  }
+
+  func readStaged(
+    of job: JobNumber, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Bool {
+    let source = try source(staged: job)
+    return try read(source, .everything, after: position, limit: limit, accept: nil, visit) == limit
+  }
+
+  func readDirectory(
+    of tree: Tree, sequence: UInt64, directory: DirectoryKey, after name: ByteString?, limit: Int,
+    _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Bool {
+    guard let source = try source(of: tree, sequence: sequence) else { return false }
+    let first = name?.successor ?? ""
+    return try read(source, directory: directory, from: first, limit: limit, accept: nil, visit) == limit
+  }
+
+  func entry(of tree: Tree, sequence: UInt64, at position: CanonicalPosition) throws(CatalogError) -> Entry? {
+    guard let source = try source(of: tree, sequence: sequence) else { return nil }
+    return try row(source, at: position)?.entry
+  }
+
+  /// The row at one position.
+  func row(_ source: StateSource, at position: CanonicalPosition) throws(CatalogError) -> StateRow? {
+    var found: StateRow?
+    _ = try read(source, directory: position.directory, from: position.name, limit: 1, accept: nil) { found = $0 }
+    return found?.entry.name == position.name ? found : nil
+  }
+
+  func knownContents(of tree: Tree, _ questions: [InodeQuestion]) throws(CatalogError) -> [ContentReference?] {
+    guard let tree = try treeNumber(tree) else { return questions.map { _ in nil } }
+    let select = try statement(
+      """
+      SELECT e.directory, d.key, e.name, e.first, e.content_session, e.content_index, e.device, e.inode, e.attributes,
+        e.extents
+      FROM entry_current AS e INDEXED BY \(CatalogSchema.inodeIndexName) CROSS JOIN directory AS d ON d.id = e.directory
+      WHERE e.inode = ?1 AND e.content_session IS NOT NULL AND e.device = ?2 AND d.tree = ?3
+      """)
+    defer { select.statement.reset() }
+    var reader = StateRowReader(self)
+    var answers: [ContentReference?] = []
+    answers.reserveCapacity(questions.count)
+    for question in questions {
+      select.statement.reset()
+      try select.statement.bind(Int64(bitPattern: question.inode), at: 1)
+      try select.statement.bind(Int64(bitPattern: question.device), at: 2)
+      try select.statement.bind(tree, at: 3)
+      var answer: ContentReference?
+      while answer == nil, try select.statement.step() {
+        let entry = try reader.row(select.statement).entry
+        guard entry.attributes.type == .regular, entry.attributes.size == question.size,
+          entry.attributes.modified == question.modified
+        else { continue }
+        answer = entry.content
+      }
+      answers.append(answer)
+    }
+    return answers
+  }
+
+  // MARK: Sources
+
+  /// Where the rows of a tree as at a sequence are; nil when the catalog does not know the tree.
+  func source(of tree: Tree, sequence: UInt64) throws(CatalogError) -> StateSource? {
+    guard let number = try treeNumber(tree) else { return nil }
+    let wanted = Int64(clamping: sequence)
+    return wanted >= (try latestSequence(ofTree: number))
+      ? .current(tree: number) : .asOf(tree: number, sequence: wanted)
+  }
+
+  func source(staged number: JobNumber) throws(CatalogError) -> StateSource {
+    let job = try existingJob(number)
+    return .staged(
+      tree: job.tree, job: try ordered(job.number), sequence: try ordered(job.record.description.sequence))
+  }
+
+  // MARK: Rows
+
+  /// Visits up to `limit` rows of a range after a position; returns how many.
+  func read(
+    _ source: StateSource, _ range: DirectoryRange, after position: CanonicalPosition?, limit: Int,
+    accept: ((borrowing Statement) -> Bool)?, _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Int {
+    guard limit > 0 else { return 0 }
+    guard let position else { return try read(source, range, limit: limit, accept: accept, visit) }
+    let count = try read(
+      source, directory: position.directory, from: position.name.successor, limit: limit, accept: accept, visit)
+    guard count < limit else { return count }
+    return count
+      + (try read(source, range.after(position.directory), limit: limit - count, accept: accept, visit))
+  }
+
+  private func read(
+    _ source: StateSource, _ range: DirectoryRange, limit: Int, accept: ((borrowing Statement) -> Bool)?,
+    _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Int {
+    let select = try statement(source.rangeStatement)
+    defer { select.statement.reset() }
+    try source.bind(to: select.statement)
+    try select.statement.bind(range.low, at: 2)
+    try select.statement.bind(range.high, at: 3)
+    return try visitRows(of: select, limit: limit, accept: accept, visit)
+  }
+
+  private func read(
+    _ source: StateSource, directory: DirectoryKey, from name: ByteString, limit: Int,
+    accept: ((borrowing Statement) -> Bool)?, _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Int {
+    guard limit > 0 else { return 0 }
+    let select = try statement(source.directoryStatement)
+    defer { select.statement.reset() }
+    try source.bind(to: select.statement)
+    try select.statement.bind(directory.bytes, at: 2)
+    try select.statement.bind(name, at: 3)
+    return try visitRows(of: select, limit: limit, accept: accept, visit)
+  }
+
+  private func visitRows(
+    of select: CachedStatement, limit: Int, accept: ((borrowing Statement) -> Bool)?,
+    _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Int {
+    var reader = StateRowReader(self)
+    var count = 0
+    while count < limit, try select.statement.step() {
+      if let accept, !accept(select.statement) { continue }
+      let row = try reader.row(select.statement)
+      do { try visit(row) } catch { throw CatalogError.fromCaller(error) }
+      count += 1
+    }
+    return count
+  }
+}

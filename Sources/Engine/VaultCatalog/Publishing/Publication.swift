@@ -1,0 +1,144 @@
+/// One job's way into its tree's state: the numbers it is made with and the statements it is made of.
+///
+/// vault-catalog(7), "Publishing", gives the rules; `CatalogConnection.publish` the order.
+struct Publication {
+  /// A statement and what its parameters are, from 1.
+  struct Step: @unchecked Sendable {
+    // Key paths of stored integers are immutable values.
+    let sql: String
+    let parameters: [KeyPath<Publication, Int64>]
+  }
+
+  var job: Int64
+  var tree: Int64
+  /// The job's own sequence.
+  var sequence: Int64
+  /// The sequence whose state the job compared with; 0 for a full.
+  var base: Int64
+  /// The sequence of the tree's current state.
+  var latest: Int64
+
+  static let temporaryTables = """
+    CREATE TEMP TABLE IF NOT EXISTS kept_name(
+      directory INTEGER, name BLOB, PRIMARY KEY (directory, name)) WITHOUT ROWID;
+    CREATE TEMP TABLE IF NOT EXISTS kept_directory(id INTEGER PRIMARY KEY);
+    CREATE TEMP TABLE IF NOT EXISTS moved(
+      directory INTEGER, name BLOB, first INTEGER, PRIMARY KEY (directory, name)) WITHOUT ROWID;
+    """
+
+  private static let columns = "content_session, content_index, device, inode, attributes, extents"
+
+  /// Columns of one table, as one list with its alias.
+  private static func columns(of alias: String) -> String {
+    """
+    \(alias).content_session, \(alias).content_index, \(alias).device, \(alias).inode, \(alias).attributes,
+      \(alias).extents
+    """
+  }
+
+  // MARK: What the job staged
+
+  /// A staged entry that says what the current row says makes no new row.
+  static let markUnchanged = Step(
+    sql: """
+      UPDATE stage SET state = 3 WHERE job = ?1 AND state = 1 AND EXISTS (
+        SELECT 1 FROM entry_current AS e WHERE e.directory = stage.directory AND e.name = stage.name
+          AND e.attributes = stage.attributes AND e.device = stage.device AND e.inode = stage.inode
+          AND e.content_session IS stage.content_session AND e.content_index IS stage.content_index
+          AND e.extents IS stage.extents)
+      """,
+    parameters: [\.job])
+
+  /// Rows that the job replaces or deletes end where it begins.
+  static let closeReplaced = Step(
+    sql: """
+      INSERT OR ROLLBACK INTO entry_past(directory, name, first, last, \(columns))
+      SELECT e.directory, e.name, e.first, ?2, \(columns(of: "e"))
+      FROM stage AS s CROSS JOIN entry_current AS e ON e.directory = s.directory AND e.name = s.name
+      WHERE s.job = ?1 AND s.state IN (1, 2)
+      """,
+    parameters: [\.job, \.sequence])
+
+  static let removeDeleted = Step(
+    sql: """
+      DELETE FROM entry_current
+      WHERE (directory, name) IN (SELECT directory, name FROM stage WHERE job = ?1 AND state = 2)
+      """,
+    parameters: [\.job])
+
+  static let insertEntries = Step(
+    sql: """
+      INSERT OR REPLACE INTO entry_current(directory, name, first, \(columns))
+      SELECT directory, name, ?2, \(columns) FROM stage WHERE job = ?1 AND state = 1 ORDER BY directory, name
+      """,
+    parameters: [\.job, \.sequence])
+
+  static let deleteStage = Step(sql: "DELETE FROM stage WHERE job = ?1", parameters: [\.job])
+
+  // MARK: What the job did not see
+
+  /// Names whose last version stays because the job could not read them.
+  static let keepNames = Step(
+    sql: """
+      INSERT OR IGNORE INTO temp.kept_name(directory, name)
+      SELECT directory, name FROM problem WHERE job = ?1 AND phase IN (1, 2, 3, 4, 6)
+      """,
+    parameters: [\.job])
+
+  /// Paths below which everything stays.
+  static let unreadable = """
+    SELECT d.key, p.name FROM problem AS p JOIN directory AS d ON d.id = p.directory
+    WHERE p.job = ?1 AND p.phase IN (1, 4, 6)
+    """
+
+  static let keepDirectories = """
+    INSERT OR IGNORE INTO temp.kept_directory(id) SELECT id FROM directory WHERE tree = ?1 AND key >= ?2 AND key < ?3
+    """
+
+  /// Rows younger than the base that the job neither staged nor must keep.
+  static let findOutdated = Step(
+    sql: """
+      INSERT INTO temp.moved(directory, name, first)
+      SELECT e.directory, e.name, e.first FROM directory AS d CROSS JOIN entry_current AS e ON e.directory = d.id
+      WHERE d.tree = ?2 AND e.first > ?3
+        AND NOT EXISTS (
+          SELECT 1 FROM stage AS s WHERE s.job = ?1 AND s.directory = e.directory AND s.name = e.name AND s.state <> 0)
+        AND NOT EXISTS (SELECT 1 FROM temp.kept_directory AS k WHERE k.id = e.directory)
+        AND NOT EXISTS (SELECT 1 FROM temp.kept_name AS k WHERE k.directory = e.directory AND k.name = e.name)
+      """,
+    parameters: [\.job, \.tree, \.base])
+
+  static let closeOutdated = Step(
+    sql: """
+      INSERT OR ROLLBACK INTO entry_past(directory, name, first, last, \(columns))
+      SELECT e.directory, e.name, e.first, ?1, \(columns(of: "e"))
+      FROM temp.moved AS m CROSS JOIN entry_current AS e ON e.directory = m.directory AND e.name = m.name
+      """,
+    parameters: [\.sequence])
+
+  static let removeOutdated = Step(
+    sql: "DELETE FROM entry_current WHERE (directory, name) IN (SELECT directory, name FROM temp.moved)",
+    parameters: [])
+
+  /// Rows that the base saw, that ended since, and that nothing replaces: a differential brings them back.
+  static let findRevived = Step(
+    sql: """
+      INSERT INTO temp.moved(directory, name, first)
+      SELECT p.directory, p.name, p.first
+      FROM entry_past AS p INDEXED BY entry_past_last CROSS JOIN directory AS d ON d.id = p.directory
+      WHERE p.last > ?3 AND p.first <= ?3 AND d.tree = ?2
+        AND NOT EXISTS (
+          SELECT 1 FROM stage AS s WHERE s.job = ?1 AND s.directory = p.directory AND s.name = p.name AND s.state <> 0)
+        AND NOT EXISTS (SELECT 1 FROM entry_current AS e WHERE e.directory = p.directory AND e.name = p.name)
+      """,
+    parameters: [\.job, \.tree, \.base])
+
+  static let insertRevived = Step(
+    sql: """
+      INSERT INTO entry_current(directory, name, first, \(columns))
+      SELECT p.directory, p.name, ?1, \(columns(of: "p"))
+      FROM temp.moved AS m CROSS JOIN entry_past AS p
+        ON p.directory = m.directory AND p.name = m.name AND p.first = m.first
+      """,
+    parameters: [\.sequence])
+}

@@ -1,0 +1,207 @@
+import Synchronization
+import VaultModel
+
+/// The catalog in one SQLite file.
+///
+/// What it holds: trees and their jobs; which entries each published job left, as intervals of job sequences
+/// (`entry_current`, `entry_past`); what running jobs staged; where record groups lie on which volumes. What it does
+/// not: content,
+/// extended attributes, keys, and nothing that volumes cannot rebuild. vault-catalog(7) is normative.
+///
+/// Calls from any thread take turns. A closure that a call lends its work to must not call the catalog.
+package final class SQLiteCatalog: CatalogStore, @unchecked Sendable {
+  // `connection` is touched by `exclusively` only, one thread at a time: hence unchecked.
+  private let turn = Mutex(())
+  private let connection: CatalogConnection
+
+  package let repository: UniqueIdentifier
+
+  init(connection: CatalogConnection, repository: UniqueIdentifier) {
+    self.connection = connection
+    self.repository = repository
+  }
+
+  /// Runs `work` alone, and tells an error where and during what it happened.
+  private func exclusively<Result: Sendable>(
+    _ activity: String, _ work: (CatalogConnection) throws(CatalogError) -> Result
+  ) throws(CatalogError) -> Result {
+    try turn.withLock { (_: inout sending Void) throws(CatalogError) -> Result in
+      do throws(CatalogError) {
+        return try work(connection)
+      } catch {
+        throw error.located(activity: activity, path: connection.path)
+      }
+    }
+  }
+
+  /// Virtual machine steps that SQLite has taken for this catalog: what queries cost, counted instead of timed.
+  package var stepCount: Int64 { turn.withLock { _ in connection.stepCount } }
+
+  /// Sorts that SQLite has made for this catalog.
+  package var sortCount: Int64 { turn.withLock { _ in connection.sortCount } }
+
+  package func close() throws(CatalogError) {
+    try exclusively("closing it") { connection throws(CatalogError) in try connection.close() }
+  }
+}
+
+extension SQLiteCatalog {
+  package func trees() throws(CatalogError) -> [TreeRecord] {
+    try exclusively("listing trees") { connection throws(CatalogError) in try connection.trees() }
+  }
+
+  package func createJob(_ request: NewJob) throws(CatalogError) -> JobRecord {
+    try exclusively("making a job") { connection throws(CatalogError) in try connection.createJob(request) }
+  }
+
+  package func adoptJob(_ description: JobDescription) throws(CatalogError) -> JobRecord {
+    try exclusively("adopting job \(description.number)") { connection throws(CatalogError) in
+      try connection.adoptJob(description)
+    }
+  }
+
+  package func job(number: JobNumber) throws(CatalogError) -> JobRecord? {
+    try exclusively("looking for job \(number)") { connection throws(CatalogError) in
+      try connection.job(number: number)?.record
+    }
+  }
+
+  package func job(session: UniqueIdentifier) throws(CatalogError) -> JobRecord? {
+    try exclusively("looking for session \(session)") { connection throws(CatalogError) in
+      try connection.job(session: session)?.record
+    }
+  }
+
+  package func jobs(of tree: Tree?) throws(CatalogError) -> [JobRecord] {
+    try exclusively("listing jobs") { connection throws(CatalogError) in try connection.jobs(of: tree) }
+  }
+
+  package func interruptedJob(of tree: Tree) throws(CatalogError) -> JobRecord? {
+    try exclusively("looking for an interrupted job") { connection throws(CatalogError) in
+      try connection.interruptedJob(of: tree)
+    }
+  }
+
+  package func latestPublishedJob(
+    of tree: Tree, fullOnly: Bool, endedBy: Timestamp?
+  ) throws(CatalogError) -> JobRecord? {
+    try exclusively("looking for the latest job") { connection throws(CatalogError) in
+      try connection.latestPublishedJob(of: tree, fullOnly: fullOnly, endedBy: endedBy)
+    }
+  }
+
+  package func startAttempt(_ attempt: UInt32, of job: JobNumber) throws(CatalogError) {
+    try exclusively("starting attempt \(attempt) of job \(job)") { connection throws(CatalogError) in
+      try connection.startAttempt(attempt, of: job)
+    }
+  }
+
+  package func endJob(_ job: JobNumber, outcome: JobOutcome) throws(CatalogError) {
+    try exclusively("ending job \(job)") { connection throws(CatalogError) in
+      try connection.endJob(job, outcome: outcome)
+    }
+  }
+
+  package func resumePoint(of job: JobNumber) throws(CatalogError) -> ResumePoint {
+    try exclusively("finding where job \(job) goes on") { connection throws(CatalogError) in
+      try connection.resumePoint(of: job)
+    }
+  }
+
+  package func problems(of job: JobNumber) throws(CatalogError) -> [FileProblem] {
+    try exclusively("listing the problems of job \(job)") { connection throws(CatalogError) in
+      try connection.problems(of: job)
+    }
+  }
+}
+
+extension SQLiteCatalog {
+  package func stageCommit(
+    _ commit: CommitHeader, of job: JobNumber, _ body: (any StagingTransaction) throws -> Void
+  ) throws(CatalogError) {
+    try exclusively("staging commit \(commit.number) of job \(job)") { connection throws(CatalogError) in
+      try connection.stageCommit(commit, of: job, body)
+    }
+  }
+
+  package func publish(_ job: JobNumber, outcome: JobOutcome) throws(CatalogError) {
+    try exclusively("publishing job \(job)") { connection throws(CatalogError) in
+      try connection.publish(job, outcome: outcome)
+    }
+  }
+
+  package func readState(
+    of tree: Tree, sequence: UInt64, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Bool {
+    try exclusively("reading a tree's state") { connection throws(CatalogError) in
+      try connection.readState(of: tree, sequence: sequence, after: position, limit: limit, visit)
+    }
+  }
+
+  package func readDirectory(
+    of tree: Tree, sequence: UInt64, directory: DirectoryKey, after name: ByteString?, limit: Int,
+    _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Bool {
+    try exclusively("reading a directory") { connection throws(CatalogError) in
+      try connection.readDirectory(
+        of: tree, sequence: sequence, directory: directory, after: name, limit: limit, visit)
+    }
+  }
+
+  package func entry(
+    of tree: Tree, sequence: UInt64, at position: CanonicalPosition
+  ) throws(CatalogError) -> Entry? {
+    try exclusively("looking for an entry") { connection throws(CatalogError) in
+      try connection.entry(of: tree, sequence: sequence, at: position)
+    }
+  }
+
+  package func readStaged(
+    of job: JobNumber, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Bool {
+    try exclusively("reading what job \(job) staged") { connection throws(CatalogError) in
+      try connection.readStaged(of: job, after: position, limit: limit, visit)
+    }
+  }
+
+  package func knownContents(
+    of tree: Tree, _ questions: [InodeQuestion]
+  ) throws(CatalogError) -> [ContentReference?] {
+    try exclusively("looking for known contents") { connection throws(CatalogError) in
+      try connection.knownContents(of: tree, questions)
+    }
+  }
+
+  package func readSelection(
+    of source: SelectionSource, paths: [ByteString], pass: SelectionPass, after cursor: SelectionCursor?, limit: Int,
+    _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> SelectionCursor? {
+    try exclusively("reading a selection") { connection throws(CatalogError) in
+      try connection.readSelection(of: source, paths: paths, pass: pass, after: cursor, limit: limit, visit)
+    }
+  }
+
+  package func locations(of content: ContentIdentifier, size: UInt64) throws(CatalogError) -> [GroupLocation] {
+    try exclusively("locating a content") { connection throws(CatalogError) in
+      try connection.locations(of: content, size: size)
+    }
+  }
+
+  package func locations(
+    of session: UniqueIdentifier, groups: ClosedRange<UInt64>
+  ) throws(CatalogError) -> [GroupLocation] {
+    try exclusively("locating groups") { connection throws(CatalogError) in
+      try connection.locations(of: session, groups: groups)
+    }
+  }
+
+  package func volumes() throws(CatalogError) -> [Volume] {
+    try exclusively("listing volumes") { connection throws(CatalogError) in try connection.volumes() }
+  }
+
+  package func recordVolume(_ volume: Volume) throws(CatalogError) {
+    try exclusively("recording volume \(volume.name)") { connection throws(CatalogError) in
+      try connection.transaction { () throws(CatalogError) in try connection.recordVolume(volume) }
+    }
+  }
+}

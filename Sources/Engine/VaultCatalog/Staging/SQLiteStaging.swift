@@ -1,0 +1,266 @@
+import VaultModel
+
+/// The rows of one commit on their way into `stage`.
+final class SQLiteStaging: StagingTransaction {
+  private let connection: CatalogConnection
+  private let job: JobRow
+  private let jobNumber: Int64
+  private let insert: CachedStatement
+  private var pending = PendingEntries()
+  private var isOpen = true
+
+  private(set) var nextEntry: UInt64
+  private var nextProblem: Int64
+  /// The last directory that was found to be of the job's tree.
+  private var checkedDirectory: DirectoryNumber?
+  private var volume: (identifier: UniqueIdentifier, number: Int64)?
+
+  init(_ connection: CatalogConnection, job: JobRow) throws(CatalogError) {
+    self.connection = connection
+    self.job = job
+    jobNumber = try connection.ordered(job.number)
+    nextEntry = job.nextEntry
+    insert = try connection.statement(
+      """
+      INSERT OR REPLACE INTO stage
+        (job, directory, name, state, content_session, content_index, device, inode, attributes, extents)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+      """)
+    try insert.statement.bind(jobNumber, at: 1)
+    let last = try connection.statement("SELECT coalesce(max(number), 0) FROM problem WHERE job = ?1")
+    defer { last.statement.reset() }
+    try last.statement.bind(jobNumber, at: 1)
+    nextProblem = try last.statement.step() ? last.statement.integer(0) + 1 : 1
+  }
+
+  /// Writes what still waits; nothing is taken after.
+  func finish() throws(CatalogError) {
+    try flush()
+    isOpen = false
+  }
+
+  /// Refuses everything from now on.
+  func abandon() { isOpen = false }
+
+  // MARK: Entries
+
+  func directory(_ key: DirectoryKey) throws(CatalogError) -> DirectoryNumber {
+    try checkOpen()
+    if let known = try connection.directoryNumber(key, tree: job.tree) {
+      checkedDirectory = known
+      return known
+    }
+    let make = try connection.statement("INSERT INTO directory(tree, key) VALUES (?1, ?2) RETURNING id")
+    defer { make.statement.reset() }
+    try make.statement.bind(job.tree, at: 1)
+    try make.statement.bind(key.bytes, at: 2)
+    guard try make.statement.step() else { throw .corrupt("a directory has no number") }
+    let number = make.statement.integer(0)
+    checkedDirectory = number
+    return number
+  }
+
+  func entry(index: UInt64, directory: DirectoryNumber, _ entry: Entry) throws(CatalogError) {
+    try check(directory)
+    guard index < UInt64(Int64.max) else { throw CatalogError(.outOfRange, "the entry index \(index) is too large") }
+    nextEntry = max(nextEntry, index + 1)
+    if case .own = entry.content, pending.mustFlush(before: index) { try flush() }
+    let start = pending.bytes.count
+    entry.name.bytes.withUnsafeBytes { pending.bytes.append($0) }
+    let name = start..<pending.bytes.count
+    EntryCodec.append(entry, to: &pending.bytes)
+    let attributes = entry.attributes
+    if case .own = entry.content {
+      pending.append(
+        PendingEntries.Item(
+          index: index, directory: directory, name: name, attributes: name.upperBound..<pending.bytes.count,
+          device: attributes.device, inode: attributes.inode))
+      return
+    }
+    defer { pending.bytes.truncate(to: start) }
+    var session: Int64?
+    var content: Int64?
+    var extents: Range<Int>?
+    switch entry.content {
+    case .none, .own: break
+    case .stored(let identifier, let seal):
+      EntryCodec.appendSeal(seal, toBlobAt: name.upperBound, in: &pending.bytes)
+      session = try connection.sessionNumber(identifier.session)
+      content = try connection.ordered(identifier.index)
+    case .extents(let pieces, let seal):
+      EntryCodec.appendSeal(seal, toBlobAt: name.upperBound, in: &pending.bytes)
+      if let piece = pieces.first { session = try connection.sessionNumber(piece.session) }
+      let blob = pending.bytes.count
+      ExtentCodec.append(pieces, to: &pending.bytes)
+      extents = blob..<pending.bytes.count
+    }
+    try write(
+      directory: directory, name: name, state: StageState.entry, session: session, content: content,
+      device: attributes.device, inode: attributes.inode,
+      attributes: name.upperBound..<(extents?.lowerBound ?? pending.bytes.count), extents: extents)
+  }
+
+  func seal(index: UInt64, _ content: SealedContent) throws(CatalogError) {
+    try checkOpen()
+    guard let position = pending.position(of: index) else { return try sealStaged(index: index, content) }
+    let item = pending.items[position]
+    let start = pending.bytes.count
+    pending.bytes.append(copyOf: item.attributes)
+    EntryCodec.appendSeal(content, toBlobAt: start, in: &pending.bytes)
+    try write(
+      directory: item.directory, name: item.name, state: StageState.entry, session: job.session,
+      content: connection.ordered(index), device: item.device, inode: item.inode,
+      attributes: start..<pending.bytes.count, extents: nil)
+    pending.bytes.truncate(to: start)
+    pending.written(position)
+  }
+
+  func deletion(directory: DirectoryNumber, name: ByteString) throws(CatalogError) {
+    try check(directory)
+    let start = pending.bytes.count
+    defer { pending.bytes.truncate(to: start) }
+    name.bytes.withUnsafeBytes { pending.bytes.append($0) }
+    let end = pending.bytes.count
+    try write(
+      directory: directory, name: start..<end, state: StageState.deletion, session: nil, content: nil, device: 0,
+      inode: 0, attributes: end..<end, extents: nil)
+  }
+
+  // MARK: What else a commit tells
+
+  func problem(
+    directory: DirectoryNumber, name: ByteString, phase: ProblemPhase, errorNumber: Int32
+  ) throws(CatalogError) {
+    try check(directory)
+    let insert = try connection.statement(
+      "INSERT INTO problem(job, number, directory, name, phase, error_number) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    )
+    try insert.statement.bind(jobNumber, at: 1)
+    try insert.statement.bind(nextProblem, at: 2)
+    try insert.statement.bind(directory, at: 3)
+    try insert.statement.bind(name, at: 4)
+    try insert.statement.bind(Int64(phase.rawValue), at: 5)
+    try insert.statement.bind(Int64(errorNumber), at: 6)
+    try insert.statement.run()
+    nextProblem += 1
+  }
+
+  func location(_ location: GroupLocation) throws(CatalogError) {
+    try checkOpen()
+    let volume = try volumeNumber(location.volume)
+    let group = try connection.statement(
+      """
+      INSERT OR REPLACE INTO record_group(job, number, kind, first_entry, first_offset, raw_length)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+      """
+    )
+    try group.statement.bind(jobNumber, at: 1)
+    try group.statement.bind(connection.ordered(location.group), at: 2)
+    try group.statement.bind(Int64(location.kind.rawValue), at: 3)
+    try group.statement.bind(connection.ordered(location.firstEntry), at: 4)
+    try group.statement.bind(connection.ordered(location.firstOffset), at: 5)
+    try group.statement.bind(Int64(location.rawLength), at: 6)
+    try group.statement.run()
+    let place = try connection.statement(
+      """
+      INSERT OR REPLACE INTO group_location(job, number, copy, volume, file, block, stored_length)
+      VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6)
+      """
+    )
+    try place.statement.bind(jobNumber, at: 1)
+    try place.statement.bind(connection.ordered(location.group), at: 2)
+    try place.statement.bind(volume, at: 3)
+    try place.statement.bind(Int64(location.block.file), at: 4)
+    try place.statement.bind(Int64(location.block.block), at: 5)
+    try place.statement.bind(Int64(location.storedLength), at: 6)
+    try place.statement.run()
+  }
+
+  // MARK: Rows
+
+  /// Writes all entries that wait for their seal as what they are: unsealed.
+  private func flush() throws(CatalogError) {
+    for item in pending.items where !item.isWritten {
+      try write(
+        directory: item.directory, name: item.name, state: StageState.unsealed, session: job.session,
+        content: connection.ordered(item.index), device: item.device, inode: item.inode, attributes: item.attributes,
+        extents: nil)
+    }
+    pending.removeAll()
+  }
+
+  private func write(
+    directory: DirectoryNumber, name: Range<Int>, state: Int64, session: Int64?, content: Int64?, device: UInt64,
+    inode: UInt64, attributes: Range<Int>, extents: Range<Int>?
+  ) throws(CatalogError) {
+    try insert.statement.bind(directory, at: 2)
+    try insert.statement.bind(lending: pending.bytes.bytes(name), at: 3)
+    try insert.statement.bind(state, at: 4)
+    try insert.statement.bind(session, at: 5)
+    try insert.statement.bind(content, at: 6)
+    try insert.statement.bind(Int64(bitPattern: device), at: 7)
+    try insert.statement.bind(Int64(bitPattern: inode), at: 8)
+    try insert.statement.bind(lending: pending.bytes.bytes(attributes), at: 9)
+    if let extents {
+      try insert.statement.bind(lending: pending.bytes.bytes(extents), at: 10)
+    } else {
+      try insert.statement.bindNull(at: 10)
+    }
+    try insert.statement.run()
+  }
+
+  /// Seals an entry that an earlier commit, or an earlier part of this one, left unsealed.
+  private func sealStaged(index: UInt64, _ content: SealedContent) throws(CatalogError) {
+    let select = try connection.statement(
+      """
+      SELECT directory, name, device, inode, attributes FROM stage INDEXED BY stage_unsealed
+      WHERE job = ?1 AND content_index = ?2 AND state = 0
+      """)
+    defer { select.statement.reset() }
+    try select.statement.bind(jobNumber, at: 1)
+    try select.statement.bind(connection.ordered(index), at: 2)
+    guard try select.statement.step() else {
+      throw CatalogError(.notFound, "a seal is for entry \(index), which is not staged or sealed already")
+    }
+    let start = pending.bytes.count
+    defer { pending.bytes.truncate(to: start) }
+    let directory = select.statement.integer(0)
+    let device = UInt64(bitPattern: select.statement.integer(2))
+    let inode = UInt64(bitPattern: select.statement.integer(3))
+    pending.bytes.append(select.statement.bytes(1))
+    let blob = pending.bytes.count
+    pending.bytes.append(select.statement.bytes(4))
+    guard pending.bytes.count - blob > EntryCodec.flagsOffset else { throw .corrupt("a staged entry is cut short") }
+    EntryCodec.appendSeal(content, toBlobAt: blob, in: &pending.bytes)
+    select.statement.reset()
+    try write(
+      directory: directory, name: start..<blob, state: StageState.entry, session: job.session,
+      content: connection.ordered(index), device: device, inode: inode, attributes: blob..<pending.bytes.count,
+      extents: nil)
+  }
+
+  private func volumeNumber(_ identifier: UniqueIdentifier) throws(CatalogError) -> Int64 {
+    if let volume, volume.identifier == identifier { return volume.number }
+    let number = try connection.volumeNumber(identifier)
+    volume = (identifier, number)
+    return number
+  }
+
+  /// A directory's number comes from outside; one of another tree would mix the trees.
+  private func check(_ directory: DirectoryNumber) throws(CatalogError) {
+    try checkOpen()
+    guard directory != checkedDirectory else { return }
+    let select = try connection.statement("SELECT 1 FROM directory WHERE id = ?1 AND tree = ?2")
+    defer { select.statement.reset() }
+    try select.statement.bind(directory, at: 1)
+    try select.statement.bind(job.tree, at: 2)
+    guard try select.statement.step() else {
+      throw CatalogError(.notFound, "directory \(directory) is not one of the job's tree")
+    }
+    checkedDirectory = directory
+  }
+
+  private func checkOpen() throws(CatalogError) {
+    guard isOpen else { throw CatalogError(.closed, "the commit it was lent for is over") }
+  }
+}

@@ -1,0 +1,143 @@
+import Testing
+import VaultCatalog
+import VaultModel
+
+/// What a restore reads, on every engine.
+@Suite struct SelectionTests {
+  /// Two jobs; hard links `/b/h1` and `/c/h2`; `/b/moved` refers to the first job's content; `/s1` and `/z/s2` are one
+  /// symbolic link.
+  private func fill(_ catalog: any CatalogStore) throws {
+    let job = try catalog.makeJob()
+    try catalog.stage(
+      job,
+      [
+        ("/b", .whole(directoryEntry("b"))), ("/c", .whole(directoryEntry("c"))),
+        ("/old", .sealed(fileEntry("old", inode: 20), sealed(digest: 3))),
+        ("/s1", .whole(linkEntry("s1", inode: 40, links: 2))), ("/z", .whole(directoryEntry("z"))),
+        ("/b/deep", .whole(directoryEntry("deep"))),
+        ("/b/h1", .sealed(fileEntry("h1", inode: 30, links: 2), sealed(digest: 7))),
+        ("/b/deep/file", .sealed(fileEntry("file", inode: 31), sealed(digest: 8))),
+        ("/c/h2", .whole(fileEntry("h2", inode: 30, content: reference(1, 7, 7), links: 2))),
+        ("/z/a", .whole(linkEntry("a", inode: 39))), ("/z/s2", .whole(linkEntry("s2", inode: 40, links: 2))),
+      ])
+    try catalog.publish(job)
+    let next = try catalog.makeJob(.incremental, base: 1)
+    try catalog.stage(
+      next,
+      [
+        ("/new", .sealed(fileEntry("new", inode: 50), sealed(digest: 9))), ("/old", .deletion),
+        ("/b/moved", .whole(fileEntry("moved", inode: 20, content: reference(1, 3, 3)))),
+      ])
+    try catalog.publish(next)
+  }
+
+  private func reference(_ number: UInt64, _ index: UInt64, _ digest: UInt64) -> ContentReference {
+    .stored(ContentIdentifier(session: session(number), index: index), sealed(digest: digest))
+  }
+
+  @Test(arguments: CatalogEngine.allCases, [1, 3, 100]) func everything(engine: CatalogEngine, limit: Int) throws {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      func read(_ sequence: UInt64, _ pass: SelectionPass) throws -> [String] {
+        try catalog.selection(.state(tree: tree, sequence: sequence), [], pass, limit: limit).map { path(of: $0) }
+      }
+      #expect(try read(2, .directories) == ["/b", "/c", "/z", "/b/deep"])
+      // No content first, by inode; then by session and index, links of one inode together.
+      #expect(
+        try read(2, .contents)
+          == ["/z/a", "/s1", "/z/s2", "/b/moved", "/b/h1", "/c/h2", "/b/deep/file", "/new"])
+      #expect(
+        try read(1, .contents) == ["/z/a", "/s1", "/z/s2", "/old", "/b/h1", "/c/h2", "/b/deep/file"])
+    }
+  }
+
+  @Test(
+    arguments: CatalogEngine.allCases,
+    [
+      (["/b/deep"], ["/b", "/b/deep"], ["/b/deep/file"]), (["/b/deep/"], ["/b", "/b/deep"], ["/b/deep/file"]),
+      (["/new", "/c/h2"], ["/c"], ["/c/h2", "/new"]),
+      (["/b", "/b/deep", "/b/h1"], ["/b", "/b/deep"], ["/b/moved", "/b/h1", "/b/deep/file"]),
+      (["/none"], [], []), (["/b/none"], ["/b"], []), (["/"], ["/b", "/c", "/z", "/b/deep"], nil),
+      (["/b/h1", "/b/deep"], ["/b", "/b/deep"], ["/b/h1", "/b/deep/file"]), (["/z/s2"], ["/z"], ["/z/s2"]),
+    ] as [([ByteString], [String], [String]?)])
+  func chosenPaths(engine: CatalogEngine, choice: (paths: [ByteString], directories: [String], contents: [String]?))
+    throws
+  {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      let source = SelectionSource.state(tree: tree, sequence: 2)
+      for limit in [1, 2, 50] {
+        #expect(
+          try catalog.selection(source, choice.paths, .directories, limit: limit).map { path(of: $0) }
+            == choice.directories)
+        let contents = try catalog.selection(source, choice.paths, .contents, limit: limit).map { path(of: $0) }
+        if let expected = choice.contents { #expect(contents == expected) } else { #expect(contents.count == 8) }
+      }
+    }
+  }
+
+  @Test(arguments: CatalogEngine.allCases) func aRestoreOutlivesThePublishingOfANewerJob(engine: CatalogEngine) throws {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      let source = SelectionSource.state(tree: tree, sequence: 2)
+      let expected = try catalog.selection(source, [], .contents)
+      var rows: [StateRow] = []
+      var cursor = try catalog.readSelection(of: source, paths: [], pass: .contents, after: nil, limit: 3) {
+        rows.append($0)
+      }
+      let job = try catalog.makeJob(.incremental, base: 2)
+      try catalog.stage(job, expected.map { ($0.directory.appending($0.entry.name).path, .deletion) })
+      try catalog.publish(job)
+      // More selections than may wait push the first one out; it is made again.
+      for number in 0..<6 {
+        _ = try catalog.readSelection(
+          of: source, paths: ["/b", ByteString("/\(number)")], pass: .contents, after: nil, limit: 1
+        ) { _ in }
+      }
+      while let place = cursor {
+        cursor = try catalog.readSelection(of: source, paths: [], pass: .contents, after: place, limit: 2) {
+          rows.append($0)
+        }
+      }
+      #expect(rows.map(\.entry) == expected.map(\.entry))
+    }
+  }
+
+  @Test(arguments: CatalogEngine.allCases) func whatAJobStagedCanBeRestored(engine: CatalogEngine) throws {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      let job = try catalog.makeJob(.incremental, base: 2)
+      try catalog.stage(
+        job,
+        [
+          ("/b", .whole(directoryEntry("b"))), ("/b/half", .unsealed(fileEntry("half"))), ("/c", .deletion),
+          ("/b/own", .sealed(fileEntry("own"), sealed())),
+          ("/b/known", .whole(fileEntry("known", content: reference(1, 3, 3)))),
+        ])
+      let source = SelectionSource.staged(job: 3)
+      #expect(try catalog.selection(source, [], .directories, limit: 1).map { path(of: $0) } == ["/b"])
+      let rows = try catalog.selection(source, ["/b"], .contents, limit: 1)
+      #expect(rows.map { path(of: $0) } == ["/b/known", "/b/own"] && rows.allSatisfy { $0.first == 3 })
+      #expect(throwsKind(.notFound) { _ = try catalog.selection(.staged(job: 9), [], .contents) })
+      #expect(try catalog.selection(.state(tree: Tree(host: "no", name: ""), sequence: 1), [], .contents).isEmpty)
+    }
+  }
+
+  /// Numbers of inodes repeat on other file systems.
+  @Test(arguments: CatalogEngine.allCases) func linksOfOneFileAreTogether(engine: CatalogEngine) throws {
+    try engine.withCatalog { catalog in
+      let job = try catalog.makeJob()
+      var rows: [(ByteString, Staged)] = []
+      for (index, device) in ([1, 2, 1, 2, 3, 1] as [UInt64]).enumerated() {
+        var fifo = Entry(
+          name: ByteString("p\(index)"), attributes: FileAttributes(type: .fifo, mode: 0o600, inode: 5, linkCount: 3))
+        fifo.attributes.device = device
+        rows.append((ByteString("/p\(index)"), .whole(fifo)))
+      }
+      try catalog.stage(job, rows)
+      try catalog.publish(job)
+      let found = try catalog.selection(.state(tree: tree, sequence: 1), [], .contents, limit: 2)
+      #expect(found.map(\.entry.attributes.device) == [1, 1, 1, 2, 2, 3])
+    }
+  }
+}
