@@ -13,6 +13,11 @@ package final class BoundedQueue<Element: Sendable>: Sendable {
     var isFinished = false
     /// Everything stops: elements inside are dropped.
     var isCancelled = false
+
+    mutating func append(_ element: Element) {
+      elements[(head + count) % elements.count] = element
+      count += 1
+    }
   }
 
   private let state: Mutex<State>
@@ -33,8 +38,7 @@ package final class BoundedQueue<Element: Sendable>: Sendable {
       let pushed: Bool? = state.withLock { state in
         if state.isCancelled || state.isFinished { return false }
         guard state.count < capacity else { return nil }
-        state.elements[(state.head + state.count) % capacity] = element
-        state.count += 1
+        state.append(element)
         return true
       }
       if let pushed {
@@ -43,6 +47,17 @@ package final class BoundedQueue<Element: Sendable>: Sendable {
       }
       monitor.wait(since: ticket)
     }
+  }
+
+  /// Adds an element if there is room now; false when not, or when the queue was cancelled or finished.
+  package func pushIfRoom(_ element: Element) -> Bool {
+    let pushed = state.withLock { state in
+      guard !state.isCancelled, !state.isFinished, state.count < capacity else { return false }
+      state.append(element)
+      return true
+    }
+    if pushed { monitor.signal() }
+    return pushed
   }
 
   /// Takes the oldest element, waiting for one.

@@ -109,7 +109,8 @@ struct BackupWorker: ~Copyable {
   /// Reads one regular file; the file's own trouble becomes a problem, anything else stops the job.
   private mutating func readFile(_ work: borrowing WorkItem) throws {
     do {
-      work.item.promise?.fulfil(try store(work))
+      let outcome = try store(work)
+      work.item.promise?.fulfil(outcome)
     } catch let trouble as FileReadError {
       work.item.promise?.fulfil(.failed)
       problem(work, trouble.phase, trouble.errorNumber)
