@@ -2,9 +2,10 @@ import VaultModel
 
 /// Reads the resource language: resource files to validated values, every mistake named with file, line and column.
 ///
-/// The language is that of Bacula and Bareos: `Client { Name = web1-fd; Heartbeat Interval = 60 s }`. Bytes become tokens
-/// (`ConfigurationLexer`), tokens statements (`ConfigurationParser`), statements values of a schema (`ConfigurationValidator`).
-/// A reader touches no file itself: includes and variables come through a `ConfigurationEnvironment`.
+/// The language is that of Bacula and Bareos: `Client { Name = web1-fd; Heartbeat Interval = 60 s }`. Bytes become
+/// tokens (`ConfigurationLexer`), tokens statements (`ConfigurationParser`), statements values of a schema
+/// (`ConfigurationValidator`). A reader touches no file itself: includes and variables come through a
+/// `ConfigurationEnvironment`.
 package struct ConfigurationReader {
   private let schema: ConfigurationSchema
   private let environment: ConfigurationEnvironment

@@ -6,7 +6,8 @@ package struct RepositoryConfiguration: Hashable, Sendable {
   package static let currentFormat: UInt64 = 0
   /// FAT holds files of 4 GiB less one byte.
   package static let defaultVolumeSize: UInt64 = 4_095 << 20
-  /// A volume holds its label, a session's start and end, and at least one whole block of 1 MiB; its addresses end at 16 TiB.
+  /// A volume holds its label, a session's start and end, and at least one whole block of 1 MiB; its addresses end at
+  /// 16 TiB.
   package static let volumeSizeRange: ClosedRange<UInt64> = (2 << 20)...(16 << 40)
 
   package var identifier: UniqueIdentifier
@@ -42,7 +43,8 @@ package struct RepositoryConfiguration: Hashable, Sendable {
       ])
   ])
 
-  /// Reads a repository's configuration; `file` is its name for complaints. It can include nothing and use no variables.
+  /// Reads a repository's configuration; `file` is its name for complaints. It can include nothing and use no
+  /// variables.
   ///
   /// - Throws: `.newerFormat`, whatever else there is to complain about; `.mistakes`.
   package init(reading bytes: [UInt8], file: ByteString) throws(ConfigurationError) {
@@ -56,7 +58,8 @@ package struct RepositoryConfiguration: Hashable, Sendable {
     guard let block = blocks.first, let identifier = block.identifier("UUID"), let created = block.instant("Created")
     else {
       let start = SourcePosition(file: file, line: 1, column: 1)
-      throw ConfigurationError(.mistakes([ConfigurationMistake(position: start, text: "expected a Repository { … }")]))
+      let mistake = ConfigurationMistake(position: start, text: "expected a Repository { … }")
+      throw ConfigurationError(.mistakes([mistake]))
     }
     self.init(
       identifier: identifier, created: created, volumeSize: block.number("Volume Size") ?? Self.defaultVolumeSize,

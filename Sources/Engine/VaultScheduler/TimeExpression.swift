@@ -7,9 +7,9 @@ import VaultModel
 /// - `2026-01-31`, `2026-01-31 12:00`, `2026-01-31 12:00:30`: local time; a `T` may stand for the space.
 /// - `3d`, `12 hours`, `2 weeks ago`: so long before now; a month has 30 days and a year 365.
 ///
-/// A time means the whole of the smallest unit it names, and so its last nanosecond: as at `2026-01-05` is as at the end of that
-/// day, as at `10:30` takes in the job that a listing shows as ended at 10:30. A time that the local clock shows twice is
-/// the second one; one that it skips is the moment of the jump.
+/// A time means the whole of the smallest unit it names, and so its last nanosecond: as at `2026-01-05` is as at the
+/// end of that day, as at `10:30` takes in the job that a listing shows as ended at 10:30. A time that the local
+/// clock shows twice is the second one; one that it skips is the moment of the jump.
 package enum TimeExpression: Hashable, Sendable {
   /// A length of time before now, in seconds.
   case ago(UInt64)
@@ -85,8 +85,8 @@ package struct TimeExpressionError: DescribedError, Hashable {
     switch kind {
     case .notATime:
       return
-        "\"\(shown)\" is not a time: expected a date such as 2026-01-31, a date and a time such as \"2026-01-31 14:30\" or "
-        + "2026-01-31T14:30:00Z, or how long ago such as 3d or \"2 weeks\"."
+        "\"\(shown)\" is not a time: expected a date such as 2026-01-31, a date and a time such as "
+        + "\"2026-01-31 14:30\" or 2026-01-31T14:30:00Z, or how long ago such as 3d or \"2 weeks\"."
     case .outOfRange: return "\(shown) is too far away: expected a time between the years 1678 and 2261."
     }
   }

@@ -2,8 +2,8 @@ import VaultModel
 
 /// Cuts one file's bytes into tokens.
 ///
-/// A word ends at white space and at `= { } ; , # "`; a string stands in double quotes on one line. In both, `${NAME}` is
-/// replaced by the variable's value, which is never read as language again.
+/// A word ends at white space and at `= { } ; , # "`; a string stands in double quotes on one line. In both,
+/// `${NAME}` is replaced by the variable's value, which is never read as language again.
 struct ConfigurationLexer {
   private let bytes: [UInt8]
   private let context: ParseContext

@@ -19,7 +19,8 @@ package struct CalendarDate: Hashable, Sendable {
   /// The date so many days after 1970-01-01.
   ///
   /// - Bounds: days of any `Int64` count of seconds.
-  /// - Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"; an era is 400 years, years begin in March.
+  /// - Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"; an era is 400 years, years begin in
+  ///   March.
   package init(daysSinceEpoch days: Int64) {
     let shifted = days + 719_468
     let era = floorDivide(shifted, 146_097)

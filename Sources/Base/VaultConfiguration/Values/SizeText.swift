@@ -1,7 +1,7 @@
 /// Sizes as people write them.
 ///
-/// `K`, `M`, `G`, `T`, `P` and `KiB`, `MiB` … count in powers of 1024, `KB`, `MB` … in powers of 1000, as in Bacula; a
-/// number alone, `B` and `bytes` are bytes. Case does not count; a fraction is rounded down to whole bytes.
+/// `K`, `M`, `G`, `T`, `P` and `KiB`, `MiB` … count in powers of 1024, `KB`, `MB` … in powers of 1000, as in
+/// Bacula; a number alone, `B` and `bytes` are bytes. Case does not count; a fraction is rounded down to whole bytes.
 package enum SizeText {
   private static let binaryUnits: [(name: String, factor: UInt64)] = [
     ("PiB", 1 << 50), ("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10),

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Glibc
+import Local
+import VaultModel
+import VaultSystem
+
+/// `vault local backup`
+struct LocalBackup: RunnableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backup", abstract: "Save files and directories to a repository.",
+    discussion: """
+      The repository is made when there is none. The first job of a tree is full, the next ones save what changed. An \
+      interrupted job is continued.
+      """)
+
+  enum Level: String, ExpressibleByArgument, CaseIterable {
+    case full
+    case differential
+    case incremental
+    case auto
+
+    var requested: BackupRequest.Level {
+      switch self {
+      case .full: .level(.full)
+      case .differential: .level(.differential)
+      case .incremental: .level(.incremental)
+      case .auto: .automatic
+      }
+    }
+  }
+
+  @Argument(help: ArgumentHelp("What to save, with everything below.", valueName: "path"))
+  var paths: [PathArgument]
+
+  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"))
+  var to: PathArgument
+
+  @Option(help: "A name for what is saved; without it the paths are the name.")
+  var name: PathArgument?
+
+  @Option(help: "How much to compare with; auto is full the first time and incremental after.")
+  var level = Level.auto
+
+  @Option(
+    help: ArgumentHelp("Bytes of a volume at most, such as 4095MiB.", valueName: "size"),
+    transform: OptionText.volumeSize)
+  var volumeSize: UInt64?
+
+  @Option(
+    help: ArgumentHelp("Put what is saved on stable storage this often (default: 30).", valueName: "seconds"),
+    transform: OptionText.seconds)
+  var commitInterval: UInt32?
+
+  @Option(
+    help: ArgumentHelp("Put what is saved on stable storage after so many bytes (default: 1GiB).", valueName: "size"),
+    transform: OptionText.byteCount)
+  var commitSize: UInt64?
+
+  @Flag(help: "Report as one JSON object.")
+  var json = false
+
+  @Flag(help: "Tell only what went wrong.")
+  var quiet = false
+
+  func perform(in context: CommandContext) async throws -> ExitStatus {
+    let paths = try paths.map(context.normalized)
+    guard paths.contains(where: Self.exists) else { throw CommandError.noPathExists(paths) }
+    let request = request(paths)
+    return try await context.withRepository(
+      to, .createIfMissing, volumeSize: volumeSize, command: "vault local backup"
+    ) { [json, quiet] repository in
+      let start = context.clock.monotonicNanoseconds()
+      let report = try await ProgressLine.during(context, isQuiet: quiet) { progress in
+        try await repository.backup(request) { progress.show($0) }
+      }
+      let milliseconds = context.milliseconds(since: start)
+      if json {
+        context.output.write(report.json(milliseconds: milliseconds))
+      } else {
+        if !quiet { context.output.write(report.sentence(milliseconds: milliseconds) + "\n") }
+        for line in report.problemLines { context.talk.note(line) }
+      }
+      return report.exitStatus
+    }
+  }
+
+  private func request(_ paths: [ByteString]) -> BackupRequest {
+    var request = BackupRequest(paths: paths, name: name?.bytes, level: level.requested)
+    if let commitInterval { request.commitIntervalSeconds = commitInterval }
+    if let commitSize { request.commitByteCount = commitSize }
+    return request
+  }
+
+  /// Whether there is anything under that name; what cannot be told is left to the job, which names its reason.
+  private static func exists(_ path: ByteString) -> Bool {
+    path.withCString { name in
+      var status = stat()
+      return lstat(name, &status) == 0 || (errno != ENOENT && errno != ENOTDIR)
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Local
+import VaultModel
+
+/// `vault local ls`
+struct LocalList: RunnableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ls", abstract: "List what was saved.",
+    discussion: "Control characters in names are shown escaped; --json gives every name as it is.")
+
+  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"))
+  var from: PathArgument
+
+  @OptionGroup var tree: TreeOptions
+
+  @Flag(help: "List as a JSON array.")
+  var json = false
+
+  @Flag(name: .customShort("l"), help: "Show mode, owner, group, size and time.")
+  var long = false
+
+  @Argument(help: "List only this and what is below it.")
+  var path: PathArgument?
+
+  func perform(in context: CommandContext) async throws -> ExitStatus {
+    let request = ListRequest(
+      treeName: tree.name?.bytes, at: try tree.pointInTime(in: context), path: try path.map(context.normalized))
+    let listing = EntryTable(output: context.output, zone: context.zone, form: json ? .json : long ? .long : .short)
+    return try await context.withRepository(from, .existing, command: "vault local ls") { repository in
+      try await repository.list(request) { entry in
+        listing.add(entry)
+        // Nobody reads on: the rest need not be asked for.
+        if context.output.isClosed { throw CancellationError() }
+      }
+      listing.end()
+      return .done
+    }
+  }
+}

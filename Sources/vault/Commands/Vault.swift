@@ -1,0 +1,9 @@
+import ArgumentParser
+import VaultSession
+
+/// `vault`
+struct Vault: CommandGroup {
+  static let configuration = CommandConfiguration(
+    commandName: "vault", abstract: "Network backup.", version: "vault \(Hello.version)",
+    subcommands: [LocalCommand.self, VolumeCommand.self])
+}

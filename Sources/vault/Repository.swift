@@ -1,0 +1,39 @@
+import Local
+import VaultModel
+
+/// What commands ask of an open repository: `LocalCommands`, or a test's own.
+package protocol RepositoryCommands: Sendable {
+  /// What recovery found when the repository was opened, in plain words; empty after a clean end.
+  var recoveryNotes: [String] { get }
+
+  func backup(_ request: BackupRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws
+    -> BackupReport
+  func jobs() async throws -> [JobListing]
+  /// Calls `each` for every entry in canonical order; what it throws ends the listing.
+  func list(_ request: ListRequest, each: (EntryListing) throws -> Void) async throws
+  func restore(_ request: RestoreRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws
+    -> RestoreReport
+}
+
+extension LocalCommands: RepositoryCommands {}
+
+/// Which repository a command opens, and how.
+package struct RepositoryOpening: Sendable {
+  package var path: ByteString
+  package var access: LocalRepository.Access
+  /// Bytes of a new volume at most; nil for the repository's own limit.
+  package var volumeSize: UInt64?
+  /// What is told to whoever is refused the repository meanwhile.
+  package var command: String
+}
+
+extension RepositoryOpening {
+  /// Opens the real repository, runs `body` and closes it.
+  static func use(
+    _ opening: RepositoryOpening, _ body: @Sendable (any RepositoryCommands) async throws -> ExitStatus
+  ) async throws -> ExitStatus {
+    try await LocalRepository.use(
+      opening.path, access: opening.access, volumeSize: opening.volumeSize, command: opening.command
+    ) { commands in try await body(commands) }
+  }
+}
