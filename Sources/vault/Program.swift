@@ -73,8 +73,10 @@ import VaultSystem
   private static func tell(failure error: any Error, in context: CommandContext) -> ExitStatus {
     switch error {
     case let error as any DescribedError:
-      context.talk.error(error.description)
-      return error.exitStatus
+      // Whatever broke because the command was told to stop, that it was is what counts.
+      let isInterrupted = Task.isCancelled && error.exitStatus != .interrupted
+      context.talk.error((isInterrupted ? "Interrupted: " : "") + error.description)
+      return isInterrupted ? .interrupted : error.exitStatus
     case is CancellationError:
       context.talk.error("Interrupted.")
       return .interrupted

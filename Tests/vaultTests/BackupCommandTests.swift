@@ -119,6 +119,18 @@ import vault
     #expect(await CommandFixture(repository).run("local", "backup", "/", "--to", "/r") == .interrupted)
   }
 
+  @Test func anInterruptedCommandEndsAsThatWhateverBroke() async {
+    var repository = FakeRepository()
+    repository.backup = { _ in throw Refusal(exitStatus: .unreachable, description: "The connection ended.") }
+    let fixture = CommandFixture(repository)
+    let interrupted = Task {
+      withUnsafeCurrentTask { $0?.cancel() }
+      return await fixture.run("local", "backup", "/", "--to", "/r")
+    }
+    #expect(await interrupted.value == .interrupted)
+    #expect(fixture.talk == "vault: Interrupted: The connection ended.\n")
+  }
+
   @Test func showsProgressAndErasesIt() async {
     let fixture = CommandFixture(Self.answering(), showsProgress: true)
     #expect(await fixture.run("local", "backup", "/", "--to", "/r") == .done)
