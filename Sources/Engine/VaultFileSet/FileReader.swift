@@ -1,0 +1,133 @@
+import struct SystemPackage.Errno
+import VaultModel
+import VaultSystem
+
+/// Why a file could not be opened or read: what goes into a problem record.
+package struct FileReadError: Error, Hashable, Sendable {
+  package let phase: ProblemPhase
+  /// 0 when no call failed: the name stands for something else than a regular file by now.
+  package let errorNumber: Int32
+
+  package init(phase: ProblemPhase, errorNumber: Int32) {
+    self.phase = phase
+    self.errorNumber = errorNumber
+  }
+}
+
+/// A regular file that is being read for a backup. It allocates nothing when all goes well.
+package struct FileReader: ~Copyable {
+  private let descriptor: Descriptor
+  /// The attributes when it was opened.
+  package let attributes: FileAttributes
+
+  /// Opens a regular file of a walked directory; its access time stays where that is allowed.
+  ///
+  /// - Throws: phase `.open` with the system's error (ENOENT: it vanished), `.changed` when it is no regular file any more.
+  package init(in directory: WalkDirectory, name: UnsafePointer<CChar>) throws(FileReadError) {
+    let opened = try Self.open(in: directory, name)
+    let status = try Self.attributes(of: opened.rawValue, .open)
+    guard status.type == .regular else { throw FileReadError(phase: .changed, errorNumber: 0) }
+    descriptor = opened
+    attributes = status
+  }
+
+  private static func open(
+    in directory: WalkDirectory, _ name: UnsafePointer<CChar>
+  ) throws(FileReadError) -> Descriptor {
+    do throws(Errno) { return try open(directory.descriptor, name) } catch {
+      switch error {
+      // A symbolic link, a socket, a device without a driver.
+      case .tooManySymbolicLinkLevels, .noSuchAddressOrDevice, .operationNotSupportedByDevice:
+        throw FileReadError(phase: .changed, errorNumber: 0)
+      default: throw FileReadError(phase: .open, errorNumber: error.rawValue)
+      }
+    }
+  }
+
+  private static func attributes(
+    of descriptor: Int32, _ phase: ProblemPhase
+  ) throws(FileReadError) -> FileAttributes {
+    do throws(Errno) { return try FileStatus.read(of: descriptor) } catch {
+      throw FileReadError(phase: phase, errorNumber: error.rawValue)
+    }
+  }
+
+  private static func open(_ directory: Int32, _ name: UnsafePointer<CChar>) throws(Errno) -> Descriptor {
+    // Without O_NONBLOCK a fifo that took the file's place would wait for a writer.
+    var flags: OpenFlags = [.readOnly, .noFollow, .nonBlocking, .noAccessTime]
+    while true {
+      do throws(Errno) { return try Descriptor.open(at: directory, name: name, flags) } catch {
+        if error == .notPermitted, flags.contains(.noAccessTime) {
+          flags.remove(.noAccessTime)
+        } else if error == .wouldBlock, flags.contains(.nonBlocking),
+          try FileStatus.read(at: directory, name: name).type == .regular
+        {
+          // Somebody holds a lease: the kernel asks for it back while this waits.
+          flags.remove(.nonBlocking)
+        } else {
+          throw error
+        }
+      }
+    }
+  }
+
+  /// Reads at the file's position; fewer bytes than asked only at the end, 0 there.
+  ///
+  /// - Throws: phase `.read`.
+  package func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileReadError) -> Int {
+    do throws(Errno) {
+      var done = 0
+      while done < buffer.count {
+        let count = try descriptor.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[done...]))
+        if count == 0 { break }
+        done += count
+      }
+      return done
+    } catch { throw FileReadError(phase: .read, errorNumber: error.rawValue) }
+  }
+
+  /// Reads at an offset; fewer bytes than asked only at the end.
+  ///
+  /// - Throws: phase `.read`.
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileReadError) -> Int {
+    do throws(Errno) {
+      guard let offset = Int64(exactly: offset) else { throw .fileTooLarge }
+      var done = 0
+      while done < buffer.count {
+        let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+        let count = try descriptor.read(into: rest, at: offset &+ Int64(done))
+        if count == 0 { break }
+        done += count
+      }
+      return done
+    } catch { throw FileReadError(phase: .read, errorNumber: error.rawValue) }
+  }
+
+  /// The attributes now: differing size, mtime or ctime mean that the file changed while it was read.
+  ///
+  /// - Throws: phase `.read`.
+  package func finalAttributes() throws(FileReadError) -> FileAttributes {
+    try Self.attributes(of: descriptor.rawValue, .read)
+  }
+
+  /// Whether the bytes read may not be all that the attributes stand for.
+  package static func isChanged(before: FileAttributes, after: FileAttributes) -> Bool {
+    before.size != after.size || before.modified != after.modified || before.changed != after.changed
+  }
+
+  /// Whether a change after reading might leave the same ctime: the ctime lies within the file system's granularity of the
+  /// reading, or in the future.
+  ///
+  /// `readAt` is a time before the first byte was read. A ctime of whole seconds is taken for that of a coarse file system.
+  package static func isRacy(changed: FileTime, readAt: Timestamp, granularityNanoseconds: Int64) -> Bool {
+    let coarse = changed.nanoseconds == 0 ? TimestampGranularity.coarseNanoseconds : 0
+    let limit = readAt.nanoseconds.subtractingReportingOverflow(max(granularityNanoseconds, coarse))
+    guard !limit.overflow else { return true }
+    let nanosecondsPerSecond: Int64 = 1_000_000_000
+    let remainder = limit.partialValue % nanosecondsPerSecond
+    let isBorrowing = remainder < 0
+    let seconds = limit.partialValue / nanosecondsPerSecond - (isBorrowing ? 1 : 0)
+    let nanoseconds = UInt32(isBorrowing ? remainder + nanosecondsPerSecond : remainder)
+    return changed >= FileTime(seconds: seconds, nanoseconds: nanoseconds)
+  }
+}

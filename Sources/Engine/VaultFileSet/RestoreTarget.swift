@@ -1,0 +1,57 @@
+import struct SystemPackage.Errno
+import VaultModel
+import VaultSystem
+
+/// The directory below which a restore writes, and nowhere else.
+package final class RestoreTarget: Sendable {
+  let root: SharedDescriptor
+  /// As it was given, for messages.
+  package let path: ByteString
+  package let policy: OverwritePolicy
+
+  /// Opens the directory, made with its parents if missing.
+  ///
+  /// - Throws: `.openTarget`.
+  package init(path: ByteString, policy: OverwritePolicy) throws(FileSetError) {
+    self.path = path
+    self.policy = policy
+    guard !path.isEmpty, !path.bytes.contains(0) else { throw FileSetError(.invalidPath, path) }
+    do throws(SystemError) {
+      root = SharedDescriptor(try Self.openOrMake(path))
+    } catch { throw FileSetError(.openTarget, path, error.errno) }
+  }
+
+  private static func openOrMake(_ path: ByteString) throws(SystemError) -> Descriptor {
+    let flags: OpenFlags = [.readOnly, .directory]
+    do throws(SystemError) { return try Descriptor.open(path, flags) } catch {
+      guard error.errno == .noSuchFileOrDirectory else { throw error }
+    }
+    // The operator's own path: links on it are followed.
+    for (index, byte) in path.bytes.enumerated() where byte == 0x2f && index > 0 {
+      try makeIfMissing(ByteString(path.bytes[..<index]))
+    }
+    try makeIfMissing(path)
+    return try Descriptor.open(path, flags)
+  }
+
+  private static func makeIfMissing(_ path: ByteString) throws(SystemError) {
+    do throws(Errno) {
+      try DirectoryNames.makeDirectory(at: Descriptor.workingDirectory, path, mode: 0o777)
+    } catch {
+      if error == .fileExists || error == .isDirectory { return }
+      throw SystemError(error, call: "mkdir", object: path.displayText)
+    }
+  }
+
+  /// Where a stored path lands, for messages.
+  func shownPath(_ directory: ByteString, _ name: ByteString? = nil) -> ByteString {
+    var bytes = path.bytes
+    if bytes.last == 0x2f { bytes.removeLast() }
+    bytes += directory.bytes
+    if let name {
+      if bytes.last != 0x2f { bytes.append(0x2f) }
+      bytes += name.bytes
+    }
+    return ByteString(bytes)
+  }
+}

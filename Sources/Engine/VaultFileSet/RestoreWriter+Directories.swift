@@ -1,0 +1,106 @@
+import struct SystemPackage.Errno
+import VaultModel
+import VaultProtocol
+import VaultSystem
+
+extension RestoreWriter {
+  /// Makes a directory, readable by its owner only until `finishDirectory`; one that is there is kept.
+  ///
+  /// - Returns: `.exists` when something else has its name and was kept: what belongs into it will fail.
+  package mutating func createDirectory(
+    _ path: ByteString, attributes: FileAttributes
+  ) throws(FileSetError) -> RestoreOutcome {
+    guard let (parent, name) = Self.split(path) else {
+      if path.bytes == [0x2f] { return .written([]) }
+      throw FileSetError(.unsafeName, path)
+    }
+    let place = try place(parent, name)
+    do throws(Errno) {
+      if let existing = try make(place) {
+        if existing.type == .directory {
+          admitOwner(place, existing)
+          return .written([])
+        }
+        guard target.policy.replaces(existing, with: attributes.modified) else { return .exists }
+        try DirectoryNames.remove(at: place.directory.number, name)
+        guard try make(place) == nil else { return .exists }
+      }
+      return .written([])
+    } catch { throw FileSetError(.createDirectory, place.shown, error) }
+  }
+
+  /// What has the name already, or nil when the directory was made.
+  private func make(_ place: RestorePlace) throws(Errno) -> FileAttributes? {
+    do throws(Errno) {
+      try DirectoryNames.makeDirectory(at: place.directory.number, place.name, mode: 0o700)
+      return nil
+    } catch {
+      guard error == .fileExists else { throw error }
+      return try FileStatus.read(at: place.directory.number, name: place.name)
+    }
+  }
+
+  /// Lets an ordinary user write into a directory of his that he made read-only; `finishDirectory` sets the mode again.
+  private func admitOwner(_ place: RestorePlace, _ existing: FileAttributes) {
+    guard existing.mode & 0o700 != 0o700,
+      !NamedFile.mayWriteInto(at: place.directory.number, place.name)
+    else { return }
+    do throws(Errno) {
+      try NamedFile.setMode(at: place.directory.number, place.name, existing.mode | 0o700)
+    } catch { return }  // Not ours: what is written into it will tell.
+  }
+
+  /// Sets a directory's owner, mode and times, after everything in it was restored; directories may come in any order.
+  ///
+  /// - Returns: what was refused.
+  /// - Throws: `.finishDirectory` when it is not there or no directory any more.
+  package mutating func finishDirectory(
+    _ path: ByteString, attributes: FileAttributes
+  ) throws(FileSetError) -> UnsetAttributes {
+    guard let (parent, name) = Self.split(path) else {
+      if path.bytes == [0x2f] { return [] }
+      throw FileSetError(.unsafeName, path)
+    }
+    do throws(FileSetError) {
+      return try finish(try place(parent, name), attributes)
+    } catch {
+      guard error.errno == .permissionDenied else { throw error }
+    }
+    // A parent that was finished before does not let its owner through: it does for a moment.
+    var opened: [(place: RestorePlace, mode: UInt32)] = []
+    defer {
+      for (place, mode) in opened.reversed() {
+        do throws(Errno) { try NamedFile.setMode(at: place.directory.number, place.name, mode) } catch { continue }
+      }
+    }
+    for (index, byte) in path.bytes.enumerated() where byte == 0x2f && index > 0 {
+      guard let (above, component) = Self.split(ByteString(path.bytes[..<index])) else { continue }
+      let ancestor = try place(above, component)
+      guard let status = try ancestor.existing(), status.type == .directory, status.mode & 0o100 == 0 else { continue }
+      try FileSetError.wrapping(.finishDirectory, ancestor.shown) { () throws(Errno) in
+        try NamedFile.setMode(at: ancestor.directory.number, component, status.mode | 0o100)
+      }
+      opened.append((ancestor, status.mode))
+    }
+    return try finish(try place(parent, name), attributes)
+  }
+
+  private func finish(_ place: RestorePlace, _ attributes: FileAttributes) throws(FileSetError) -> UnsetAttributes {
+    do throws(SystemError) {
+      let flags: OpenFlags = [.readOnly, .directory, .noFollow, .nonBlocking]
+      let descriptor = try Descriptor.open(at: place.directory.number, place.name, flags)
+      return AttributeSetting.apply(attributes, to: descriptor.rawValue)
+    } catch {
+      guard error.errno == .permissionDenied, let existing = try place.existing(), existing.type == .directory else {
+        throw FileSetError(.finishDirectory, place.shown, error.errno)
+      }
+      return AttributeSetting.apply(attributes, at: place.directory.number, place.name)
+    }
+  }
+
+  /// A path's directory and last name; nil for the root and for what is no absolute path.
+  private static func split(_ path: ByteString) -> (parent: ByteString, name: ByteString)? {
+    guard path.count > 1, path.bytes[0] == 0x2f, let cut = path.bytes.lastIndex(of: 0x2f) else { return nil }
+    return (ByteString(path.bytes[..<max(1, cut)]), ByteString(path.bytes[(cut + 1)...]))
+  }
+}

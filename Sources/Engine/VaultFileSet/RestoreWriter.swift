@@ -1,0 +1,129 @@
+import struct SystemPackage.Errno
+import VaultModel
+import VaultProtocol
+import VaultSystem
+
+/// A file that this restore made, as the source of further hard links.
+package struct RestoredFile: Hashable, Sendable {
+  /// The stored absolute path of its directory.
+  package var directory: ByteString
+  package var name: ByteString
+  package var identity: FileIdentity
+
+  package init(directory: ByteString, name: ByteString, identity: FileIdentity) {
+    self.directory = directory
+    self.name = name
+    self.identity = identity
+  }
+}
+
+/// Restores entries below the target: one for each thread, which shares nothing but the target.
+///
+/// Directories are named by their stored absolute paths; every name is validated again. What is made has a temporary name
+/// (`.vault-restore-…`) until it is whole, and none stays behind after a failure.
+package struct RestoreWriter: ~Copyable {
+  let target: RestoreTarget
+  var cache: RestoreDirectoryCache
+  private var nextTemporary: UInt64
+
+  /// - Bounds: `randomSeed` differs between the threads of a restore and between restores.
+  package init(target: RestoreTarget, randomSeed: UInt64, directoryLimit: Int = 64) {
+    self.target = target
+    cache = RestoreDirectoryCache(target: target, limit: directoryLimit)
+    nextTemporary = randomSeed
+  }
+
+  /// Begins a regular file; nil when something has its name that must not be replaced.
+  ///
+  /// - Throws: `.unsafeName`, `.notADirectory`, `.createDirectory`, `.createFile`.
+  package mutating func writeFile(
+    directory: ByteString, name: ByteString, attributes: FileAttributes
+  ) throws(FileSetError) -> RestoringFile? {
+    let place = try place(directory, name)
+    if try place.isTaken(for: attributes.modified) { return nil }
+    return try RestoringFile(place)
+  }
+
+  /// Makes a symbolic link with its owner and times.
+  package mutating func createSymbolicLink(
+    directory: ByteString, name: ByteString, target: ByteString, attributes: FileAttributes
+  ) throws(FileSetError) -> RestoreOutcome {
+    let place = try place(directory, name)
+    guard !target.isEmpty, !target.bytes.contains(0) else { throw FileSetError(.unsafeName, place.shown) }
+    var attributes = attributes
+    attributes.type = .symbolicLink
+    return try create(place, attributes) { () throws(Errno) in
+      try DirectoryNames.makeSymbolicLink(at: place.directory.number, place.temporaryName, target: target)
+    }
+  }
+
+  /// Makes a fifo, a socket or a device node with its attributes.
+  package mutating func createNode(
+    directory: ByteString, name: ByteString, attributes: FileAttributes
+  ) throws(FileSetError) -> RestoreOutcome {
+    let place = try place(directory, name)
+    return try create(place, attributes) { () throws(Errno) in
+      try DirectoryNames.makeNode(
+        at: place.directory.number, place.temporaryName, type: attributes.type,
+        specialDevice: attributes.specialDevice)
+    }
+  }
+
+  /// Makes another name for a file that this restore made.
+  ///
+  /// - Throws: `.linkPartnerChanged` when the source's name stands for another file now.
+  package mutating func createHardLink(
+    directory: ByteString, name: ByteString, to source: RestoredFile, modified: FileTime
+  ) throws(FileSetError) -> RestoreOutcome {
+    let place = try place(directory, name)
+    if try place.isTaken(for: modified) { return .exists }
+    let from = try self.place(source.directory, source.name)
+    do throws(Errno) {
+      try DirectoryNames.makeLink(
+        at: place.directory.number, place.temporaryName, from: from.directory.number, source.name)
+    } catch { throw FileSetError(.createLink, place.shown, error) }
+    // Renaming one name of a file over another of its names does nothing and succeeds.
+    defer { place.removeTemporary() }
+    let made = try FileSetError.wrapping(.createLink, place.shown) { () throws(Errno) in
+      try FileStatus.read(at: place.directory.number, name: place.temporaryName)
+    }
+    guard made.type == .regular, FileIdentity(made) == source.identity else {
+      throw FileSetError(.linkPartnerChanged, from.shown)
+    }
+    return try place.takeName(modified: modified) ? .written([]) : .exists
+  }
+
+  private func create(
+    _ place: RestorePlace, _ attributes: FileAttributes, _ make: () throws(Errno) -> Void
+  ) throws(FileSetError) -> RestoreOutcome {
+    if try place.isTaken(for: attributes.modified) { return .exists }
+    try FileSetError.wrapping(.createFile, place.shown, make)
+    var isNamed = false
+    defer { if !isNamed { place.removeTemporary() } }
+    let unset = AttributeSetting.apply(attributes, at: place.directory.number, place.temporaryName)
+    isNamed = try place.takeName(modified: attributes.modified)
+    return isNamed ? .written(unset) : .exists
+  }
+
+  /// Validates a name and opens its directory.
+  mutating func place(_ directory: ByteString, _ name: ByteString) throws(FileSetError) -> RestorePlace {
+    guard name.bytes.withUnsafeBytes({ NameRules.isName($0) }) else { throw FileSetError(.unsafeName, name) }
+    nextTemporary &+= 0x9e37_79b9_7f4a_7c15
+    return RestorePlace(
+      target: target, directory: try cache.open(directory), directoryPath: directory, name: name,
+      temporaryName: Self.temporaryName(nextTemporary))
+  }
+
+  /// Sixteen digits of a well-mixed counter.
+  private static func temporaryName(_ counter: UInt64) -> ByteString {
+    var word = (counter ^ (counter >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
+    word ^= word >> 31
+    var bytes = Array(".vault-restore-".utf8)
+    for shift in stride(from: 60, through: 0, by: -4) {
+      let digit = UInt8(word >> UInt64(shift) & 15)
+      bytes.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+    }
+    return ByteString(bytes)
+  }
+}

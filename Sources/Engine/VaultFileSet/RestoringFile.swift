@@ -1,0 +1,85 @@
+import struct SystemPackage.Errno
+import VaultModel
+import VaultSystem
+
+/// A regular file that is being restored under a temporary name; without `commit` it goes again.
+package struct RestoringFile: ~Copyable {
+  private let place: RestorePlace
+  private var descriptor: Descriptor?
+  /// The descriptor's number, valid until `commit` closes it.
+  private let number: Int32
+  private var offset: Int64 = 0
+  private var isNamed = false
+
+  init(_ place: RestorePlace) throws(FileSetError) {
+    self.place = place
+    do throws(SystemError) {
+      let opened = try Descriptor.open(
+        at: place.directory.number, place.temporaryName, [.readWrite, .create, .exclusive, .noFollow], mode: 0o600)
+      number = opened.rawValue
+      descriptor = consume opened
+    } catch {
+      throw FileSetError(.createFile, place.shown, error.errno)
+    }
+  }
+
+  deinit {
+    if !isNamed { place.removeTemporary() }
+  }
+
+  /// Where it lands, for messages.
+  package var path: ByteString { place.shown }
+
+  /// Appends bytes.
+  ///
+  /// - Throws: `.writeFile`, with ENOSPC when the disk is full.
+  package mutating func write(_ bytes: UnsafeRawBufferPointer) throws(FileSetError) {
+    try write(bytes, at: UInt64(offset))
+    offset += Int64(bytes.count)
+  }
+
+  /// Writes bytes at an offset; what is never written is a hole.
+  package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileSetError) {
+    do throws(Errno) {
+      guard let start = Int64(exactly: offset), !start.addingReportingOverflow(Int64(bytes.count)).overflow else {
+        throw .fileTooLarge
+      }
+      try descriptor?.writeAll(bytes, at: start)
+    } catch { throw FileSetError(.writeFile, place.shown, error) }
+  }
+
+  /// Makes the file end at `size`, when its last bytes are a hole.
+  package func setSize(_ size: UInt64) throws(FileSetError) {
+    do throws(Errno) { try OpenFile.setSize(number, size) } catch {
+      throw FileSetError(.writeFile, place.shown, error)
+    }
+  }
+
+  /// What proves later that a name still stands for this file: asked for when it has several.
+  package func identity() throws(FileSetError) -> FileIdentity {
+    do throws(Errno) { return FileIdentity(try FileStatus.read(of: number)) } catch {
+      throw FileSetError(.writeFile, place.shown, error)
+    }
+  }
+
+  /// Sets owner, mode and times, closes, and gives the file its name.
+  ///
+  /// - Returns: `.exists` when something took the name meanwhile that must not be replaced; the file is then gone.
+  package consuming func commit(attributes: FileAttributes) throws(FileSetError) -> RestoreOutcome {
+    let unset = AttributeSetting.apply(attributes, to: number)
+    try close()
+    guard try place.takeName(modified: attributes.modified) else { return .exists }
+    isNamed = true
+    return .written(unset)
+  }
+
+  private mutating func close() throws(FileSetError) {
+    guard let open = descriptor.take() else { return }
+    do throws(SystemError) { try open.close() } catch {
+      throw FileSetError(.writeFile, place.shown, error.errno)
+    }
+  }
+
+  /// Gives the file up: its temporary name goes.
+  package consuming func discard() { _ = consume self }
+}

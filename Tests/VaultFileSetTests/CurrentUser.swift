@@ -1,0 +1,5 @@
+import Glibc
+
+/// What an ordinary user may set as owner.
+let currentUser = geteuid()
+let currentGroup = getegid()

@@ -1,0 +1,113 @@
+import Glibc
+import Testing
+import VaultFileSet
+import VaultModel
+import VaultSystem
+
+struct FileReaderTests {
+  /// Opens each regular file of a walk after `meddle` did something to it.
+  private struct ReadingVisitor: WalkVisitor {
+    let meddle: (ByteString) throws -> Void
+    var read: [ByteString: String] = [:]
+    var failed: [ByteString: FileReadError] = [:]
+    var isChanged = false
+
+    mutating func enter(_ directory: WalkDirectory) throws {}
+
+    mutating func entry(
+      name: UnsafeRawBufferPointer, attributes: FileAttributes, linkTarget: UnsafeRawBufferPointer,
+      in directory: WalkDirectory
+    ) throws {
+      guard attributes.type == .regular, let start = name.baseAddress else { return }
+      let key = ByteString(name)
+      try meddle(key)
+      do throws(FileReadError) {
+        let reader = try FileReader(in: directory, name: start.assumingMemoryBound(to: CChar.self))
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let result: Result<Int, FileReadError> = bytes.withUnsafeMutableBytes { buffer in
+          do throws(FileReadError) { return .success(try reader.read(into: buffer)) } catch { return .failure(error) }
+        }
+        let count = try result.get()
+        read[key] = String(decoding: bytes[..<count], as: UTF8.self)
+        isChanged = FileReader.isChanged(before: attributes, after: try reader.finalAttributes())
+      } catch { failed[key] = error }
+    }
+
+    mutating func problem(
+      name: UnsafeRawBufferPointer, phase: ProblemPhase, errorNumber: Int32, in directory: DirectoryKey
+    ) throws {}
+    mutating func leave(_ directory: WalkDirectory) throws {}
+    mutating func notEntered(_ directory: DirectoryKey) throws {}
+  }
+
+  private func read(
+    _ tree: TemporaryTree, _ meddle: @escaping (ByteString) throws -> Void = { _ in }
+  ) throws -> ReadingVisitor {
+    var visitor = ReadingVisitor(meddle: meddle)
+    try TreeWalker(selection: try PathSelection(paths: [tree.path], workingDirectory: "/")).walk(&visitor)
+    return visitor
+  }
+
+  @Test func readsByDescriptor() throws {
+    let tree = try TemporaryTree()
+    let name = ByteString([0xff, 0x0a])
+    try tree.write(name, "content")
+    let seen = try read(tree)
+    #expect(seen.read == [name: "content"] && seen.failed.isEmpty && !seen.isChanged)
+  }
+
+  @Test func seesThatAFileChanged() throws {
+    let tree = try TemporaryTree()
+    try tree.write("file", "content")
+    let seen = try read(tree) { try tree.write($0, "longer content") }
+    #expect(seen.isChanged && seen.read == ["file": "longer content"])
+  }
+
+  @Test func saysWhatTookTheFilesPlace() throws {
+    let tree = try TemporaryTree()
+    for name in ["directory", "fifo", "gone", "link", "socket"] { try tree.write(ByteString(name)) }
+    let seen = try read(tree) { name in
+      tree.remove(name)
+      let at = Descriptor.workingDirectory
+      switch name {
+      case "directory": try tree.makeDirectory(name)
+      case "fifo": try DirectoryNames.makeNode(at: at, tree.absolute(name), type: .fifo, specialDevice: 0)
+      case "link": try tree.link(name, to: "/etc/passwd")
+      case "socket": try DirectoryNames.makeNode(at: at, tree.absolute(name), type: .socket, specialDevice: 0)
+      default: break
+      }
+    }
+    #expect(seen.read.isEmpty)
+    #expect(seen.failed["gone"] == FileReadError(phase: .open, errorNumber: ENOENT))
+    for name: ByteString in ["directory", "fifo", "link", "socket"] {
+      #expect(seen.failed[name] == FileReadError(phase: .changed, errorNumber: 0), "\(name)")
+    }
+  }
+
+  @Test(
+    arguments: [
+      // ctime, read at (nanoseconds since 1970), granularity, racy?
+      (100, 5, 100_000_000_000, 10_000_000, true),
+      (99, 999_999_999, 100_000_000_000, 10_000_000, true),
+      (99, 990_000_000, 100_000_000_000, 10_000_000, true),
+      (99, 989_999_999, 100_000_000_000, 10_000_000, false),
+      (98, 1, 100_000_000_000, 2_000_000_000, true),
+      (97, 999_999_999, 100_000_000_000, 2_000_000_000, false),
+      (200, 1, 100_000_000_000, 10_000_000, true),
+      (99, 0, 100_000_000_000, 10_000_000, true),
+      (97, 0, 100_000_000_000, 10_000_000, false),
+      (-3, 1, -1_000_000_000, 10_000_000, false),
+      (-1, 999_999_999, -1, 10_000_000, true),
+      (-1, 1, -1, 10_000_000, false),
+      (Int64.max, 1, Int64.max, 10_000_000, true),
+      (Int64.min, 1, Int64.min, 10_000_000, true),
+    ] as [(Int64, UInt32, Int64, Int64, Bool)])
+  func knowsRacyFiles(
+    _ seconds: Int64, _ nanoseconds: UInt32, _ readAt: Int64, _ granularity: Int64, _ expected: Bool
+  ) {
+    let isRacy = FileReader.isRacy(
+      changed: FileTime(seconds: seconds, nanoseconds: nanoseconds), readAt: Timestamp(nanoseconds: readAt),
+      granularityNanoseconds: granularity)
+    #expect(isRacy == expected)
+  }
+}

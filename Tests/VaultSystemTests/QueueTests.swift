@@ -1,0 +1,53 @@
+import Testing
+import VaultSystem
+
+struct QueueTests {
+  @Test func keepsOrderAndBound() {
+    let queue = BoundedQueue<Int>(capacity: 2)
+    #expect(queue.pushIfRoom(1) && queue.pushIfRoom(2) && !queue.pushIfRoom(3))
+    #expect(queue.pop() == 1)
+    #expect(queue.push(3))
+    queue.finish()
+    #expect(!queue.push(4))
+    #expect(queue.pop() == 2 && queue.pop() == 3 && queue.pop() == nil)
+  }
+
+  @Test func cancelDropsEverything() {
+    let queue = BoundedQueue<Int>(capacity: 2)
+    #expect(queue.push(1))
+    queue.cancel()
+    #expect(queue.pop() == nil && !queue.push(2))
+  }
+
+  @Test func carriesEverythingBetweenThreads() async throws {
+    let queue = BoundedQueue<Int>(capacity: 3)
+    async let sum = onThread(name: "reader") {
+      var sum = 0
+      while let element = queue.pop() { sum += element }
+      return sum
+    }
+    try await onThread(name: "writer") {
+      for element in 1...10_000 { #expect(queue.push(element)) }
+      queue.finish()
+    }
+    #expect(try await sum == 50_005_000)
+  }
+
+  @Test func wakesWaitingThreadsOnCancel() async throws {
+    let queue = BoundedQueue<Int>(capacity: 1)
+    async let popped = onThread(name: "reader") { queue.pop() }
+    queue.cancel()
+    #expect(try await popped == nil)
+  }
+
+  @Test func pooledBuffersComeBack() throws {
+    let pool = BufferPool(bufferSize: 4096, limit: 1)
+    for _ in 0..<3 {
+      let buffer = try #require(pool.take())
+      #expect(buffer.bytes.count == 4096 && buffer.count == 0)
+      #expect(UInt(bitPattern: buffer.bytes.baseAddress) % 4096 == 0)
+    }
+    pool.cancel()
+    #expect(pool.take() == nil)
+  }
+}
