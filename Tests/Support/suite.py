@@ -45,12 +45,12 @@ class SystemTest(unittest.TestCase):
         self.assertIn(outcome.status, statuses or (0,), f"\n{outcome}")
         return outcome
 
-    def refuses(self, outcome, *statuses, naming=()):
+    def refuses(self, outcome, *statuses, naming=(), lines=4):
         """The run ended with one of the statuses and a clear word on stderr."""
         self.expect(outcome, *statuses)
         text = outcome.errors.decode(errors="replace").strip()
         self.assertTrue(text, f"nothing on stderr: {outcome}")
-        self.assertLessEqual(len(text.splitlines()), 4, f"more than a clear sentence: {outcome}")
+        self.assertLessEqual(len(text.splitlines()), lines, f"more than a clear sentence: {outcome}")
         for sign in ("Fatal error", "Illegal instruction", "Stack dump", "Assertion"):
             self.assertNotIn(sign, text, f"{outcome}")
         for word in naming:
@@ -71,6 +71,10 @@ class SystemTest(unittest.TestCase):
         return target + self.source
 
     # ---- Trees
+
+    def entries_of(self, description):
+        """How many entries a backup of the source sees: the tree, and the directories that lead to it."""
+        return len(description) + self.source.count("/") - 1
 
     def assertSameTree(self, expected, root, message=""):
         found = trees.differences(expected, trees.describe(root))

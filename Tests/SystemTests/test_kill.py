@@ -45,7 +45,7 @@ class Kill(SystemTest):
     def test_fifty_kills(self):
         self.make_tree()
         generator = seeded("kill")
-        options = ("--commit-size", "3M", "--volume-size", "48M")
+        options = ["--commit-size", "3M", "--volume-size", "48M"]
         longest, kills, rounds, finished, kept_once = 1.5, 0, 0, {}, False
         while kills < KILLS:
             process, arguments = self.start_backup(*options)
@@ -70,6 +70,8 @@ class Kill(SystemTest):
                 self.note(f"kill {kills:2} after {delay:5.3f} s: {where}")
                 if kills % 5:
                     continue
+                # Every second round saves all of it, so that there are many commits to fall between.
+                options[4:] = ["--level", ("full", "auto")[kills // 5 % 2]]
                 process, arguments = self.start_backup(*options)
                 begin = time.monotonic()
                 outcome = program.finish(process, arguments)
@@ -84,6 +86,8 @@ class Kill(SystemTest):
             rounds += 1
             self.change(generator, rounds)
         self.expect(self.start_and_finish(*options))
+        shown = {note.split(": ", 1)[1] for note in self.notes}
+        self.note(f"{len(shown)} different places, {rounds} runs to the end")
         for number, expected in finished.items():
             self.assertRestoresEqual(f"again-{number}", ("--job", str(number)), expected)
             program.remove(self.path(f"again-{number}"))

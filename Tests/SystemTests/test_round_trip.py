@@ -45,7 +45,7 @@ class RoundTrip(SystemTest):
             os.utime(name, ns=(moment, moment))
         report = self.round_trip()
         described = trees.describe(self.source)
-        self.assertEqual(report["entriesSeen"], len(described))
+        self.assertEqual(report["entriesSeen"], self.entries_of(described))
         self.assertEqual(report["regularFilesSeen"], sum(entry[0] == 0o100000 for entry in described.values()))
 
     def test_hard_links(self):
@@ -108,7 +108,7 @@ class RoundTrip(SystemTest):
             os.close(file)
         os.close(descriptor)
         report = self.backup()
-        self.assertEqual((report["status"], report["entriesSeen"]), ("T", 81))
+        self.assertEqual((report["status"], report["regularFilesSeen"]), ("T", 40))
         self.assertRestoresEqual("restored", expected=trees.describe(self.source))
 
     def test_sizes_around_every_boundary(self):

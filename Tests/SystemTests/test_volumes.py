@@ -86,6 +86,8 @@ class Volumes(SystemTest):
         self.expect(outcome)
         self.assertEqual(self.listings(other), self.listings(self.repository))
         last = max(kept)
+        for volume in volumes_of(self.repository):
+            os.rename(volume, os.path.join(other, "volumes", os.path.basename(volume)))
         self.assertRestoresEqual("restored", ("--job", str(last)), kept[last], repository=other)
 
     def test_scan_of_a_directory_takes_all_volumes_in_it(self):
