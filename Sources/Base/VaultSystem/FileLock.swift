@@ -17,6 +17,12 @@ package struct FileLock: ~Copyable, Sendable {
     package var command: String
     /// When it was taken: RFC 3339, UTC.
     package var since: String
+
+    package init(process: Int32, command: String, since: String) {
+      self.process = process
+      self.command = command
+      self.since = since
+    }
   }
 
   /// Takes the lock at once or says who holds it.
@@ -87,15 +93,17 @@ package struct FileLock: ~Copyable, Sendable {
   /// Reads the line that a holder wrote; nil when it is not one.
   package static func holder(fromLine line: ByteString) -> Holder? {
     guard let text = line.text?.split(separator: "\n").first, text.hasPrefix("pid=") else { return nil }
-    guard let space = text.firstIndex(of: " "), let process = Int32(text[text.index(text.startIndex, offsetBy: 4)..<space])
-    else { return nil }
+    guard let space = text.firstIndex(of: " "), let process = Int32(text[..<space].dropFirst("pid=".count)) else {
+      return nil
+    }
     let words = text[text.index(after: space)...].split(separator: " ", omittingEmptySubsequences: false)
     guard let first = words.first, first.hasPrefix("command="), let last = words.last, last.hasPrefix("since="),
       words.count >= 2
     else { return nil }
     let command = words.dropLast().joined(separator: " ").dropFirst("command=".count)
-    return Holder(
-      process: process, command: ByteString(String(command)).displayText, since: String(last.dropFirst("since=".count)))
+    // Whoever may write the file may put anything into it; what a holder escaped is not escaped again.
+    let shown = ByteString(String(command)).displayText.replacing(#"\\"#, with: #"\"#)
+    return Holder(process: process, command: shown, since: String(last.dropFirst("since=".count)))
   }
 
   private static func text(of instant: Timestamp) -> String {

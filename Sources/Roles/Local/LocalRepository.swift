@@ -78,20 +78,39 @@ package enum LocalRepository {
       diallers: Director.Diallers(
         storage: { try await pipes.dialStorage(from: .director) },
         fileDaemon: { try await pipes.dialFileDaemon() }))
-    return try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { await storage.run(pipes.storage) }
-      group.addTask { await fileDaemon.run(pipes.fileDaemon) }
-      group.addTask { await director.run(pipes.director) }
-      defer {
-        pipes.close()
-        group.cancelAll()
+    // Tasks of their own: cancelling the command must not cancel the daemons, which end its job in order.
+    let daemons = Task {
+      await withDiscardingTaskGroup { group in
+        group.addTask { await storage.run(pipes.storage) }
+        group.addTask { await fileDaemon.run(pipes.fileDaemon) }
+        group.addTask { await director.run(pipes.director) }
       }
-      let console = try await pipes.dialDirector()
-      defer { console.close() }
-      var commands = LocalCommands(console: console, host: hostName())
-      if isReadOnly { device.open(known: try catalog.volumes()) } else { commands.recoveryNotes = try await commands.recover() }
-      return try await body(commands)
     }
+    let outcome: Swift.Result<Result, any Error>
+    do {
+      outcome = .success(try await command(catalog, device, pipes, isReadOnly: isReadOnly, body))
+    } catch {
+      outcome = .failure(error)
+    }
+    pipes.close()
+    daemons.cancel()
+    await daemons.value
+    return try outcome.get()
+  }
+
+  private static func command<Result: Sendable>(
+    _ catalog: any CatalogStore, _ device: Device, _ pipes: LocalPipes, isReadOnly: Bool,
+    _ body: @Sendable (LocalCommands) async throws -> Result
+  ) async throws -> Result {
+    let console = try await pipes.dialDirector()
+    defer { console.close() }
+    var commands = LocalCommands(console: console, host: hostName())
+    if isReadOnly {
+      device.open(known: try catalog.volumes())
+    } else {
+      commands.recoveryNotes = try await commands.recover()
+    }
+    return try await body(commands)
   }
 
   /// The repository's own directory: it is never backed up into itself.

@@ -42,9 +42,7 @@ struct CommitSender: ~Copyable {
       number: commit.number, attempt: commit.attempt, frameCount: UInt32(attributes.count + locationFrames),
       volumes: commit.volumes)
     try header.encoded().withUnsafeBytes { try channel.sendFrameBlocking(.commit, $0) }
-    for location in attributes {
-      try channel.sendFrameBlocking(.attributeGroup, try device.readGroup(location, into: buffer).bytes)
-    }
+    try sendGroups(attributes)
     for start in stride(from: 0, to: commit.groups.count, by: perFrame) {
       var writer = ByteWriter(capacity: 64 * 1024)
       for location in commit.groups[start..<min(start + perFrame, commit.groups.count)] {
@@ -53,6 +51,22 @@ struct CommitSender: ~Copyable {
       try channel.sendFrameBlocking(.groupLocations, writer.bytes)
     }
     try awaitCatalogued(commit.number)
+  }
+
+  /// Sends attribute groups; a block that holds several is read once.
+  private func sendGroups(_ locations: [GroupLocation]) throws {
+    var block: BlockPayload?
+    var last: GroupLocation?
+    for location in locations {
+      if last?.block != location.block || last?.volume != location.volume {
+        block = try device.readBlock(volume: location.volume, at: location.block, into: buffer)
+      }
+      last = location
+      guard let group = try block?.group(location.group) else {
+        throw DeviceError(.damagedBlock(.malformedContent, location.block))
+      }
+      try channel.sendFrameBlocking(.attributeGroup, group.bytes)
+    }
   }
 
   func end() throws { try channel.sendFrameBlocking(.endOfCommits, UnsafeRawBufferPointer(start: nil, count: 0)) }

@@ -58,6 +58,9 @@ final class BackupUnit: @unchecked Sendable {
   /// Groups in order; the sequencer takes them.
   let outputs = BoundedQueue<GroupSlot>(capacity: BackupUnit.outputLimit)
 
+  /// The job was stopped in the middle of the unit's file: nothing may be sent behind it. Set before the outputs are finished.
+  var isCut = false
+
   /// Groups of one unit that wait for the sequencer at most.
   static let outputLimit = 4
 

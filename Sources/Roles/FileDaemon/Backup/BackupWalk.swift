@@ -22,7 +22,7 @@ struct BackupWalk: WalkVisitor {
     order: BackupOrder, excluding excluded: [FileIdentity], context: BackupContext, link: DirectorLink,
     progress: ProgressReporter
   ) throws -> JobCounters {
-    let selection = try PathSelection(paths: order.paths, workingDirectory: "/")
+    let selection = try PathSelection(paths: order.paths, workingDirectory: "/").resolvingLinksAbove()
     var options = TreeWalker.Options()
     options.excluded = excluded
     var walk = BackupWalk(

@@ -95,7 +95,10 @@ extension BackupWorker {
       if count < wanted { break }
     }
     // A stop in the middle leaves the file half-sent: the next attempt goes on from its last commit.
-    if position < size, context.isStopping { return .failed }
+    if position < size, context.isStopping {
+      work.unit.isCut = true
+      return .failed
+    }
     try takeRawBuffer()
     return finish(file, work, index: index, try seal(file, size: position))
   }

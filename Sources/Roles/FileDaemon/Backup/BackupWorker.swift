@@ -44,6 +44,9 @@ struct BackupWorker: ~Copyable {
           context.add(counters)
           counters = JobCounters()
         }
+      } catch is BackupStopped {
+        // Another thread said why, or the sequencer needs no more.
+        continue
       } catch {
         context.fail(error)
       }

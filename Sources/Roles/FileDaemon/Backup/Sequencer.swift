@@ -31,7 +31,10 @@ struct Sequencer: ~Copyable {
           try send(group)
         }
         progress.tick()
+        // Behind a file that was cut nothing is sent: the next attempt goes on inside it.
+        if unit.isCut { break }
       }
+      dropRest()
       guard context.failure == nil else { return }
       try channel.sendFrameBlocking(.endOfData, UnsafeRawBufferPointer(start: nil, count: 0))
     } catch let error as TransportError {
@@ -39,6 +42,11 @@ struct Sequencer: ~Copyable {
     } catch {
       context.fail(error)
     }
+  }
+
+  /// Takes what is still queued, so that nobody waits for room.
+  private func dropRest() {
+    while let unit = context.order.pop() { unit.outputs.cancel() }
   }
 
   private mutating func send(_ group: GroupSlot.Group) throws {

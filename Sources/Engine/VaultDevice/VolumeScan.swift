@@ -1,0 +1,161 @@
+import VaultModel
+import VaultProtocol
+
+/// Everything that volumes say by themselves.
+package struct ScanReport: Hashable, Sendable {
+  /// The volumes that have a label, ordered as they were made; an end lies behind the last block that counts.
+  package var volumes: [Volume] = []
+  /// Their labels, in the same order.
+  package var labels: [VolumeLabel] = []
+  /// All sessions, by job number; commits that are not whole say what is missing.
+  package var sessions: [RecoveredSession] = []
+  package var damage: [VolumeDamage] = []
+
+  package init() {}
+}
+
+/// Rebuilds from volumes alone what a catalog would know; damage and missing volumes cost only what they held.
+///
+/// Dead blocks are skipped. Add all volumes, in any order and from any store, then `finish`.
+/// - Bounds: memory grows with the number of groups, about 80 bytes for each; block contents are not kept.
+package struct VolumeScan {
+  private struct Scanned {
+    var label: VolumeLabel
+    var name: String
+    /// Where damage ends, for telling damage below the end from a torn tail.
+    var damage: [(offset: UInt64, byteCount: UInt64)] = []
+  }
+
+  private var scanned: [Scanned] = []
+  private var collector = SessionCollector()
+  private var report = ScanReport()
+
+  package init() {}
+
+  /// Reads a volume to its end; what is wrong with it goes into the report.
+  package mutating func add(_ name: String, in store: any VolumeStore) {
+    do throws(DeviceError) {
+      let file: any VolumeFile
+      let size: UInt64
+      do throws(StoreError) {
+        file = try store.open(name, forAppending: false)
+        size = try file.size()
+      } catch { throw DeviceError(error, volume: name) }
+      let label = try VolumeLabel.read(file, name: name)
+      guard !scanned.contains(where: { $0.label.identifier == label.identifier }) else {
+        throw DeviceError(
+          .labelMismatch(found: label.record.name, foundIdentifier: label.identifier), volume: name)
+      }
+      scanned.append(Scanned(label: label, name: name))
+      try scan(file, label, name, size)
+    } catch {
+      report.damage.append(VolumeDamage(.volume(error), volume: name))
+    }
+  }
+
+  private mutating func scan(
+    _ file: any VolumeFile, _ label: VolumeLabel, _ name: String, _ size: UInt64
+  ) throws(DeviceError) {
+    let index = scanned.count - 1
+    var scanner = VolumeScanner(
+      file: file, label: label, name: name, from: UInt64(VolumeLabel.paddedByteCount), to: size)
+    while let event = try scanner.next() {
+      switch event {
+      case .damage(let offset, let byteCount): scanned[index].damage.append((offset, byteCount))
+      case .block(let header, let address):
+        let position = BlockPosition(volume: index, address: address, byteCount: header.paddedByteCount)
+        if !collector.add(header, scanner.payload, at: position) {
+          report.damage.append(VolumeDamage(.content(address), volume: name))
+        }
+      }
+    }
+  }
+
+  /// What was found.
+  package consuming func finish() -> ScanReport {
+    var report = self.report
+    var table = scanned.map { scanned in
+      ScannedVolume(
+        volume: Volume(
+          identifier: scanned.label.identifier, name: scanned.name, status: .full, end: VolumeLabel.firstBlock,
+          labeled: scanned.label.record.labeled),
+        label: scanned.label)
+    }
+    let newest = table.indices.max { VolumeName.isBefore(table[$0].volume.name, table[$1].volume.name) }
+    var ends = table.map(\.volume.end.byteOffset)
+    for trace in collector.sessions.values { Self.cover(trace, newest, &ends) }
+    for index in table.indices {
+      table[index].volume.end = BlockAddress(byteOffset: ends[index])
+      for damage in scanned[index].damage where damage.offset < ends[index] {
+        table[index].volume.status = .error
+        report.damage.append(
+          VolumeDamage(.bytes(offset: damage.offset, byteCount: damage.byteCount), volume: table[index].volume.name))
+      }
+    }
+    if let newest, table[newest].volume.status == .full { table[newest].volume.status = .append }
+    for session in collector.order {
+      guard let trace = collector.sessions[session] else { continue }
+      report.sessions.append(Self.recovered(session, trace, newest, table, &report.damage))
+    }
+    report.sessions.sort { ($0.job?.number ?? .max) < ($1.job?.number ?? .max) }
+    let order = table.indices.sorted { VolumeName.isBefore(table[$0].volume.name, table[$1].volume.name) }
+    report.volumes = order.map { table[$0].volume }
+    report.labels = order.compactMap { table[$0].label }
+    return report
+  }
+
+  /// All commits but one at the very end that is not whole: a crash before it was acknowledged leaves it so.
+  private static func countedCommits(_ trace: SessionTrace, _ newest: Int?) -> [FoundCommit] {
+    let commits = trace.liveCommits
+    guard let last = commits.last, trace.end == nil, last.position.volume == newest, !trace.judge(last).isWhole else {
+      return commits
+    }
+    return commits.dropLast()
+  }
+
+  /// Moves the ends behind everything that commits and session ends cover.
+  private static func cover(_ trace: SessionTrace, _ newest: Int?, _ ends: inout [UInt64]) {
+    var positions: [BlockPosition] = []
+    for commit in countedCommits(trace, newest) {
+      positions.append(commit.position)
+      if let start = trace.starts[commit.attempt] { positions.append(start) }
+      positions.append(contentsOf: trace.judge(commit).groups.map(\.position))
+    }
+    if let end = trace.end { positions.append(end) }
+    for position in positions { ends[position.volume] = max(ends[position.volume], position.end) }
+  }
+
+  private static func recovered(
+    _ session: UniqueIdentifier, _ trace: SessionTrace, _ newest: Int?, _ table: [ScannedVolume],
+    _ damage: inout [VolumeDamage]
+  ) -> RecoveredSession {
+    var commits: [RecoveredCommit] = []
+    for commit in countedCommits(trace, newest) {
+      let verdict = trace.judge(commit)
+      if !verdict.isWhole {
+        damage.append(
+          VolumeDamage(
+            .commit(session: session, number: commit.record.number), volume: table[commit.position.volume].volume.name))
+      }
+      commits.append(trace.recovered(commit, verdict, in: table))
+    }
+    return RecoveredSession(
+      session: session, job: trace.job, commits: commits, outcome: trace.outcome,
+      state: commits.last.flatMap { trace.record($0.number) }.map(ResumeState.init(after:)) ?? .beginning,
+      highestAttempt: trace.highestAttempt)
+  }
+}
+
+extension Device {
+  /// Everything that volumes of the device's store say by themselves.
+  ///
+  /// - Parameter names: the files to read; nil for everything that is named like a volume.
+  /// - Throws: `.io` when the store cannot be listed; whatever is wrong with a volume goes into the report.
+  package func scanAll(volumes names: [String]? = nil) throws(DeviceError) -> ScanReport {
+    let found: [String]
+    do throws(StoreError) { found = try store.names() } catch { throw DeviceError(error, volume: "") }
+    var scan = VolumeScan()
+    for name in (names ?? found.filter { VolumeName.number($0) != nil }).sorted(by: VolumeName.isBefore) { scan.add(name, in: store) }
+    return scan.finish()
+  }
+}
