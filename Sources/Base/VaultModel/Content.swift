@@ -9,7 +9,9 @@ package struct Digest256: Hashable, Sendable {
   /// Reads 32 bytes; nil when there are not exactly 32.
   package init?(bytes: UnsafeRawBufferPointer) {
     guard bytes.count == 32 else { return nil }
-    func word(_ index: Int) -> UInt64 { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
+    func word(_ index: Int) -> UInt64 {
+      UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+    }
     words = (word(0), word(1), word(2), word(3))
   }
 

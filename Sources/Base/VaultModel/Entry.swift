@@ -6,7 +6,9 @@ package struct Entry: Hashable, Sendable {
   /// A symbolic link's target; empty for everything else.
   package var linkTarget: ByteString
 
-  package init(name: ByteString, attributes: FileAttributes, content: ContentReference = .none, linkTarget: ByteString = "") {
+  package init(
+    name: ByteString, attributes: FileAttributes, content: ContentReference = .none, linkTarget: ByteString = ""
+  ) {
     self.name = name
     self.attributes = attributes
     self.content = content

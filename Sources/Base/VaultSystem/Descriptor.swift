@@ -147,7 +147,9 @@ extension Descriptor {
 
   /// Cuts or extends the file. The corresponding C function is `ftruncate`.
   package func truncate(to size: Int64) throws(Errno) {
-    guard retryingOnInterrupt({ ftruncate(rawValue, Int(size)) }) == 0 else { throw Errno(rawValue: currentErrorNumber()) }
+    guard retryingOnInterrupt({ ftruncate(rawValue, Int(size)) }) == 0 else {
+      throw Errno(rawValue: currentErrorNumber())
+    }
   }
 
   /// The file's length in bytes.

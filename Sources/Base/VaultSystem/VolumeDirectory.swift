@@ -39,7 +39,8 @@ package struct VolumeDirectory: ~Copyable, Sendable {
   ///
   /// - Durability: the name is not on stable storage until `synchronize()` returned.
   package func create(_ name: String) throws(Errno) -> Descriptor {
-    Descriptor(owning: try Self.open(at: descriptor.rawValue, name, [.readWrite, .create, .exclusive, .noFollow], 0o600))
+    Descriptor(
+      owning: try Self.open(at: descriptor.rawValue, name, [.readWrite, .create, .exclusive, .noFollow], 0o600))
   }
 
   /// Opens a file inside; a symbolic link is refused.

@@ -20,7 +20,9 @@ package struct ByteReader {
   package func error(_ kind: FormatError.Kind) -> FormatError { FormatError(kind, object.description) }
 
   @inline(__always)
-  package mutating func integer<Integer: FixedWidthInteger>(_: Integer.Type = Integer.self) throws(FormatError) -> Integer {
+  package mutating func integer<Integer: FixedWidthInteger>(_: Integer.Type = Integer.self) throws(FormatError)
+    -> Integer
+  {
     guard remaining >= MemoryLayout<Integer>.size else { throw error(.truncated) }
     let value = bytes.loadUnaligned(fromByteOffset: offset, as: Integer.self)
     offset += MemoryLayout<Integer>.size

@@ -29,7 +29,8 @@ package struct ByteWriter: ~Copyable {
   }
 
   private mutating func grow(by byteCount: Int) {
-    let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: max(memory.count * 2, count + byteCount), alignment: 16)
+    let larger = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: max(memory.count * 2, count + byteCount), alignment: 16)
     larger.copyMemory(from: bytes)
     memory.deallocate()
     memory = larger

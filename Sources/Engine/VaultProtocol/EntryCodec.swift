@@ -64,7 +64,8 @@ package enum EntryCodec {
       max(modifiedNanoseconds, changedNanoseconds, accessedNanoseconds) < 1_000_000_000
     else { throw reader.error(.outOfBounds) }
     return FileAttributes(
-      type: type, mode: mode, owner: owner, group: group, device: device, inode: inode, linkCount: linkCount, size: size,
+      type: type, mode: mode, owner: owner, group: group, device: device, inode: inode, linkCount: linkCount,
+      size: size,
       modified: FileTime(seconds: modifiedSeconds, nanoseconds: modifiedNanoseconds),
       changed: FileTime(seconds: changedSeconds, nanoseconds: changedNanoseconds),
       accessed: FileTime(seconds: accessedSeconds, nanoseconds: accessedNanoseconds), specialDevice: specialDevice)

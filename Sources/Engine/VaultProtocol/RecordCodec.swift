@@ -117,7 +117,8 @@ package struct RecordReader {
       let index = try reader.index()
       let offset: UInt64 = try reader.integer()
       let bytes = reader.takeRest()
-      guard bytes.count > 0, bytes.count <= GroupLimits.contentDataLimit, offset <= UInt64(Int64.max) - UInt64(bytes.count)
+      guard bytes.count > 0, bytes.count <= GroupLimits.contentDataLimit,
+        offset <= UInt64(Int64.max) - UInt64(bytes.count)
       else { throw reader.error(.outOfBounds) }
       return .contentData(index: index, offset: offset, bytes)
     case .seal:

@@ -14,7 +14,8 @@ package struct Director: Sendable {
     package var storage: @Sendable () async throws -> Channel
     package var fileDaemon: @Sendable () async throws -> Channel
     package init(
-      storage: @escaping @Sendable () async throws -> Channel, fileDaemon: @escaping @Sendable () async throws -> Channel
+      storage: @escaping @Sendable () async throws -> Channel,
+      fileDaemon: @escaping @Sendable () async throws -> Channel
     ) {
       self.storage = storage
       self.fileDaemon = fileDaemon

@@ -42,7 +42,7 @@ package struct LocalCommands: Sendable {
     try await console.sendLine(line)
     try await console.sendFrame(.paths, PathList.encode(request.paths))
     let reply = try await finalReply(cancelling: true) { kind, payload in
-      if kind == .progress { progress(try JobProgress(Self.line(payload))) }
+      if kind == .progress { progress(try JobProgress(try ControlLine(payload: payload))) }
     }
     let number: JobNumber = try reply.line.integer("job")
     guard let listing = try await jobs(only: number).first else {
@@ -65,7 +65,7 @@ package struct LocalCommands: Sendable {
     var problems: [FileProblem] = []
     _ = try await finalReply { kind, payload in
       guard kind == .listing else { return }
-      let line = try Self.line(payload)
+      let line = try ControlLine(payload: payload)
       guard let phase = ProblemPhase(rawValue: try line.integer("phase")) else {
         throw ControlError(.malformedField("phase"), line: line.verb)
       }
@@ -87,7 +87,7 @@ package struct LocalCommands: Sendable {
     try await console.sendLine(line)
     var jobs: [JobListing] = []
     _ = try await finalReply { kind, payload in
-      if kind == .listing { jobs.append(try JobListing(Self.line(payload))) }
+      if kind == .listing { jobs.append(try JobListing(try ControlLine(payload: payload))) }
     }
     return jobs
   }
@@ -142,7 +142,7 @@ package struct LocalCommands: Sendable {
     try await console.sendFrame(.paths, PathList.encode(request.paths))
     var problems: [RestoreProblem] = []
     let reply = try await finalReply(cancelling: true) { kind, payload in
-      let line = try Self.line(payload)
+      let line = try ControlLine(payload: payload)
       if kind == .progress { progress(try JobProgress(line)) }
       if kind == .restoreProblem, problems.count < 1000 {
         problems.append(RestoreProblem(path: line["path"] ?? "", reason: try line.text("reason")))
@@ -157,10 +157,6 @@ package struct LocalCommands: Sendable {
 
   // MARK: The conversation
 
-  private static func line(_ payload: [UInt8]) throws -> ControlLine {
-    try payload.withUnsafeBytes { try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: $0.dropLast())) }
-  }
-
   /// Receives frames until the request's end; `cancelling` turns the task's cancellation into a cancel that the director answers.
   private func finalReply(
     cancelling: Bool = false, _ body: (FrameKind, [UInt8]) throws -> Void
@@ -173,7 +169,7 @@ package struct LocalCommands: Sendable {
           try body(kind, payload)
           continue
         }
-        let reply = try Reply(Self.line(payload))
+        let reply = try Reply(try ControlLine(payload: payload))
         guard reply.code == .directorOK else { throw PeerRefusal(reply) }
         return reply
       }

@@ -50,7 +50,8 @@ struct DirectorConversation: Sendable {
   private func receiveRecord() async throws -> [UInt8] {
     let frame = try await channel.receiveFrame()
     guard frame.kind == .jobRecord else {
-      throw TransportError(.malformed("a frame of kind \(frame.kind) where a record belongs"), peer: channel.transport.peer)
+      throw TransportError(
+        .malformed("a frame of kind \(frame.kind) where a record belongs"), peer: channel.transport.peer)
     }
     return frame.payload
   }

@@ -72,7 +72,8 @@ struct FileDaemonConversation: Sendable {
     let ticket = sessions.nextTicket
     sessions.nextTicket += 1
     sessions.appends[ticket] = AppendSession(job: job)
-    try await channel.sendReply(Reply(.storageOK, "OK", fields: [.init(key: "ticket", value: ByteString(String(ticket)))]))
+    try await channel.sendReply(
+      Reply(.storageOK, "OK", fields: [.init(key: "ticket", value: ByteString(String(ticket)))]))
   }
 
   private func data(_ line: ControlLine, _ sessions: inout Sessions) async throws {
@@ -120,7 +121,8 @@ struct FileDaemonConversation: Sendable {
     let ticket = sessions.nextTicket
     sessions.nextTicket += 1
     sessions.reads[ticket] = read
-    try await channel.sendReply(Reply(.readTicket, "OK", fields: [.init(key: "ticket", value: ByteString(String(ticket)))]))
+    try await channel.sendReply(
+      Reply(.readTicket, "OK", fields: [.init(key: "ticket", value: ByteString(String(ticket)))]))
   }
 
   private func read(_ line: ControlLine, _ sessions: inout Sessions) async throws {

@@ -47,7 +47,9 @@ struct CatalogRebuild: ~Copyable {
     try catalog.startAttempt(max(job.attempt, session.highestAttempt), of: job.description.number)
     for commit in session.commits {
       guard commit.isWhole else {
-        report.notes.append("Job \(job.description.number): commit \(commit.number) is damaged; what it holds was left out where it cannot be read.")
+        report.notes.append(
+          "Job \(job.description.number): commit \(commit.number) is damaged; what it holds was left out where it cannot be read."
+        )
         continue
       }
       try stage(commit, of: job.description.number)

@@ -61,7 +61,8 @@ package enum VolumeScanError: DescribedError, Hashable {
     case .severalRepositories:
       "The volumes belong to several repositories; scan those of one at a time. Nothing was changed."
     case .otherRepository: "The volumes belong to another repository than the one named with --to; nothing was changed."
-    case .readOnly(let path): "\(path.displayText) lies on a read-only file system: its catalog cannot be rebuilt there."
+    case .readOnly(let path):
+      "\(path.displayText) lies on a read-only file system: its catalog cannot be rebuilt there."
     }
   }
 }

@@ -111,6 +111,19 @@ package struct ControlLine: Hashable, Sendable {
     }
   }
 
+  /// Reads a frame's payload that is one line, its line feed included.
+  package init(payload: [UInt8]) throws(ControlError) {
+    let result = payload.withUnsafeBytes { bytes -> Swift.Result<ControlLine, ControlError> in
+      guard bytes.last == 0x0a else { return .failure(ControlError(.malformedLine, line: "")) }
+      do throws(ControlError) {
+        return .success(try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: bytes.dropLast())))
+      } catch {
+        return .failure(error)
+      }
+    }
+    self = try result.get()
+  }
+
   private static func encode(_ value: ByteString, to line: inout [UInt8], escapingEquals: Bool) {
     let digits = Array("0123456789ABCDEF".utf8)
     for byte in value.bytes {
@@ -126,7 +139,8 @@ package struct ControlLine: Hashable, Sendable {
     }
   }
 
-  private static func decode(_ piece: Slice<UnsafeRawBufferPointer>, _ verb: String) throws(ControlError) -> ByteString {
+  private static func decode(_ piece: Slice<UnsafeRawBufferPointer>, _ verb: String) throws(ControlError) -> ByteString
+  {
     var value: [UInt8] = []
     value.reserveCapacity(piece.count)
     var index = piece.startIndex

@@ -41,16 +41,12 @@ struct StateServer: ~Copyable {
       switch header.kind {
       case .stateRequest: try sendState()
       case .inodeQuestions: try answer(payload)
-      case .progress: onProgress(try Self.line(payload))
-      case .jobEnd: return try Self.line(payload)
+      case .progress: onProgress(try ControlLine(payload: payload))
+      case .jobEnd: return try ControlLine(payload: payload)
       default:
         throw TransportError(.malformed("a frame of kind \(header.kind) in a backup"), peer: channel.transport.peer)
       }
     }
-  }
-
-  static func line(_ payload: [UInt8]) throws -> ControlLine {
-    try payload.withUnsafeBytes { try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: $0.dropLast())) }
   }
 
   private mutating func sendState() throws {

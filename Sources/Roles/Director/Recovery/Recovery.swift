@@ -23,7 +23,7 @@ struct Recovery: Sendable {
       while true {
         let (kind, payload) = try receiver.receive()
         switch kind {
-        case .progress: notes.append(try StateServer.line(Array(payload)).text("text"))
+        case .progress: notes.append(try ControlLine(payload: Array(payload)).text("text"))
         case .listing:
           for volume in try VolumeList.decode(payload) { try catalog.recordVolume(volume) }
         case .jobRecord:
@@ -56,7 +56,8 @@ struct Recovery: Sendable {
         outcome.status.isPublished
       else { return job }
       try catalog.publish(current.description.number, outcome: outcome)
-      notes.append("Job \(current.description.number) had ended when the power or the process went: it is published now.")
+      notes.append(
+        "Job \(current.description.number) had ended when the power or the process went: it is published now.")
       return current
     default: throw FormatError(.malformed, "job record frame")
     }
@@ -68,7 +69,8 @@ struct Recovery: Sendable {
       try catalog.endJob(
         job.description.number,
         outcome: JobOutcome(status: .incomplete, ended: job.description.created, counters: job.counters))
-      notes.append("Job \(job.description.number) was interrupted; the next backup of its paths goes on from its last commit.")
+      notes.append(
+        "Job \(job.description.number) was interrupted; the next backup of its paths goes on from its last commit.")
     }
   }
 }

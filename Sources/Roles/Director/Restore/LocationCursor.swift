@@ -41,7 +41,11 @@ struct LocationCursor {
     var high = window.count
     while low < high {
       let middle = (low + high) / 2
-      if (window[middle].firstEntry, window[middle].firstOffset) <= (entry, offset) { low = middle + 1 } else { high = middle }
+      if (window[middle].firstEntry, window[middle].firstOffset) <= (entry, offset) {
+        low = middle + 1
+      } else {
+        high = middle
+      }
     }
     return low > 0 ? low - 1 : nil
   }

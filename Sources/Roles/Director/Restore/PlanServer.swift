@@ -39,7 +39,7 @@ struct PlanServer: ~Copyable {
       switch header.kind {
       case .planRequest: try sendBatch(payload.first ?? 0)
       case .progress, .restoreProblem: onProgress(header.kind, payload)
-      case .jobEnd: return try StateServer.line(payload)
+      case .jobEnd: return try ControlLine(payload: payload)
       default:
         throw TransportError(.malformed("a frame of kind \(header.kind) in a restore"), peer: channel.transport.peer)
       }

@@ -96,8 +96,7 @@ struct BackupJob: Sendable {
       case .commitDurable: continue
       case .endOfCommits: return
       case .jobEnd:
-        throw PeerRefusal(
-          try Reply(try payload.withUnsafeBytes { try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: $0.dropLast())) }))
+        throw PeerRefusal(try Reply(try ControlLine(payload: payload)))
       default:
         throw TransportError(.malformed("a frame of kind \(kind) on a data channel"), peer: storage.transport.peer)
       }

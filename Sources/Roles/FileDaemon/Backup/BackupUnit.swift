@@ -87,6 +87,12 @@ final class BackupUnit: @unchecked Sendable {
     self.expectedByteCount += expectedByteCount
   }
 
+  /// Nobody will process the unit any more: whoever waits for what it would have given is told.
+  func abandon() {
+    outputs.cancel()
+    for item in items { item.promise?.fulfil(.failed) }
+  }
+
   /// Takes the director's answers into the items that asked, in order.
   func answer(_ contents: [ContentReference?]) {
     var next = contents.makeIterator()

@@ -4,7 +4,7 @@ import VaultProtocol
 import VaultSystem
 
 /// The walker's thread: walks the selected paths, compares with the state, and cuts what is to be saved into units.
-struct BackupWalk: WalkVisitor {
+struct BackupWalk: WalkVisitor, ~Copyable {
   private let order: BackupOrder
   private let context: BackupContext
   private let progress: ProgressReporter
@@ -123,7 +123,7 @@ struct BackupWalk: WalkVisitor {
     }
     var promise: LinkPromise?
     if attributes.isHardLinked {
-      switch links.meet(attributes) {
+      switch try links.meet(attributes) {
       case .first(let new): promise = new
       case .again(let earlier):
         return try cutter.add(.follow(earlier), name: name, target: target, attributes: attributes)

@@ -39,7 +39,12 @@ struct BackupWorker: ~Copyable {
         case .compress(let job): try compress(job)
         case .unit(let unit):
           defer { context.work.finishedUnit() }
-          try process(unit)
+          do {
+            try process(unit)
+          } catch {
+            unit.abandon()
+            throw error
+          }
           unit.outputs.finish()
           context.add(counters)
           counters = JobCounters()

@@ -1,64 +1,64 @@
-import Synchronization
+import SystemPackage
 import VaultModel
 import VaultSystem
 
-/// What a hard-linked file's content turned out to be; later names of the inode wait for it.
-final class LinkPromise: Sendable {
-  enum Outcome: Sendable {
-    case sealed(ContentReference, FileAttributes)
-    /// The first name could not be read, or changed meanwhile: each other name is read for itself.
-    case failed
-  }
-
-  private let outcome = Mutex<Outcome?>(nil)
-  private let monitor = Monitor()
-
-  func fulfil(_ outcome: Outcome) {
-    self.outcome.withLock { if $0 == nil { $0 = outcome } }
-    monitor.signal()
-  }
-
-  /// The outcome, waiting for it: the first name lies in an earlier unit, or earlier in the same.
-  func wait() -> Outcome {
-    while true {
-      let ticket = monitor.ticket()
-      if let outcome = outcome.withLock({ $0 }) { return outcome }
-      monitor.wait(since: ticket)
-    }
-  }
-}
-
-/// The inodes with several names that this job has met and whose names it has not all met: device and inode to promise.
+/// The inodes with several names that this job has met: each with the place of the promise that its later names wait for.
 ///
-/// The walker's alone. An inode leaves when its last name was met.
-struct LinkMap {
-  private struct Key: Hashable {
-    var device: UInt64
-    var inode: UInt64
-  }
-
-  private struct Value {
-    var promise: LinkPromise
-    var namesLeft: UInt32
-  }
-
-  private var links: [Key: Value] = [:]
-
+/// The walker's alone. An open-addressing table: in memory up to a limit, then in an unlinked temporary file, so that millions of hard
+/// links cost disk and not memory. What became of a content is kept with its inode once it is known; a promise lives only as long
+/// as somebody may wait for it.
+struct LinkMap: ~Copyable {
   enum Meeting {
     case first(LinkPromise)
     case again(LinkPromise)
   }
 
+  private struct Key: Hashable {
+    var device: UInt64
+    var inode: UInt64
+  }
+
+  /// Promises of inodes met lately, whose content may still be on its way.
+  private var recent: [Key: LinkPromise] = [:]
+  /// The same in the order of meeting.
+  private var order: [Key] = []
+  private var table: LinkTable
+  /// How many inodes may be on their way: more than all units in flight hold.
+  private let recentLimit: Int
+
+  /// - Bounds: `memoryLimit` bytes of memory; beyond it the table lies in a temporary file.
+  init(memoryLimit: Int = 16 << 20, recentLimit: Int = 32_768) {
+    table = LinkTable(memoryLimit: memoryLimit)
+    self.recentLimit = recentLimit
+  }
+
   /// Notes that a name of the inode was met.
-  mutating func meet(_ attributes: FileAttributes) -> Meeting {
+  ///
+  /// - Throws: `SystemError` when the temporary file cannot be made, written or read.
+  mutating func meet(_ attributes: FileAttributes) throws -> Meeting {
     let key = Key(device: attributes.device, inode: attributes.inode)
-    if var value = links[key] {
-      value.namesLeft -= 1
-      links[key] = value.namesLeft == 0 ? nil : value
-      return .again(value.promise)
+    if let promise = recent[key] { return .again(promise) }
+    if let (content, first) = try table.find(device: key.device, inode: key.inode) {
+      let promise = LinkPromise()
+      promise.fulfil(.sealed(content, first))
+      return .again(promise)
     }
     let promise = LinkPromise()
-    links[key] = Value(promise: promise, namesLeft: attributes.linkCount - 1)
+    recent[key] = promise
+    order.append(key)
+    if order.count > recentLimit { try retire() }
     return .first(promise)
+  }
+
+  /// Moves the older half of the promises into the table; they were fulfilled long ago, or are waited for now.
+  private mutating func retire() throws {
+    let old = order.prefix(order.count / 2)
+    for key in old {
+      guard let promise = recent.removeValue(forKey: key) else { continue }
+      if case .sealed(.stored(let identifier, let sealed), let first) = promise.wait() {
+        try table.insert(device: key.device, inode: key.inode, identifier, sealed, first)
+      }
+    }
+    order.removeFirst(old.count)
   }
 }

@@ -53,7 +53,10 @@ struct UnitCutter {
     let full = unit
     unit = BackupUnit()
     // The order first: a worker must not fill outputs that nobody will take.
-    guard context.order.push(full), context.work.push(full) else { throw BackupStopped() }
+    guard context.order.push(full), context.work.push(full) else {
+      full.abandon()
+      throw BackupStopped()
+    }
   }
 }
 

@@ -115,7 +115,7 @@ final class WorkQueue: Sendable {
       return (state.compressions, state.units)
     }
     for job in jobs { job.slot.fail() }
-    for unit in units { unit.outputs.cancel() }
+    for unit in units { unit.abandon() }
     monitor.signal()
   }
 }

@@ -33,7 +33,8 @@ struct RestoreJob: Sendable {
     for number in 1...daemon.workerCount {
       try crew.start(name: "vault-write-\(number)") {
         do {
-          var worker = try RestoreWorker(report: report, target: target, randomSeed: seed &+ UInt64(number) &* 0x1_0000_0001)
+          var worker = try RestoreWorker(
+            report: report, target: target, randomSeed: seed &+ UInt64(number) &* 0x1_0000_0001)
           worker.run(queue, count)
         } catch {
           queue.cancel()
@@ -65,7 +66,8 @@ final class RestoreRun {
   private let count: WorkCount
 
   init(
-    plan: consuming RestorePlan, fetcher: consuming BlockFetcher, writer: consuming RestoreWriter, report: RestoreReport,
+    plan: consuming RestorePlan, fetcher: consuming BlockFetcher, writer: consuming RestoreWriter,
+    report: RestoreReport,
     queue: BoundedQueue<RestoreWork>, count: WorkCount
   ) {
     self.plan = plan

@@ -1,0 +1,29 @@
+import Synchronization
+import VaultModel
+import VaultSystem
+
+/// What a hard-linked file's content turned out to be; later names of the inode wait for it.
+final class LinkPromise: Sendable {
+  enum Outcome: Sendable {
+    case sealed(ContentReference, FileAttributes)
+    /// The first name could not be read, or changed meanwhile: each other name is read for itself.
+    case failed
+  }
+
+  private let outcome = Mutex<Outcome?>(nil)
+  private let monitor = Monitor()
+
+  func fulfil(_ outcome: Outcome) {
+    self.outcome.withLock { if $0 == nil { $0 = outcome } }
+    monitor.signal()
+  }
+
+  /// The outcome, waiting for it: the first name lies in an earlier unit, or earlier in the same.
+  func wait() -> Outcome {
+    while true {
+      let ticket = monitor.ticket()
+      if let outcome = outcome.withLock({ $0 }) { return outcome }
+      monitor.wait(since: ticket)
+    }
+  }
+}
