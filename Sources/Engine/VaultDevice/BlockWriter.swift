@@ -42,9 +42,9 @@ final class BlockWriter: Sendable {
     while let block = queue.pop() {
       do throws(DeviceError) {
         let placement = try device.append(block, from: self)
+        try device.boundUnsynced(placement.volume)
         state.withLock { $0.placements.append(placement) }
         monitor.signal()
-        try device.boundUnsynced(placement.volume)
       } catch {
         fail(error)
       }

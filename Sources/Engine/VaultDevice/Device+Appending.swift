@@ -202,6 +202,10 @@ extension Device {
       throw DeviceError(.volumeTruncated(expected: end, found: size), volume: known.name)
     }
     guard size == end else { throw DeviceError(.notAppendable, volume: known.name) }
+    // A cut that an interrupted recovery made may not have reached the medium: old blocks must not come back among new ones.
+    do throws(StoreError) { try file.synchronize() } catch {
+      throw DeviceError(.io(call: error.call, errno: error.errno), volume: known.name)
+    }
     let last = try TailBlock.find(file, label: label, name: known.name, end: end)
     return AppendVolume(
       identifier: known.identifier, name: known.name, file: file, end: end, nextNumber: last.header.number + 1)
@@ -214,7 +218,8 @@ extension Device {
     let labeled = clock.now()
     let record = LabelRecord(
       repository: parameters.repository, labeled: labeled, maximumBlockSize: UInt32(parameters.maximumBlockSize),
-      maximumVolumeSize: parameters.maximumVolumeSize, name: name, pool: parameters.pool, mediaType: parameters.mediaType)
+      maximumVolumeSize: parameters.maximumVolumeSize, name: name, pool: parameters.pool,
+      mediaType: parameters.mediaType)
     guard let label = VolumeLabel(identifier: identifier, record: record).encoded() else {
       throw DeviceError(.notAppendable, volume: name)
     }

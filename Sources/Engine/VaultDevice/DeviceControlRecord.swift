@@ -143,6 +143,12 @@ package final class DeviceControlRecord {
     return header
   }
 
+  /// Waits until every block that is queued is written; the present block stays open.
+  package func waitUntilWritten() throws(DeviceError) {
+    try check()
+    _ = try writer.placements(ofFirst: queuedCount)
+  }
+
   // MARK: Committing and ending
 
   /// Makes everything that was appended durable.

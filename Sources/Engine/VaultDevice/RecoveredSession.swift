@@ -30,7 +30,7 @@ package struct RecoveredCommit: Hashable, Sendable {
 /// A session as the volumes show it.
 package struct RecoveredSession: Hashable, Sendable {
   package var session: UniqueIdentifier
-  /// What the session-start block says of the job; nil when it was not met or is unreadable.
+  /// What a session-start block says of the job; nil when none of the session's can be read, or replay began behind it.
   package var job: JobDescription?
   /// Commits in order of their numbers.
   package var commits: [RecoveredCommit]

@@ -59,19 +59,19 @@ extension Recovery {
         switch event {
         case .block(let header, let address):
           let position = BlockPosition(volume: index, address: address, byteCount: header.paddedByteCount)
-          if !collector.add(header, scanner.payload, at: position) {
-            report.damage.append(VolumeDamage(.content(address), volume: name))
-          }
+          if !collector.add(header, scanner.payload, at: position) { damagedContent(address, name) }
         case .damage(let offset, let byteCount):
           // A condemned volume may hold torn blocks of sessions that were aborted.
           if candidates[index].volume.status == .error { continue }
           report.damage.append(VolumeDamage(.bytes(offset: offset, byteCount: byteCount), volume: name))
+          isIncomplete = true
           candidates[index].isLeftAlone = true
           candidates[index].volume.status = .error
         }
       }
     } catch {
       if case .newerFormat = error.kind { throw error }
+      isIncomplete = true
       report.damage.append(VolumeDamage(.volume(error), volume: name))
     }
   }
@@ -124,7 +124,8 @@ extension Recovery {
     guard !counted.isEmpty || outcome != nil else { return }
     report.sessions.append(
       RecoveredSession(
-        session: session, job: trace.job, commits: counted, outcome: broken == nil ? outcome : nil,
+        session: session, job: trace.job ?? job(of: session, lastVolume: candidates.count - 1), commits: counted,
+        outcome: broken == nil ? outcome : nil,
         state: state ?? trace.lastState, highestAttempt: trace.highestAttempt))
   }
 
@@ -158,6 +159,11 @@ extension Recovery {
     if let size = candidate.size, candidate.volume.status == .error, candidate.file != nil {
       // What lies there was looked at, and nothing is added to a failed volume: the next start need not look again.
       candidate.volume.end = BlockAddress(byteOffset: max(end, size))
+    }
+    if let size = candidate.size, size > end, isIncomplete {
+      // What lies there may count once everything can be read again: until then nothing is cut, nor appended.
+      if candidate.volume.status == .append { candidate.volume.status = .full }
+      candidate.isLeftAlone = true
     }
     if let size = candidate.size, let file = candidate.file, !candidate.isLeftAlone, size != end {
       let name = candidate.volume.name
@@ -193,4 +199,3 @@ extension Recovery {
     }
   }
 }
-

@@ -29,6 +29,8 @@ struct Recovery {
   var candidates: [Candidate] = []
   var collector = SessionCollector()
   var report = RecoveryReport()
+  /// Whether something of the repository could not be read: what seems uncovered may then be covered from there.
+  var isIncomplete = false
 
   init(store: any VolumeStore, repository: UniqueIdentifier) {
     self.store = store
@@ -71,7 +73,9 @@ struct Recovery {
           is: volume.identifier, of: repository, name: volume.name)
         throw DeviceError(.volumeTruncated(expected: end, found: size), volume: volume.name)
       }
-      if size > end { candidate.size = size }
+      // A failed volume ends where it was looked at last, which may be inside a torn block: what is left holds no other.
+      let smallest = volume.status == .error ? UInt64(BlockHeader.alignment) : 1
+      if size >= end + smallest { candidate.size = size }
     } catch {
       damaged(&candidate, error)
     }
@@ -102,7 +106,11 @@ struct Recovery {
       candidates.append(
         Candidate(volume: volume, knownEnd: start, size: size, label: label, file: nil, isLeftAlone: false))
     } catch {
-      if case .newerFormat = error.kind { throw error }
+      switch error.kind {
+      case .newerFormat: throw error
+      case .volumeForeign, .labelMismatch: break
+      default: isIncomplete = true
+      }
       report.damage.append(VolumeDamage(.volume(error), volume: name))
     }
   }
@@ -116,6 +124,7 @@ struct Recovery {
   /// Notes damage and takes the volume out of use, uncut.
   private mutating func damaged(_ candidate: inout Candidate, _ error: DeviceError) {
     report.damage.append(VolumeDamage(.volume(error), volume: candidate.volume.name))
+    isIncomplete = true
     // A full volume stays full: it takes no more data either way, and its file may come back.
     if candidate.volume.status == .append { candidate.volume.status = .error }
     candidate.isLeftAlone = true
@@ -152,7 +161,7 @@ struct Recovery {
       var ends: [UInt64] = []
       try scan(file, label, index, name, from: candidate.knownEnd, to: size) { ends.append($0.end) }
       candidate.blockEnds = ends
-      if candidate.knownEnd > UInt64(VolumeLabel.paddedByteCount), candidate.size != nil {
+      if candidate.knownEnd > UInt64(VolumeLabel.paddedByteCount), candidate.volume.status != .error {
         try addTail(file, label, index, name, candidate.knownEnd)
       }
     } catch {
@@ -169,7 +178,7 @@ struct Recovery {
     let tail = try TailBlock.find(file, label: label, name: name, end: end)
     let position = BlockPosition(volume: index, address: tail.address, byteCount: tail.header.paddedByteCount)
     let isWellFormed = tail.payload.withUnsafeBytes { collector.add(tail.header, $0, at: position) }
-    if !isWellFormed { report.damage.append(VolumeDamage(.content(tail.address), volume: name)) }
+    if !isWellFormed { damagedContent(tail.address, name) }
   }
 
   private mutating func scan(
@@ -180,10 +189,14 @@ struct Recovery {
     while let event = try scanner.next() {
       guard case .block(let header, let address) = event else { continue }
       let position = BlockPosition(volume: index, address: address, byteCount: header.paddedByteCount)
-      if !collector.add(header, scanner.payload, at: position) {
-        report.damage.append(VolumeDamage(.content(address), volume: name))
-      }
+      if !collector.add(header, scanner.payload, at: position) { damagedContent(address, name) }
       visit(position)
     }
+  }
+
+  /// Notes a block that is whole and makes no sense: what a commit needs may be inside.
+  mutating func damagedContent(_ address: BlockAddress, _ name: String) {
+    report.damage.append(VolumeDamage(.content(address), volume: name))
+    isIncomplete = true
   }
 }

@@ -155,7 +155,9 @@ extension Device {
     let found: [String]
     do throws(StoreError) { found = try store.names() } catch { throw DeviceError(error, volume: "") }
     var scan = VolumeScan()
-    for name in (names ?? found.filter { VolumeName.number($0) != nil }).sorted(by: VolumeName.isBefore) { scan.add(name, in: store) }
+    for name in (names ?? found.filter { VolumeName.number($0) != nil }).sorted(by: VolumeName.isBefore) {
+      scan.add(name, in: store)
+    }
     return scan.finish()
   }
 }

@@ -1,0 +1,150 @@
+import Testing
+import VaultCrypto
+import VaultModel
+import VaultProtocol
+
+@Suite struct GroupGoldenTests {
+  private static func encoded(
+    _ raw: [UInt8], recordCount: UInt32, _ position: GroupEncoder.Position, number: UInt64, compress: Bool
+  ) throws -> [UInt8] {
+    var output = [UInt8](repeating: 0xee, count: GroupHeader.byteCount + raw.count)
+    let header = try output.withUnsafeMutableBytes { output in
+      try raw.withUnsafeBytes {
+        try GroupEncoder.encode(
+          $0, recordCount: recordCount, position, number: number, compress: compress, into: output)
+      }
+    }
+    return Array(output[..<header.totalByteCount])
+  }
+
+  private static let attributePosition = GroupEncoder.Position(
+    kind: .attributes, flags: GroupHeader.mayCommitFlag, session: Sample.sessionA, attempt: 2, firstEntry: 7,
+    firstOffset: 0)
+  private static let dataPosition = GroupEncoder.Position(
+    kind: .data, flags: 0, session: Sample.sessionA, attempt: 2, firstEntry: 7, firstOffset: 4096)
+
+  private static var attributeRecords: [UInt8] { Golden.directory + Golden.deletion }
+  private static var dataRecords: [UInt8] {
+    written { writer in
+      Array(String(repeating: "abcd", count: 50).utf8).withUnsafeBytes {
+        writer.contentData(index: 7, offset: 4096, $0)
+      }
+    }
+  }
+
+  @Test func writesGoldenBytes() throws {
+    let group = try Self.encoded(
+      Self.attributeRecords, recordCount: 2, Self.attributePosition, number: 9, compress: false)
+    #expect(group == Golden.attributeGroup)
+  }
+
+  @Test func readsGoldenBytes() throws {
+    try Golden.attributeGroup.withUnsafeBytes { bytes in
+      let group = try GroupView(decoding: bytes)
+      try group.verify()
+      let header = group.header
+      #expect(header.kind == .attributes)
+      #expect(header.codec == .none)
+      #expect(header.mayCommit)
+      #expect(header.session == Sample.sessionA)
+      #expect(header.attempt == 2)
+      #expect(header.recordCount == 2)
+      #expect(header.number == 9)
+      #expect(header.firstEntry == 7)
+      #expect(header.firstOffset == 0)
+      #expect(header.totalByteCount == bytes.count)
+      #expect(Array(group.stored) == Self.attributeRecords)
+    }
+  }
+
+  /// The compressed bytes are made by hand, not by liblz4.
+  @Test func readsCompressedGoldenBytes() throws {
+    var scratch = [UInt8](repeating: 0, count: GroupLimits.rawLimit)
+    try scratch.withUnsafeMutableBytes { scratch in
+      try Golden.compressedGroup.withUnsafeBytes { bytes in
+        let group = try GroupView(decoding: bytes)
+        #expect(group.header.codec == .lz4)
+        #expect(group.header.firstOffset == 4096)
+        #expect(try Array(group.records(using: scratch)) == Self.dataRecords)
+      }
+    }
+  }
+
+  @Test func compressesWhatShrinksAndStoresTheRest() throws {
+    let packed = try Self.encoded(Self.dataRecords, recordCount: 1, Self.dataPosition, number: 10, compress: true)
+    #expect(packed.count < GroupHeader.byteCount + 60)
+    #expect(packed[7] == GroupHeader.Codec.lz4.rawValue)
+    var generator = SplitMix(seed: 5)
+    let noise = written { writer in
+      (0..<500).map { _ in UInt8.random(in: 0...255, using: &generator) }.withUnsafeBytes {
+        // No run of zeros in the header either: it alone would shrink by some bytes.
+        writer.contentData(index: 0x1122_3344_5566_7788, offset: 0x0102_0304_0506_0708, $0)
+      }
+    }
+    let plain = try Self.encoded(noise, recordCount: 1, Self.dataPosition, number: 10, compress: true)
+    #expect(plain[7] == GroupHeader.Codec.none.rawValue)
+    #expect(Array(plain[GroupHeader.byteCount...]) == noise)
+  }
+
+  struct Refusal: CustomTestStringConvertible, Sendable {
+    let name: String
+    let offset: Int
+    let bytes: [UInt8]
+    let kind: FormatError.Kind
+    init(_ name: String, _ offset: Int, _ bytes: [UInt8], _ kind: FormatError.Kind) {
+      self.name = name
+      self.offset = offset
+      self.bytes = bytes
+      self.kind = kind
+    }
+    var testDescription: String { name }
+  }
+
+  static let refusals = [
+    Refusal("another magic", 0, [0x57], .badMagic),
+    Refusal("a newer version", 4, [1], .unsupportedVersion(1)),
+    Refusal("an unknown kind", 6, [9], .unknownCritical(9)),
+    Refusal("an unknown codec", 7, [2], .unknownCodec(2)),
+    Refusal("a cipher", 8, [1], .unknownCodec(1)),
+    Refusal("a reserved byte", 9, [1], .malformed),
+    Refusal("an unknown critical flag", 14, [1], .unknownCritical(0x1_0001)),
+    Refusal("no number", 40, [0], .outOfBounds),
+    Refusal("a number above 2^63", 47, [0x80], .outOfBounds),
+    Refusal("a first entry above 2^63", 55, [0x80], .outOfBounds),
+    Refusal("more raw bytes than allowed", 64, [1, 0, 0x0f, 0], .outOfBounds),
+    Refusal("more stored than raw bytes", 64, [1, 0, 0, 0], .outOfBounds),
+    Refusal("a key that is not used", 72, [1], .malformed),
+  ]
+
+  /// The checksum is made right again, so that the field itself is what is refused.
+  @Test(arguments: refusals) func refuses(_ sample: Refusal) {
+    var bytes = Golden.attributeGroup
+    bytes.replaceSubrange(sample.offset..<sample.offset + sample.bytes.count, with: sample.bytes)
+    let checksum = bytes[..<120].withUnsafeBytes { XXH3.checksum64($0) }
+    bytes.replaceSubrange(120..<128, with: withUnsafeBytes(of: checksum.littleEndian) { Array($0) })
+    #expect(throws: FormatError(sample.kind, "record group header")) {
+      try bytes.withUnsafeBytes { _ = try GroupView(decoding: $0) }
+    }
+  }
+
+  /// Every flipped bit is found: in the header by its checksum, behind it by the digest.
+  @Test func findsEveryFlippedBit() {
+    for offset in Golden.attributeGroup.indices {
+      for bit in 0..<8 {
+        var bytes = Golden.attributeGroup
+        bytes[offset] ^= 1 << bit
+        #expect(throws: FormatError.self, "byte \(offset), bit \(bit)") {
+          try bytes.withUnsafeBytes { try GroupView(decoding: $0).verify() }
+        }
+      }
+    }
+  }
+
+  @Test func refusesTruncation() {
+    for count in 0..<Golden.attributeGroup.count {
+      #expect(throws: FormatError.self) {
+        try Golden.attributeGroup[..<count].withUnsafeBytes { _ = try GroupView(decoding: $0) }
+      }
+    }
+  }
+}
