@@ -73,6 +73,7 @@ let program: [Target] = [
 ]
 
 let testTargets: [Target] = [
+  tests("VaultDeviceTests", ["VaultDevice", "VaultProtocol", "VaultCrypto", "VaultSystem", "VaultModel", system]),
   tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),
   tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),
   tests("vaultTests", ["vault", "Local", "VaultModel", "VaultScheduler", "VaultSystem"]),
