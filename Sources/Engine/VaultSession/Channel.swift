@@ -8,11 +8,13 @@ import VaultSystem
 /// One task or thread receives at a time; sends of several are kept whole by a lock. Threads use the calls without `async`, which block;
 /// tasks of the cooperative pool use the `async` ones, which wait by continuation.
 package final class Channel: @unchecked Sendable {
-  // `buffer`, `start` and `end` belong to the one receiver.
+  // `buffer` and the positions in it belong to the one receiver.
   package let transport: any Transport
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: ControlLine.byteLimit, alignment: 16)
   private var start = 0
   private var end = 0
+  /// Bytes from `start` that hold no line feed.
+  private var searchedCount = 0
   private let received = Monitor()
   private let sendable = Monitor()
   private let sending = SendLock()
@@ -37,11 +39,13 @@ package final class Channel: @unchecked Sendable {
   /// A line out of the buffer; nil when more bytes are needed.
   private func bufferedLine() throws(TransportError) -> ControlLine? {
     let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<end])
-    guard let feed = bytes.firstIndex(of: 0x0a) else {
+    guard let feed = bytes[searchedCount...].firstIndex(of: 0x0a) else {
       if bytes.count == ControlLine.byteLimit { throw malformed(ControlError(.lineTooLong, line: "")) }
+      searchedCount = bytes.count
       return nil
     }
     start += feed + 1
+    searchedCount = 0
     do { return try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: bytes[..<feed])) } catch {
       throw malformed(error)
     }
@@ -79,8 +83,15 @@ package final class Channel: @unchecked Sendable {
   }
 
   /// Sends a line whole, waiting by continuation.
-  package func sendLine(_ line: ControlLine) async throws { try await sendAll(line.encoded()) }
+  package func sendLine(_ line: ControlLine) async throws { try await sendAll(try Self.bytes(of: line)) }
   package func sendReply(_ reply: Reply) async throws { try await sendLine(reply.line) }
+
+  /// The line's bytes, if the peer would take them.
+  private static func bytes(of line: ControlLine) throws(ControlError) -> [UInt8] {
+    let bytes = line.encoded()
+    guard bytes.count <= ControlLine.byteLimit else { throw ControlError(.lineTooLong, line: line.verb) }
+    return bytes
+  }
 
   /// The reply to what was asked, refusals included.
   package func receiveReply() async throws -> Reply {
@@ -158,32 +169,45 @@ package final class Channel: @unchecked Sendable {
 
   /// Sends a small frame, waiting by continuation.
   package func sendFrame(_ kind: FrameKind, _ payload: [UInt8]) async throws {
+    try refuseTooLarge(payload.count)
     var bytes = [UInt8](repeating: 0, count: FrameHeader.byteCount)
     bytes.withUnsafeMutableBytes { FrameHeader(kind: kind, payloadLength: payload.count).encode(into: $0) }
     try await sendAll(bytes + payload)
   }
 
+  /// What a peer would refuse is not sent: the conversation stays in step.
+  private func refuseTooLarge(_ byteCount: Int) throws(TransportError) {
+    if byteCount > FrameHeader.payloadLimit { throw TransportError(.tooLarge(byteCount), peer: transport.peer) }
+  }
+
   private func sendAll(_ bytes: [UInt8]) async throws {
+    if !sending.tryLock() { await wait { sending.whenHeld($0) } }
+    defer { sending.unlock() }
     var done = 0
     while done < bytes.count {
       let count = try bytes.withUnsafeBytes { try transport.send(UnsafeRawBufferPointer(rebasing: $0[done...])) }
       if let count {
         done += count
       } else {
-        try Task.checkCancellation()
-        await withCheckedContinuation { continuation in transport.whenSendable { continuation.resume() } }
+        await wait { transport.whenSendable($0) }
+        if Task.isCancelled { throw TransportError(.cancelled, peer: transport.peer) }
       }
     }
   }
 
-  /// Waits until something arrived; a cancelled task closes the conversation, so the wait ends.
+  /// Waits until something arrived.
   private func waitReceivable() async throws {
+    await wait { transport.whenReceivable($0) }
+    if Task.isCancelled { throw TransportError(.cancelled, peer: transport.peer) }
+  }
+
+  /// Waits for a wake-up; a cancelled task closes the conversation, so the wait ends.
+  private func wait(_ register: (@escaping @Sendable () -> Void) -> Void) async {
     await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in transport.whenReceivable { continuation.resume() } }
+      await withCheckedContinuation { continuation in register { continuation.resume() } }
     } onCancel: {
       transport.close()
     }
-    if Task.isCancelled { throw TransportError(.cancelled, peer: transport.peer) }
   }
 
   // MARK: Threads
@@ -194,6 +218,7 @@ package final class Channel: @unchecked Sendable {
     let count = min(end - start, output.count)
     output.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[start..<start + count]))
     start += count
+    searchedCount = 0
     return count
   }
 
@@ -253,7 +278,7 @@ package final class Channel: @unchecked Sendable {
 
   /// Sends a line whole, blocking the thread.
   package func sendLineBlocking(_ line: ControlLine) throws {
-    try line.encoded().withUnsafeBytes { try sendParts($0, nil) }
+    try Self.bytes(of: line).withUnsafeBytes { try sendParts($0, nil) }
   }
 
   /// Sends bytes that a line announced, blocking the thread.
@@ -261,6 +286,7 @@ package final class Channel: @unchecked Sendable {
 
   /// Sends a frame whole, blocking the thread.
   package func sendFrameBlocking(_ kind: FrameKind, _ payload: UnsafeRawBufferPointer) throws(TransportError) {
+    try refuseTooLarge(payload.count)
     var header: UInt64 = 0
     var failure: TransportError?
     withUnsafeMutableBytes(of: &header) { raw in

@@ -16,6 +16,15 @@ package enum PeerRole: String, Sendable, CaseIterable {
     case .storageDaemon: .storageOK
     }
   }
+
+  /// The code with which the role refuses one.
+  package var refusalCode: StatusCode {
+    switch self {
+    case .console, .director: .directorRefused
+    case .fileDaemon: .fileDaemonFailed
+    case .storageDaemon: .storageRefused
+    }
+  }
 }
 
 /// The first words of a connection.
@@ -49,6 +58,7 @@ package struct Hello: Hashable, Sendable {
     guard let role = PeerRole(rawValue: try line.word(0).text ?? "") else {
       throw ControlError(.malformedField("role"), line: "Hello")
     }
+    guard try line.word(2) == "calling" else { throw ControlError(.malformedField("calling"), line: "Hello") }
     guard let name = try line.word(1).text, let program = try line.word(3).text, program.hasPrefix("vault/") else {
       throw ControlError(.malformedField("name"), line: "Hello")
     }
@@ -75,12 +85,12 @@ package struct Hello: Hashable, Sendable {
     guard let line = try await channel.receiveLine() else { return nil }
     let peer: Hello
     do { peer = try Hello(line) } catch {
-      try await channel.sendReply(Reply(.storageRefused, refusing: error))
+      try await channel.sendReply(Reply(role.refusalCode, refusing: error))
       throw error
     }
     guard allowed.contains(peer.role) else {
       let refusal = HelloRefusal(role: peer.role, listener: role)
-      try await channel.sendReply(Reply(.storageRefused, refusing: refusal))
+      try await channel.sendReply(Reply(role.refusalCode, refusing: refusal))
       throw refusal
     }
     try await channel.sendReply(

@@ -34,7 +34,7 @@ package final class PipeListener: Sendable {
     return here
   }
 
-  /// The next connection; nil once the listener is closed.
+  /// The next connection; nil once the listener is closed. One task accepts at a time; cancelling it closes the listener.
   package func accept() async -> PipeTransport? {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in

@@ -1,20 +1,57 @@
-import Glibc
+import Synchronization
+import VaultSystem
 
-/// Keeps whole lines and frames of several sending threads apart; held while a thread blocks in a send.
-final class SendLock: @unchecked Sendable {
-  // A pthread mutex must not move: it lives behind a stable pointer that only this class touches.
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-
-  init() {
-    mutex.initialize(to: pthread_mutex_t())
-    pthread_mutex_init(mutex, nil)
+/// Keeps whole lines and frames of several senders apart: held during a send, by a thread that blocks or by a task that waits.
+///
+/// Whoever waits gets it in turn; a task may hold it across its suspensions.
+final class SendLock: Sendable {
+  private struct State {
+    var isHeld = false
+    var waiting: [@Sendable () -> Void] = []
   }
 
-  deinit {
-    pthread_mutex_destroy(mutex)
-    mutex.deallocate()
+  private let state = Mutex(State())
+
+  /// Takes the lock if it is free.
+  func tryLock() -> Bool {
+    state.withLock { state in
+      if state.isHeld { return false }
+      state.isHeld = true
+      return true
+    }
   }
 
-  func lock() { pthread_mutex_lock(mutex) }
-  func unlock() { pthread_mutex_unlock(mutex) }
+  /// Takes the lock, blocking the thread.
+  func lock() {
+    if tryLock() { return }
+    let turn = Monitor()
+    let ticket = turn.ticket()
+    whenHeld { turn.signal() }
+    turn.wait(since: ticket)
+  }
+
+  /// Calls `wake` once, when the lock is the caller's; at once if it is free.
+  func whenHeld(_ wake: @escaping @Sendable () -> Void) {
+    let isHeldNow = state.withLock { state in
+      if state.isHeld {
+        state.waiting.append(wake)
+        return false
+      }
+      state.isHeld = true
+      return true
+    }
+    if isHeldNow { wake() }
+  }
+
+  /// Hands the lock to whoever waits longest.
+  func unlock() {
+    let next: (@Sendable () -> Void)? = state.withLock { state in
+      if state.waiting.isEmpty {
+        state.isHeld = false
+        return nil
+      }
+      return state.waiting.removeFirst()
+    }
+    next?()
+  }
 }

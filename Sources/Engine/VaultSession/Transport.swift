@@ -1,11 +1,12 @@
 import VaultModel
+import VaultProtocol
 
 /// A two-way stream of bytes to a peer: the seam between what is said and what carries it.
 ///
 /// No call blocks. Implementations: `PipeTransport` in one process; TLS over TCP for daemons. Safe to use from several threads, but bytes of
 /// two concurrent senders may mix: `Channel` keeps them apart.
 package protocol Transport: AnyObject, Sendable {
-  /// Takes bytes that have arrived.
+  /// Takes bytes that have arrived into a buffer that is not empty.
   ///
   /// - Returns: how many bytes; 0 when the peer ended the stream; nil when nothing is there now.
   func receive(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int?
@@ -15,10 +16,12 @@ package protocol Transport: AnyObject, Sendable {
   /// - Returns: how many bytes were taken; nil when there is no room now.
   func send(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Int?
 
-  /// Calls `wake` once, when `receive` would not return nil; at once if that is now.
+  /// Calls `wake` once, when `receive` would not return nil; at once if that is now. A later call replaces it.
   func whenReceivable(_ wake: @escaping @Sendable () -> Void)
 
-  /// Calls `wake` once, when `send` would not return nil; at once if that is now.
+  /// Calls `wake` once, when `send` would not return nil; at once if that is now. A later call replaces it.
+  ///
+  /// Who was told to wait is woken at the latest when the peer has taken everything: a transport may save wake-ups.
   func whenSendable(_ wake: @escaping @Sendable () -> Void)
 
   /// Ends the stream in both directions: the peer receives what was sent and then the end; both sides' later sends fail.
@@ -35,6 +38,8 @@ package struct TransportError: DescribedError, Hashable {
     case closed
     /// The peer sent what is no line and no frame.
     case malformed(String)
+    /// A message of this many bytes is longer than the peer takes; it was not sent.
+    case tooLarge(Int)
     case cancelled
   }
 
@@ -49,7 +54,7 @@ package struct TransportError: DescribedError, Hashable {
 
   package var exitStatus: ExitStatus {
     switch kind {
-    case .closed, .malformed: .unreachable
+    case .closed, .malformed, .tooLarge: .unreachable
     case .cancelled: .interrupted
     }
   }
@@ -58,6 +63,8 @@ package struct TransportError: DescribedError, Hashable {
     switch kind {
     case .closed: "The connection to \(peer) ended before the conversation did."
     case .malformed(let what): "The peer \(peer) sent what cannot be understood: \(what)."
+    case .tooLarge(let byteCount):
+      "A message of \(byteCount) bytes for \(peer) was not sent: the protocol takes \(FrameHeader.payloadLimit) at most."
     case .cancelled: "The conversation with \(peer) was cancelled."
     }
   }
