@@ -56,6 +56,7 @@ class Scenario:
         write("e/f/random", generator.randbytes(20_000))
         write("large", words(generator, 3 << 20) if self.name != "roll-over" else generator.randbytes(1 << 20))
         os.link(os.path.join(self.source, "d/small"), os.path.join(self.source, "e/f/linked"))
+        #        os.link(os.path.join(self.source, "large"), os.path.join(self.source, "e/twin"))
         os.symlink("d/small", os.path.join(self.source, "symbolic"))
         trees.settle(self.source)
 

@@ -178,6 +178,42 @@ class Interrupt(Kill):
         self.assertGreater(report["keptBytes"], 8 << 20)
         self.assertRestoresEqual("restored")
 
+    def test_interrupted_among_files_of_several_groups(self):
+        """What was under way when the job stopped is neither lost nor passed over."""
+        generator = seeded("among large files")
+        for number in range(30):
+            folder = os.path.join(self.source, f"d{number:02}")
+            os.makedirs(folder)
+            for name, content in (("a", generator.randbytes(4096)), ("b", b"%d text " % number * 150_000),
+                                  ("c", generator.randbytes(200_000))):
+                trees.write_file(os.path.join(folder, name), content)
+        trees.settle(self.source)
+        for number in range(10):
+            self.repository = self.path(f"repository{number}")
+            interruptions = 0
+            for _ in range(generator.randrange(1, 4)):
+                process, arguments = self.start_backup("--commit-size", "64K")
+                time.sleep(generator.uniform(0.01, 0.2))
+                process.send_signal(generator.choice((signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)))
+                outcome = program.finish(process, arguments)
+                interruptions += outcome.status != 0
+            report = self.backup("--commit-size", "64K")
+            self.note(f"{interruptions} interruptions, attempt {report['attempt']}, kept {report['keptBytes'] >> 20} MiB")
+            self.assertRestoresEqual(f"restored{number}", rsync=False)
+            program.remove(self.path(f"restored{number}"))
+
+    def test_hard_links_across_an_interruption(self):
+        for number in range(40):
+            folder = os.path.join(self.source, f"d{number:02}")
+            os.makedirs(folder)
+            trees.write_file(os.path.join(folder, "file"), os.urandom(1 << 20))
+            if number:
+                os.link(os.path.join(self.source, "d00", "file"), os.path.join(folder, "first"))
+        trees.settle(self.source)
+        self.interrupted("--commit-size", "1M", after=10 << 20)
+        self.backup("--commit-size", "1M")
+        self.assertRestoresEqual("restored")
+
     def test_half_sent_file_that_changed_is_sent_whole(self):
         os.mkdir(self.source)
         large = os.path.join(self.source, "large")

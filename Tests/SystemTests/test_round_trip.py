@@ -60,6 +60,15 @@ class RoundTrip(SystemTest):
         report = self.round_trip()
         self.assertLess(report["bytesStored"], 2 * 300_000, "content of a hard link is stored once")
 
+    def test_hard_links_of_a_file_of_several_groups(self):
+        os.makedirs(os.path.join(self.source, "sub"))
+        trees.write_file(os.path.join(self.source, "a"), random.Random(1).randbytes(5 * MIB + 3))
+        os.link(os.path.join(self.source, "a"), os.path.join(self.source, "sub", "b"))
+        report = self.round_trip()
+        self.assertLess(report["bytesStored"], 6 * MIB)
+        restored = self.restore("part", os.path.join(self.source, "sub"))
+        self.assertEqual(trees.describe(os.path.join(restored, "sub"))[b"b"][6], trees.describe(self.source)[b"a"][6])
+
     def test_link_whose_partner_is_not_selected_becomes_a_file(self):
         os.makedirs(os.path.join(self.source, "kept"))
         trees.write_file(os.path.join(self.source, "a"), b"common")
