@@ -52,28 +52,38 @@ let engine: [Target] = [
 ]
 
 let roles: [Target] = [
-  module("Director", in: "Roles", ["VaultModel", "VaultSystem", "VaultScheduler", "VaultProtocol", "VaultSession", "VaultCatalog"]),
+  module(
+    "Director", in: "Roles",
+    ["VaultModel", "VaultSystem", "VaultScheduler", "VaultProtocol", "VaultSession", "VaultCatalog"]),
   module("StorageDaemon", in: "Roles", ["VaultModel", "VaultSystem", "VaultProtocol", "VaultSession", "VaultDevice"]),
   module(
     "FileDaemon", in: "Roles",
     ["VaultModel", "VaultSystem", "VaultCrypto", "VaultCompression", "VaultProtocol", "VaultSession", "VaultFileSet"]),
   module(
     "Local", in: "Roles",
-    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultSession", "VaultCatalog", "VaultDevice", "VaultFileSet",
-      "Director", "StorageDaemon", "FileDaemon"]),
-  module("VolumeTools", in: "Roles", ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultCatalog", "VaultDevice"]),
+    [
+      "VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultSession", "VaultCatalog", "VaultDevice",
+      "VaultFileSet",
+      "Director", "StorageDaemon", "FileDaemon",
+    ]),
+  module(
+    "VolumeTools", in: "Roles",
+    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultCatalog", "VaultDevice"]),
 ]
 
 let program: [Target] = [
   .executableTarget(
     name: "vault",
     dependencies: [
-      "VaultModel", "VaultConfiguration", "VaultSystem", "VaultScheduler", "VaultSession", "Local", "VolumeTools", arguments,
+      "VaultModel", "VaultConfiguration", "VaultSystem", "VaultScheduler", "VaultSession", "Local", "VolumeTools",
+      arguments,
     ], path: "Sources/vault", swiftSettings: settings)
 ]
 
 let testTargets: [Target] = [
   tests("VaultDeviceTests", ["VaultDevice", "VaultProtocol", "VaultCrypto", "VaultSystem", "VaultModel", system]),
+  tests("VaultControlTests", ["VaultProtocol", "VaultModel"]),
+  tests("VaultSessionTests", ["VaultSession", "VaultProtocol", "VaultModel", "VaultSystem"]),
   tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),
   tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),
   tests("vaultTests", ["vault", "Local", "VaultModel", "VaultScheduler", "VaultSystem"]),
@@ -83,6 +93,17 @@ let testTargets: [Target] = [
   tests("VaultSchedulerTests", ["VaultScheduler", "VaultConfiguration", "VaultModel"]),
 ]
 
+/// The fuzz entry is built only where `--sanitize=fuzzer` is: libFuzzer brings its own main.
+let fuzzTargets: [Target] =
+  Context.environment["VAULT_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "FormatFuzz", dependencies: ["VaultCrypto", "VaultDevice", "VaultModel", "VaultProtocol"],
+      path: "Tests/Fuzz",
+      exclude: ["Corpus"], swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])])
+  ]
+
 let package = Package(
   name: "vault",
   products: [.executable(name: "vault", targets: ["vault"])],
@@ -90,5 +111,5 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
   ],
-  targets: cLibraries + base + engine + roles + program + testTargets
+  targets: cLibraries + base + engine + roles + program + testTargets + fuzzTargets
 )
