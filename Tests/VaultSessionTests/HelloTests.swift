@@ -12,7 +12,8 @@ import VaultSession
   }
 
   @Test(arguments: [
-    "noop", "Hello", "Hello = console", "Hello = console local calling vault/1", "Hello = monk local calling vault/1 features=1",
+    "noop", "Hello", "Hello = console", "Hello = console local calling vault/1",
+    "Hello = monk local calling vault/1 features=1",
     "Hello = console local calling bacula/9 features=1", "Hello = console local calling vault/1 features=xyz",
     "Hello = console %FF calling vault/1 features=1", "Hello = console local shouting vault/1 features=1",
     "Hello = console local calling vault/1 features=10000000000000000",
@@ -42,7 +43,8 @@ import VaultSession
     (PeerRole.director, StatusCode.directorOK, StatusCode.directorRefused),
     (.fileDaemon, .fileDaemonOK, .fileDaemonFailed), (.storageDaemon, .storageOK, .storageRefused),
   ])
-  func eachListenerAnswersWithItsOwnCodes(_ role: PeerRole, _ accepted: StatusCode, _ refused: StatusCode) async throws {
+  func eachListenerAnswersWithItsOwnCodes(_ role: PeerRole, _ accepted: StatusCode, _ refused: StatusCode) async throws
+  {
     #expect(role.helloCode == accepted && role.refusalCode == refused)
     for allowed in [Set<PeerRole>([.console]), [.storageDaemon]] {
       let (here, there) = PipeTransport.pair()
@@ -64,7 +66,9 @@ import VaultSession
     #expect(try await peer == dialler, "unknown bits are no reason to refuse")
   }
 
-  @Test(arguments: ["1000 OK Hello = features=1", "3999 Failed = status=5 reason=no", "3000 OK Hello = version=1", "3000 OK"])
+  @Test(arguments: [
+    "1000 OK Hello = features=1", "3999 Failed = status=5 reason=no", "3000 OK Hello = version=1", "3000 OK",
+  ])
   func aDiallerInsistsOnTheRoleItWants(_ answer: String) async throws {
     let (here, there) = PipeTransport.pair()
     try there.sendAll(bytes(answer + "\n"))

@@ -1,0 +1,53 @@
+import Glibc
+import Testing
+import VaultProtocol
+
+/// The tables of vault-protocol(7) are the code's.
+@Suite struct ProtocolPageTests {
+  /// The rows of the table behind a heading, cell by cell.
+  private static func rows(behind heading: String) throws -> [[String]] {
+    let lines = try page().split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    let start = try #require(lines.firstIndex(of: heading), "the page lacks \(heading)")
+    let end = try #require(lines[start...].firstIndex(of: ".El"))
+    return lines[start..<end].filter { $0.hasPrefix(".It ") && !$0.hasPrefix(".It Sy ") }.map { row in
+      row.dropFirst(4).split(separator: " Ta ").map { $0.trimmingSpaces() }
+    }
+  }
+
+  private static func page() throws -> String {
+    let here = "\(#filePath)".split(separator: "/").dropLast(3).joined(separator: "/")
+    let file = try #require(fopen("/\(here)/man/vault-protocol.7", "r"), "man/vault-protocol.7 is missing")
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes[..<count], as: UTF8.self)
+  }
+
+  @Test func theRegistryOfStatusCodes() throws {
+    let rows = try Self.rows(behind: ".Ss Status codes")
+    #expect(rows.map { $0[0] } == StatusCode.allCases.map { String($0.rawValue) })
+    #expect(rows.map { $0[1] } == StatusCode.allCases.map(\.meaning))
+  }
+
+  @Test func theKindsOfFrames() throws {
+    let rows = try Self.rows(behind: ".Ss Kinds of frames")
+    let kinds = FrameKind.allCases.sorted { $0.rawValue < $1.rawValue }
+    #expect(rows.map { $0[0] } == kinds.map { String($0.rawValue) })
+    #expect(rows.map { $0[1] } == kinds.map { Self.words("\($0)") })
+    #expect(rows.allSatisfy { $0.count == 4 && !$0[3].isEmpty })
+  }
+
+  /// `endOfData` as "end of data".
+  private static func words(_ name: String) -> String {
+    name.map { $0.isUppercase ? " " + $0.lowercased() : String($0) }.joined()
+  }
+}
+
+extension Substring {
+  fileprivate func trimmingSpaces() -> String {
+    var rest = self
+    while rest.first == " " { rest.removeFirst() }
+    while rest.last == " " { rest.removeLast() }
+    return String(rest)
+  }
+}
