@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the test suites one after the other; each ends with a line of its own, and the last line of all is their sum.
 
-usage: run.py [lint] [unit] [system]    all of them when none is named"""
+usage: run.py [lint] [unit] [fuzz] [system]    all of them when none is named"""
 
 import os
 import re
@@ -12,14 +12,16 @@ import time
 import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FUZZ_RUNS = 200_000
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed$")
 
 
-def run(command, quiet=False):
+def run(command, quiet=False, environment=None):
     """Runs a command from the root; with `quiet` its output is shown only when it fails."""
     if not quiet:
-        return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL).returncode == 0
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, env=environment).returncode == 0
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, env=environment)
     if done.returncode:
         sys.stdout.write(done.stdout.decode(errors="replace"))
     return done.returncode == 0
@@ -85,6 +87,23 @@ def unit():
     return max(0, count - failures), failures
 
 
+def fuzz():
+    """The parsers of foreign bytes, for a bounded number of executions from the seed corpus."""
+    environment = {**os.environ, "VAULT_FUZZ": "1", "SWIFT_BACKTRACE": "enable=no"}
+    place = os.path.join(ROOT, ".build", "fuzz")
+    build = ["swift", "build", "--quiet", "--sanitize=fuzzer", "--product", "FormatFuzz", "--scratch-path", place]
+    if not run(build, quiet=True, environment=environment):
+        return 0, 1
+    found = os.path.join(place, "found", "")
+    os.makedirs(found, exist_ok=True)
+    command = [os.path.join(place, "debug", "FormatFuzz"), f"-runs={FUZZ_RUNS}", "-seed=20", "-max_len=65536", "-timeout=20",
+               "-rss_limit_mb=2048", f"-artifact_prefix={found}", found, "Tests/Fuzz/Corpus"]
+    fine = run(command, quiet=True, environment=environment)
+    if not fine:
+        print(f"the input that failed is in {found}; run it again with: {command[0]} FILE")
+    return int(fine), int(not fine)
+
+
 def system():
     """The release binary from outside."""
     if not (run(["make", "-s", "--no-print-directory", "program"]) and
@@ -106,7 +125,7 @@ def system():
     return passed, failed
 
 
-SUITES = {"lint": lint, "unit": unit, "system": system}
+SUITES = {"lint": lint, "unit": unit, "fuzz": fuzz, "system": system}
 
 
 def main():

@@ -68,6 +68,11 @@ def finish(process, arguments, environment=None, timeout=TIMEOUT_SECONDS):
         process.kill()
         output, errors = process.communicate()
         errors = (errors or b"") + f"\n(killed by the test after {timeout} s)".encode()
+    except BaseException:
+        # The test itself is stopped: nothing that it started stays behind.
+        process.kill()
+        process.wait()
+        raise
     return Outcome(arguments, process.returncode, output or b"", errors or b"", environment)
 
 

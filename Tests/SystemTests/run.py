@@ -9,6 +9,7 @@ import importlib
 import multiprocessing
 import os
 import random
+import signal
 import sys
 import time
 import traceback
@@ -47,8 +48,13 @@ class Recorder(unittest.TestResult):
         self.set("skipped", reason)
 
 
+def stop(number, frame):
+    sys.exit(128 + number)
+
+
 def run_one(identity):
     module, case, method = identity
+    signal.signal(signal.SIGTERM, stop)
     test = getattr(importlib.import_module(module), case)(method)
     recorder, begin = Recorder(), time.monotonic()
     test.run(recorder)
@@ -80,6 +86,7 @@ def main():
         print("0 passed, 1 failed")
         return 1
     tests = find(sys.argv[1:])
+    signal.signal(signal.SIGTERM, stop)
     print(f"system tests: {len(tests)}, seed VAULT_SEED={os.environ['VAULT_SEED']}, {program.BINARY}", flush=True)
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     width = int(os.environ.get("VAULT_JOBS", "2"))
