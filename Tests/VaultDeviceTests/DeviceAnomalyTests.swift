@@ -36,7 +36,9 @@ import VaultProtocol
           let left = fault == .crash ? store.base.crashImage(mode, using: &generator) : store.base
           let disturbAt = Int.random(in: 0...8, using: &generator)
           let again = Self.disturbRecovery(workload, on: left, failAt: disturbAt, plan)
-          try Self.check(workload, on: again, plan, isDisturbed: disturbAt > 0)
+          do { try Self.check(workload, on: again, plan, isDisturbed: disturbAt > 0) } catch {
+            Issue.record("\(plan), recovery disturbed at \(disturbAt): \(error)")
+          }
         }
       }
     }
@@ -164,7 +166,11 @@ final class Workload {
     do {
       _ = try device.recover(known: [])
       let sessions = generator.next() % 2 == 0 ? [Fixture.sessionA] : [Fixture.sessionA, Fixture.sessionB]
-      for session in sessions { drivers[session] = try SessionDriver(device, session) }
+      for session in sessions {
+        let driver = try SessionDriver(device, session)
+        drivers[session] = driver
+        try driver.record.waitUntilWritten()
+      }
       for _ in 0..<40 {
         let session = sessions[Int(generator.next() % UInt64(sessions.count))]
         try step(device, session, choice: generator.next() % 10, size: Int(generator.next() % 6000) + 1)
@@ -179,19 +185,24 @@ final class Workload {
     guard let driver = drivers[session] else { return }
     do {
       switch choice {
-      case 0: try driver.restart(device)
+      case 0: try restart(driver, device)
       case 1, 2, 3:
         let result = try driver.commit()
         if generator.next() % 3 > 0 { for commit in driver.acknowledged { catalog.take(commit.result, of: session) } }
         if generator.next() % 8 == 0 { catalog.take(result.volumes) }
       default:
         try driver.append(size)
-        // Sessions take turns, so that the same plan makes the same calls in the same order.
         try driver.record.waitUntilWritten()
       }
     } catch {
       failureCount += 1
-      try driver.restart(device)
+      try restart(driver, device)
     }
+  }
+
+  /// Sessions take turns, so that the same plan makes the same calls in the same order.
+  private func restart(_ driver: SessionDriver, _ device: Device) throws {
+    try driver.restart(device)
+    try driver.record.waitUntilWritten()
   }
 }

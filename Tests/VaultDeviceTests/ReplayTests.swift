@@ -88,6 +88,25 @@ import VaultModel
     #expect(report.damage.contains(VolumeDamage(.commit(session: driver.session, number: 3), volume: "vol-0001")))
   }
 
+  /// A crash leaves the last commit of a session torn, below an end that another session's commit moved.
+  @Test func aLastCommitThatIsNotWholeIsNotReplayed() throws {
+    let (store, running, driver) = try Self.run()
+    var bytes = try #require(store.bytes(of: "vol-0001"))
+    bytes[Int(driver.acknowledged[3].result.groups[0].block.byteOffset) + 500] ^= 1
+    store.put("vol-0001", bytes)
+    let device = Fixture.device(store, identifiersFrom: 900)
+    device.open(known: running.volumes)
+    let third = driver.acknowledged[2].result
+    let second = driver.acknowledged[1].result
+    let session = try device.replay(session: driver.session, after: 2, lastGroup: second.groups.last)
+    #expect(session.commits.map(\.number) == [3])
+    #expect(session.state == third.state)
+    #expect(try device.resumeState(of: driver.session, after: 3, lastGroup: third.groups.last) == third.state)
+    let scanned = try #require(device.scanAll().sessions.first { $0.session == driver.session })
+    #expect(scanned.commits.map(\.number) == [1, 2, 3])
+    #expect(scanned.state == third.state)
+  }
+
   @Test func aMissingVolumeCostsOnlyWhatItHeld() throws {
     let (store, _, driver) = try Self.run(volumeSize: 64 << 10)
     let names = try store.names().sorted()

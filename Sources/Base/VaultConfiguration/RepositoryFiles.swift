@@ -36,7 +36,9 @@ package struct RepositoryFiles: Sendable {
     guard access == .createIfMissing else {
       throw try exists(path) ? RepositoryError.notARepository(path) : RepositoryError.missing(path)
     }
-    try DurableFiles.createDirectory(path, mode: 0o700)
+    do throws(SystemError) { try DurableFiles.createDirectory(path, mode: 0o700) } catch {
+      throw error.errno == .notDirectory ? RepositoryError.notARepository(path) : error
+    }
     guard Set(try DurableFiles.names(in: path)).isSubset(of: harmlessNames) else {
       throw RepositoryError.notARepository(path)
     }
@@ -83,7 +85,7 @@ package enum RepositoryError: DescribedError, Hashable {
     switch self {
     case .missing(let path): "\(path.displayText): there is no repository."
     case .notARepository(let path):
-      "\(path.displayText) is not a vault repository (it has no repository.conf) and not empty; nothing was changed. Name another directory."
+      "\(path.displayText) is not a vault repository (it has no repository.conf) and not an empty directory; nothing was changed. Name another directory."
     case .catalogMissing(let path):
       "\(path.displayText): catalog.sqlite is missing though there are volumes. 'vault volume scan \(path.displayText)/volumes --to \(path.displayText)' rebuilds it from them."
     }

@@ -98,13 +98,19 @@ package final class BoundedQueue<Element: Sendable>: Sendable {
   }
 
   /// Stops everything: waiting and later calls return at once.
-  package func cancel() {
-    state.withLock { state in
+  ///
+  /// - Returns: the elements that nobody will take.
+  @discardableResult
+  package func cancel() -> [Element] {
+    let dropped = state.withLock { state in
       state.isCancelled = true
+      let dropped = state.elements.compactMap { $0 }
       for index in state.elements.indices { state.elements[index] = nil }
       state.count = 0
+      return dropped
     }
     monitor.signal()
+    return dropped
   }
 }
 

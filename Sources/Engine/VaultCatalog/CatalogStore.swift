@@ -89,6 +89,10 @@ package protocol CatalogStore: AnyObject, Sendable {
     of tree: Tree, _ questions: [InodeQuestion]
   ) throws(CatalogError) -> [ContentReference?]
 
+  /// The contents that a job had staged for the given inodes when it was first asked: what an attempt that goes on refers to for
+  /// further names of files that earlier attempts saved.
+  func stagedContents(of job: JobNumber, _ questions: [InodeQuestion]) throws(CatalogError) -> [ContentReference?]
+
   /// What a restore needs, in two passes over the selection: first all directories in canonical order, then everything
   /// else
   /// ordered by where its content lies (session in order of jobs, content index), equal contents next to each other

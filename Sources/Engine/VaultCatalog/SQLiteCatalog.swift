@@ -172,6 +172,14 @@ extension SQLiteCatalog {
     }
   }
 
+  package func stagedContents(
+    of job: JobNumber, _ questions: [InodeQuestion]
+  ) throws(CatalogError) -> [ContentReference?] {
+    try exclusively("looking for staged contents") { connection throws(CatalogError) in
+      try connection.stagedContents(of: job, questions)
+    }
+  }
+
   package func readSelection(
     of source: SelectionSource, paths: [ByteString], pass: SelectionPass, after cursor: SelectionCursor?, limit: Int,
     _ visit: (StateRow) throws -> Void

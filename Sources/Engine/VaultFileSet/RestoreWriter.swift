@@ -87,10 +87,17 @@ package struct RestoreWriter: ~Copyable {
     let made = try FileSetError.wrapping(.createLink, place.shown) { () throws(Errno) in
       try FileStatus.read(at: place.directory.number, name: place.temporaryName)
     }
-    guard made.type == .regular, FileIdentity(made) == source.identity else {
+    guard made.type != .directory, FileIdentity(made) == source.identity else {
       throw FileSetError(.linkPartnerChanged, from.shown)
     }
     return try place.takeName(modified: modified) ? .written([]) : .exists
+  }
+
+  /// What was just made under a name, as the source of further hard links.
+  package mutating func made(directory: ByteString, name: ByteString) throws(FileSetError) -> RestoredFile {
+    let place = try place(directory, name)
+    guard let status = try place.existing() else { throw FileSetError(.linkPartnerChanged, place.shown) }
+    return RestoredFile(directory: directory, name: name, identity: FileIdentity(status))
   }
 
   private func create(

@@ -16,6 +16,8 @@ final class CatalogConnection {
   var selections: [MaterializedSelection] = []
   var selectionCount = 0
   var hasTemporaryTables = false
+  /// The job whose staged inodes are indexed in a temporary table.
+  var indexedStage: Int64?
 
   init(_ database: consuming Database, path: ByteString) {
     self.database = consume database

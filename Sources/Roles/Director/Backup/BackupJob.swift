@@ -102,9 +102,10 @@ struct BackupJob: Sendable {
   private func serve(_ fileDaemon: Channel, _ start: JobStart) async throws -> ControlLine {
     let (catalog, console) = (director.catalog, console)
     let description = start.description
+    let isContinued = start.resume != nil
     return try await onThread(name: "vault-state") {
       var server = StateServer(
-        channel: fileDaemon, catalog: catalog, tree: description.tree, sequence: description.baseSequence
+        channel: fileDaemon, catalog: catalog, job: description, isContinued: isContinued
       ) { line in
         let bytes = line.encoded()
         // A console that is gone has cancelled the job by that already.

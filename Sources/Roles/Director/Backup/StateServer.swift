@@ -10,24 +10,24 @@ struct StateServer: ~Copyable {
 
   private let channel: Channel
   private let catalog: any CatalogStore
-  private let tree: Tree
-  /// The sequence whose state is streamed; 0: none.
-  private let sequence: UInt64
+  private let job: JobDescription
+  /// Whether earlier attempts staged entries: their inodes are known too.
+  private let isContinued: Bool
   private let onProgress: @Sendable (ControlLine) -> Void
   private var position: CanonicalPosition?
   private var isAtEnd: Bool
   private var directoryNumber: UInt64 = 0
 
   init(
-    channel: Channel, catalog: any CatalogStore, tree: Tree, sequence: UInt64,
+    channel: Channel, catalog: any CatalogStore, job: JobDescription, isContinued: Bool,
     onProgress: @escaping @Sendable (ControlLine) -> Void
   ) {
     self.channel = channel
     self.catalog = catalog
-    self.tree = tree
-    self.sequence = sequence
+    self.job = job
+    self.isContinued = isContinued
     self.onProgress = onProgress
-    isAtEnd = sequence == 0
+    isAtEnd = job.baseSequence == 0
   }
 
   /// Serves until the file daemon's job ends.
@@ -54,10 +54,16 @@ struct StateServer: ~Copyable {
     var directory: DirectoryKey?
     var last: CanonicalPosition?
     var number = directoryNumber
+    var isCut = false
     if !isAtEnd {
       let more = try catalog.readState(
-        of: tree, sequence: sequence, after: position, limit: Self.rowsPerBatch
+        of: job.tree, sequence: job.baseSequence, after: position, limit: Self.rowsPerBatch
       ) { row in
+        // Very long paths fill a frame before the batch is full: the rest comes with the next.
+        if writer.count > FrameHeader.payloadLimit / 2 {
+          isCut = true
+          return
+        }
         if directory != row.directory {
           directory = row.directory
           number += 1
@@ -66,7 +72,7 @@ struct StateServer: ~Copyable {
         writer.entry(index: 0, directory: number, row.entry)
         last = CanonicalPosition(directory: row.directory, name: row.entry.name)
       }
-      isAtEnd = !more
+      isAtEnd = !more && !isCut
     }
     directoryNumber = number
     position = last ?? position
@@ -85,7 +91,13 @@ struct StateServer: ~Copyable {
       }
     }
     var writer = ByteWriter()
-    for content in try catalog.knownContents(of: tree, questions) { LocationCodec.writeAnswer(content, to: &writer) }
+    let known =
+      job.baseSequence == 0
+      ? questions.map { _ in nil } : try catalog.knownContents(of: job.tree, questions)
+    let staged =
+      isContinued
+      ? try catalog.stagedContents(of: job.number, questions) : questions.map { _ in nil }
+    for (content, earlier) in zip(known, staged) { LocationCodec.writeAnswer(earlier ?? content, to: &writer) }
     try channel.sendFrameBlocking(.inodeAnswers, writer.bytes)
   }
 }

@@ -6,6 +6,8 @@ import VaultSession
 /// Answers the file daemon while a restore runs: the plan, batch by batch, and at last the job's end. Blocks its thread.
 struct PlanServer: ~Copyable {
   private static let rowsPerBatch = 2048
+  /// Names of one content that are kept together at most.
+  private static let linkedRowLimit = 65_536
 
   private let channel: Channel
   private let catalog: any CatalogStore
@@ -17,6 +19,8 @@ struct PlanServer: ~Copyable {
   private var isAtEnd = false
   private var locations: LocationCursor
   private var directoryNumber: UInt64 = 0
+  /// Rows that were read and go with the next batch.
+  private var held: [StateRow] = []
 
   init(
     channel: Channel, catalog: any CatalogStore, source: SelectionSource, paths: [ByteString],
@@ -53,36 +57,60 @@ struct PlanServer: ~Copyable {
       cursor = nil
       isAtEnd = false
     }
-    guard !isAtEnd else {
+    try readRows()
+    guard !held.isEmpty else {
       try channel.sendFrameBlocking(.planEnd, UnsafeRawBufferPointer(start: nil, count: 0))
       return
     }
-    var rows: [StateRow] = []
-    cursor = try catalog.readSelection(
-      of: source, paths: paths, pass: pass == 2 ? .contents : .directories, after: cursor, limit: Self.rowsPerBatch
-    ) { rows.append($0) }
-    isAtEnd = cursor == nil
-    try send(rows)
+    try sendHeld()
   }
 
-  private mutating func send(_ rows: [StateRow]) throws {
-    var found: [SessionLocations] = []
-    if pass == 2 {
-      for row in rows { try collect(row.entry.content, into: &found) }
+  /// Reads until a batch is full, and on while its last content may have further names: hard links come together.
+  private mutating func readRows() throws {
+    while !isAtEnd, held.count < Self.rowsPerBatch || held.first?.entry.content == held.last?.entry.content,
+      held.count < Self.linkedRowLimit
+    {
+      var rows: [StateRow] = []
+      cursor = try catalog.readSelection(
+        of: source, paths: paths, pass: pass == 2 ? .contents : .directories, after: cursor, limit: Self.rowsPerBatch
+      ) { rows.append($0) }
+      isAtEnd = cursor == nil
+      held += rows
+      if pass != 2 { return }
     }
-    let frameCount = found.count
-    var payload = ByteWriter(capacity: 512 * 1024)
-    payload.integer(UInt32(frameCount))
+  }
+
+  /// How many of the held rows go now: all but those of the last content, of which more may come.
+  private func readyCount() -> Int {
+    guard pass == 2, !isAtEnd, let last = held.last else { return held.count }
+    guard case .stored(let content, _) = last.entry.content else { return held.count }
+    let other = held.lastIndex { row in
+      if case .stored(content, _) = row.entry.content { return false }
+      return true
+    }
+    return other.map { $0 + 1 } ?? held.count
+  }
+
+  private mutating func sendHeld() throws {
     var records = RecordWriter(capacity: 512 * 1024)
+    var found: [SessionLocations] = []
     var directory: DirectoryKey?
-    for row in rows {
+    var sentCount = 0
+    for row in held.prefix(readyCount()) {
+      // Very long paths fill a frame before the batch is full.
+      if records.count > FrameHeader.payloadLimit / 2 { break }
       if directory != row.directory {
         directory = row.directory
         directoryNumber += 1
         records.directory(number: directoryNumber, path: row.directory.path)
       }
       records.entry(index: 0, directory: directoryNumber, row.entry)
+      if pass == 2 { try collect(row.entry.content, into: &found) }
+      sentCount += 1
     }
+    held.removeFirst(sentCount)
+    var payload = ByteWriter(capacity: records.count + 4)
+    payload.integer(UInt32(found.count))
     payload.append(records.bytes)
     try channel.sendFrameBlocking(.plan, payload.bytes)
     for run in found {
@@ -107,7 +135,8 @@ struct PlanServer: ~Copyable {
       if found.last?.session != identifier.session || isFull {
         found.append(SessionLocations(session: identifier.session))
       }
-      if found[found.count - 1].locations.last?.group == location.group { continue }
+      // Further names of a content want the same groups again.
+      if let last = found[found.count - 1].locations.last, last.group >= location.group { continue }
       found[found.count - 1].locations.append(location)
     }
   }

@@ -67,7 +67,8 @@ final class BackupContext: Sendable {
     }
     stop()
     work.cancel()
-    order.cancel()
+    // Workers inside these units must not wait for a sequencer that does not come.
+    for unit in order.cancel() { unit.outputs.cancel() }
     rawBuffers.cancel()
     groupBuffers.cancel()
   }

@@ -132,7 +132,13 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     let action: UnitAction = known.map { .compare($0) } ?? .store
     try cutter.add(
       action, name: name, target: target, attributes: attributes,
-      asksForInode: isNew && order.compares && attributes.size > 0, promise: promise)
+      asksForInode: asksForInode(attributes, isNew: isNew), promise: promise)
+  }
+
+  /// Whether the director may know the inode under another name: from the state, or from what earlier attempts saved.
+  private func asksForInode(_ attributes: FileAttributes, isNew: Bool) -> Bool {
+    guard isNew, attributes.size > 0 else { return false }
+    return order.compares || (order.position != nil && attributes.isHardLinked)
   }
 
   private func position(_ name: UnsafeRawBufferPointer, _ directory: WalkDirectory) -> CanonicalPosition {

@@ -26,10 +26,7 @@ struct Sequencer: ~Copyable {
   mutating func run() {
     do {
       while let unit = context.order.pop() {
-        while let slot = unit.outputs.pop() {
-          guard let group = slot.take() else { throw BackupStopped() }
-          try send(group)
-        }
+        try send(unit)
         progress.tick()
         // Behind a file that was cut nothing is sent: the next attempt goes on inside it.
         if unit.isCut { break }
@@ -41,6 +38,18 @@ struct Sequencer: ~Copyable {
       context.fail(StorageEnded(error: error))
     } catch {
       context.fail(error)
+    }
+  }
+
+  private mutating func send(_ unit: BackupUnit) throws {
+    do {
+      while let slot = unit.outputs.pop() {
+        guard let group = slot.take() else { throw BackupStopped() }
+        try send(group)
+      }
+    } catch {
+      unit.outputs.cancel()
+      throw error
     }
   }
 

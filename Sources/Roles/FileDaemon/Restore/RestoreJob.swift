@@ -64,6 +64,8 @@ final class RestoreRun {
   private let report: RestoreReport
   private let queue: BoundedQueue<RestoreWork>
   private let count: WorkCount
+  /// The last link, pipe, socket or device with several names: the others come behind it.
+  private var lastOther: (row: PlanBatch.Row, file: RestoredFile)?
 
   init(
     plan: consuming RestorePlan, fetcher: consuming BlockFetcher, writer: consuming RestoreWriter,
@@ -123,13 +125,20 @@ final class RestoreRun {
   private func createOther(_ row: PlanBatch.Row) {
     let entry = row.entry
     do throws(FileSetError) {
+      if let lastOther, row.isLink(of: lastOther.row) {
+        let outcome = try writer.createHardLink(
+          directory: row.directory, name: entry.name, to: lastOther.file, modified: entry.attributes.modified)
+        return outcome == .exists ? report.problem(row.path, RestoreWords.exists) : report.restored(row.path, [])
+      }
       let outcome =
         entry.attributes.type == .symbolicLink
         ? try writer.createSymbolicLink(
           directory: row.directory, name: entry.name, target: entry.linkTarget, attributes: entry.attributes)
         : try writer.createNode(directory: row.directory, name: entry.name, attributes: entry.attributes)
       switch outcome {
-      case .written(let unset): report.restored(row.path, unset)
+      case .written(let unset):
+        report.restored(row.path, unset)
+        if row.isHardLinked { lastOther = (row, try writer.made(directory: row.directory, name: entry.name)) }
       case .exists: report.problem(row.path, RestoreWords.exists)
       }
     } catch {

@@ -1,0 +1,92 @@
+import Synchronization
+import Testing
+import VaultCatalog
+import VaultModel
+import VaultProtocol
+import VaultSystem
+
+@testable import Director
+
+/// Time that stands still.
+private struct StoppedClock: VaultClock {
+  func now() -> Timestamp { Timestamp(nanoseconds: 77) }
+  func monotonicNanoseconds() -> UInt64 { 0 }
+}
+
+/// A console's request becomes a job, or the job that was interrupted.
+@Suite struct RequestTests {
+  private func request(_ level: String = "auto") throws -> RunRequest {
+    try RunRequest(line("run = host=web1 name=home level=\(level) commit-seconds=5 x=y commit-bytes=6"), paths: ["/a"])
+  }
+
+  @Test func aRequestIsRead() throws {
+    let request = try request("differential")
+    #expect(request.tree == home && request.level == .differential && request.paths == ["/a"])
+    #expect(request.storageFields.map(\.key) == ["commit-seconds", "commit-bytes"])
+    #expect(try self.request().level == nil)
+  }
+
+  @Test(arguments: ["run", "run = host=a name=b", "run = name=b level=auto", "run = host=a level=auto", "run = host=a name=b level=most"])
+  func anIncompleteOneIsRefused(_ text: String) {
+    #expect(throws: ControlError.self) { try RunRequest(line(text), paths: []) }
+  }
+
+  @Test func theFirstJobIsFullAndTheNextIncremental() throws {
+    let catalog = try emptyCatalog()
+    let first = try JobStart.decide(request(), catalog: catalog, clock: StoppedClock())
+    #expect(first.description.level == .full && first.attempt == 1 && first.lastCommit == 0)
+    #expect(first.resume == nil && first.lastGroup == nil)
+    #expect(first.description.created == Timestamp(nanoseconds: 77))
+    try catalog.publish(
+      first.description.number,
+      outcome: JobOutcome(status: .terminated, ended: Timestamp(nanoseconds: 78), counters: JobCounters()))
+    let second = try JobStart.decide(request(), catalog: catalog, clock: StoppedClock())
+    #expect(second.description.level == .incremental)
+    #expect(second.description.baseSequence == first.description.sequence)
+  }
+
+  @Test func anInterruptedJobGoesOn() throws {
+    let catalog = try emptyCatalog()
+    let first = try JobStart.decide(request(), catalog: catalog, clock: StoppedClock())
+    let job = try #require(try catalog.job(number: first.description.number))
+    try catalog.stage(["/a", "/b"], locations: [location(1, entry: 1), location(2, entry: 1, kind: .attributes)], in: job)
+    let second = try JobStart.decide(request("full"), catalog: catalog, clock: StoppedClock())
+    #expect(second.description.number == first.description.number && second.attempt == 2 && second.lastCommit == 1)
+    #expect(second.resume?.keptEntries == 2 && second.resume?.nextGroup == 3)
+    #expect(second.lastGroup == location(2, entry: 1, kind: .attributes))
+  }
+
+  @Test func anAttemptWithoutCommitsBeginsAgain() throws {
+    let catalog = try emptyCatalog()
+    let first = try JobStart.decide(request(), catalog: catalog, clock: StoppedClock())
+    let second = try JobStart.decide(request(), catalog: catalog, clock: StoppedClock())
+    #expect(second.description.number == first.description.number && second.attempt == 2 && second.resume == nil)
+  }
+
+  @Test func aJobsLineHasEverything() throws {
+    let catalog = try emptyCatalog()
+    let job = try catalog.publishJob(["/a"], of: home, ended: 10)
+    let line = JobLine.encode(try #require(try catalog.job(number: job.description.number)))
+    #expect(line.verb == "job" && line.words == ["1"])
+    #expect(try line.identifier("session") == session(1))
+    #expect(line["status"] == "T" && line["ended"] == "10" && line["level"] == "full" && line["name"] == "home")
+    #expect(try JobCounters(line) == JobCounters())
+    #expect(JobLine.encode(job)["ended"] == nil, "a job that goes on has not ended")
+  }
+}
+
+/// A wish to stop reaches everybody once.
+@Suite struct CancelSignalTests {
+  @Test func listenersHearOfItOnce() {
+    let signal = CancelSignal()
+    let heard = Mutex(0)
+    signal.whenSet { heard.withLock { $0 += 1 } }
+    signal.whenSet { heard.withLock { $0 += 10 } }
+    #expect(!signal.isSet && heard.withLock { $0 } == 0)
+    signal.set()
+    signal.set()
+    #expect(signal.isSet && heard.withLock { $0 } == 11)
+    signal.whenSet { heard.withLock { $0 += 100 } }
+    #expect(heard.withLock { $0 } == 111, "who comes late is told at once")
+  }
+}

@@ -1,0 +1,168 @@
+import Local
+import Testing
+import VaultModel
+import VaultSystem
+
+/// Director, storage daemon and file daemon in one process, over pipes, on a real directory.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct LocalRepositoryTests {
+  private let tree: TemporaryTree
+
+  init() throws {
+    tree = try TemporaryTree()
+    try tree.makeDirectory("source")
+    try tree.makeDirectory("target")
+  }
+
+  private func use<Result: Sendable>(_ body: @Sendable (LocalCommands) async throws -> Result) async throws -> Result {
+    try await LocalRepository.use(tree["repository"], access: .createIfMissing, command: "test", body)
+  }
+
+  private func request(commitByteCount: UInt64 = 1 << 30) -> BackupRequest {
+    BackupRequest(paths: [tree["source"]], name: "work", commitByteCount: commitByteCount)
+  }
+
+  private func restore() -> RestoreRequest {
+    RestoreRequest(paths: [], treeName: nil, at: .latest, target: tree["target"], overwrite: .always)
+  }
+
+  /// Where something of the source lies after a restore.
+  private func restored(_ relative: String) -> ByteString {
+    ByteString(tree["target"].bytes + tree["source/\(relative)"].bytes)
+  }
+
+  @Test func whatIsSavedIsListedAndComesBack() async throws {
+    let contents: [String: [UInt8]] = [
+      "empty": [], "small": Array("hello".utf8), "large": noise(3 << 20, seed: 1), "dir/inner": noise(1000, seed: 2),
+    ]
+    try tree.makeDirectory("source/dir")
+    for (name, bytes) in contents { try tree.write("source/\(name)", bytes) }
+    let (tree, request, restore) = (tree, request(), restore())
+    let first = try await use { try await $0.backup(request) { _ in } }
+    #expect(first.job.status == .terminated && first.job.description.level == .full)
+    #expect(first.job.counters.bytesSeen == UInt64(contents.values.map(\.count).reduce(0, +)))
+    #expect(first.keptBytes == 0 && first.problems.isEmpty)
+    let second = try await use { try await $0.backup(request) { _ in } }
+    #expect(second.job.description.level == .incremental)
+    #expect(second.job.counters.bytesSent == 0 && second.job.counters.new == 0)
+
+    let paths = try await use { commands in
+      #expect(try await commands.jobs().map(\.description.number) == [1, 2])
+      var paths: [ByteString] = []
+      try await commands.list(ListRequest(treeName: "work", at: .job(1), path: tree["source/dir"])) { paths.append($0.path) }
+      return paths
+    }
+    #expect(paths == [tree["source/dir"], tree["source/dir/inner"]])
+
+    let report = try await use { try await $0.restore(restore) { _ in } }
+    #expect(report.job == 2 && report.problemCount == 0 && report.files == 4)
+    for (name, bytes) in contents { #expect(try tree.read(restored(name)) == bytes, "\(name)") }
+  }
+
+  @Test func whatIsNotThereIsNotFound() async throws {
+    let (tree, restore, request) = (tree, restore(), request())
+    for wanted in [restore, RestoreRequest(paths: [tree["gone"]], treeName: nil, at: .latest, target: tree["target"], overwrite: .never)] {
+      let status = await exitStatus { try await use { try await $0.restore(wanted) { _ in } } }
+      #expect(status == .notFound)
+      if wanted.paths.isEmpty { _ = try await use { try await $0.backup(request) { _ in } } }
+    }
+    for point in [PointInTime.job(9), .instant(Timestamp(nanoseconds: 0))] {
+      let status = await exitStatus { try await use { try await $0.list(ListRequest(treeName: nil, at: point, path: nil)) { _ in } } }
+      #expect(status == .notFound)
+    }
+  }
+
+  @Test func aSecondUserIsToldWhoIsInside() async throws {
+    let tree = tree
+    let error = await #expect(throws: FileLockError.self) {
+      try await use { _ in
+        try await LocalRepository.use(tree["repository"], access: .existing, command: "second") { _ in }
+      }
+    }
+    #expect(error?.exitStatus == .inUse)
+    guard case .inUse(let holder?) = error?.kind else {
+      Issue.record("the holder is not named")
+      return
+    }
+    #expect(holder.command == "test")
+    // Whoever was refused has changed nothing, and the first has let go.
+    #expect(try await use { try await $0.jobs() }.isEmpty)
+  }
+
+  @Test func aCancelledBackupIsContinued() async throws {
+    let fileCount = 96
+    for number in 0..<fileCount { try tree.write("source/\(number)", noise(1 << 20, seed: UInt64(number))) }
+    let (request, restore) = (request(commitByteCount: 1), restore())
+    try await interrupt(request)
+
+    let job = try #require(try await use { try await $0.jobs() }.first)
+    #expect(job.status == .incomplete && job.attempt == 1 && job.commits > 0)
+
+    let report = try await use { try await $0.backup(request) { _ in } }
+    #expect(report.job.description.number == job.description.number)
+    #expect(report.job.attempt == 2 && report.job.status == .terminated)
+    #expect(report.keptBytes > 0)
+    #expect(report.keptBytes + report.job.counters.bytesSent >= UInt64(fileCount) << 20)
+    #expect(report.job.counters.bytesSent < UInt64(fileCount) << 20, "what was committed is not sent again")
+
+    let restored = try await use { try await $0.restore(restore) { _ in } }
+    #expect(restored.problemCount == 0 && restored.files == UInt64(fileCount))
+    for number in 0..<fileCount {
+      #expect(try tree.read(self.restored("\(number)")) == noise(1 << 20, seed: UInt64(number)))
+    }
+  }
+
+  @Test func hardLinksSurviveAnInterruption() async throws {
+    try tree.write("source/first", noise(100_000, seed: 77))
+    try tree.makeDirectory("source/z")
+    for number in 0..<64 { try tree.write("source/h\(number)", noise(1 << 20, seed: UInt64(number))) }
+    try tree.hardLink("source/z/second", to: "source/first")
+    let (request, restore) = (request(commitByteCount: 1), restore())
+    try await interrupt(request)
+    let report = try await use { try await $0.backup(request) { _ in } }
+    #expect(report.keptEntries > 0)
+    _ = try await use { try await $0.restore(restore) { _ in } }
+    let (first, second) = (try tree.links(restored("first")), try tree.links(restored("z/second")))
+    #expect(first.inode == second.inode && first.count == 2)
+  }
+
+  @Test func aTreeOfLongPathsIsComparedAndComesBack() async throws {
+    // The paths of all directories together are longer than a frame.
+    let name = String(repeating: "d", count: 200)
+    var directory = try Descriptor.open(tree["source"], [.readOnly, .directory])
+    for _ in 0..<200 {
+      try DirectoryNames.makeDirectory(at: directory.rawValue, ByteString(name), mode: 0o755)
+      directory = try Descriptor.open(at: directory.rawValue, ByteString(name), [.readOnly, .directory])
+    }
+    let (request, restore) = (request(), restore())
+    let first = try await use { try await $0.backup(request) { _ in } }
+    let second = try await use { try await $0.backup(request) { _ in } }
+    #expect(second.job.counters.unchanged == first.job.counters.entriesSeen && second.job.counters.new == 0)
+    let report = try await use { try await $0.restore(restore) { _ in } }
+    #expect(report.problemCount == 0 && report.entries >= 200)
+  }
+
+  // MARK: Interruptions
+
+  /// Begins a backup and cancels it once several MiB are on the volume.
+  private func interrupt(_ request: BackupRequest) async throws {
+    let (path, volume) = (tree["repository"], tree["repository/volumes/vol-0001"])
+    let backup = Task {
+      try await LocalRepository.use(path, access: .createIfMissing, command: "test") {
+        try await $0.backup(request) { _ in }
+      }
+    }
+    while (try? Descriptor.open(volume, [.readOnly]).size()) ?? 0 < 6 << 20 { await Task.yield() }
+    backup.cancel()
+    let status = await exitStatus { try await backup.value }
+    #expect(status == .interrupted)
+  }
+
+  private func exitStatus<Result>(_ body: () async throws -> Result) async -> VaultModel.ExitStatus? {
+    do {
+      _ = try await body()
+      return nil
+    } catch {
+      return (error as? any DescribedError)?.exitStatus
+    }
+  }
+}
