@@ -14,6 +14,8 @@ extension Device {
   func append(_ block: QueuedBlock, from writer: BlockWriter) throws(DeviceError) -> BlockPlacement {
     try current.withLock { (current) throws(DeviceError) in
       while true {
+        // An aborted session's last block may have waited for the lock.
+        if let failure = writer.failure { throw failure }
         let volume = try mount(&current)
         if let placement = try write(block, to: volume, from: writer) {
           if block.header.kind == .sessionStart { remember(writer.session, placement) }
@@ -124,19 +126,30 @@ extension Device {
     let failure = DeviceError(error, volume: volume.name)
     switch failure.kind {
     case .noSpace, .fileTooLarge:
-      do throws(StoreError) {
-        try volume.cutPartialBlock()
-      } catch {
-        let failure = DeviceError(.io(call: error.call, errno: error.errno), volume: volume.name)
-        condemn(volume, failure)
-        throw failure
-      }
+      try cutPartialBlock(volume)
       // A volume that takes not even one block stays as it is: another one would take no more.
       if volume.isBlank { throw failure }
       closeInOrder(volume)
     default:
       condemn(volume, failure)
       throw failure
+    }
+  }
+
+  /// Cuts what a failed write left, durably: the block goes onto the next volume and must not be found twice.
+  private func cutPartialBlock(_ volume: AppendVolume) throws(DeviceError) {
+    do throws(StoreError) {
+      try volume.cutPartialBlock()
+    } catch {
+      let failure = DeviceError(.io(call: error.call, errno: error.errno), volume: volume.name)
+      condemn(volume, failure)
+      throw failure
+    }
+    do throws(DeviceError) {
+      try volume.synchronize(through: .max)
+    } catch {
+      condemn(volume, error)
+      throw error
     }
   }
 

@@ -20,7 +20,7 @@ extension Device {
     }
     var commits: [RecoveredCommit] = []
     var state = before
-    for found in trace.liveCommits where found.record.number > commit {
+    for found in trace.countedCommits where found.record.number > commit {
       let verdict = trace.judge(found)
       guard verdict.isWhole, found.record.number == state.nextCommit else {
         throw DeviceError(

@@ -117,6 +117,14 @@ struct SessionTrace: Sendable {
     commits.values.filter { !isVoid($0) }.sorted { $0.record.number < $1.record.number }
   }
 
+  /// The live commits but for a last one that is not whole, when the session did not end behind it: nobody got an answer
+  /// to it, and another session's commit moved the end over it.
+  var countedCommits: [FoundCommit] {
+    let commits = liveCommits
+    guard let last = commits.last, end == nil, !judge(last).isWhole else { return commits }
+    return commits.dropLast()
+  }
+
   private func isVoid(_ commit: FoundCommit) -> Bool {
     starts.keys.contains { attempt in
       attempt > commit.attempt && commit.record.number > (bases[attempt]?.number ?? 0)

@@ -83,7 +83,7 @@ package struct VolumeScan {
     }
     let newest = table.indices.max { VolumeName.isBefore(table[$0].volume.name, table[$1].volume.name) }
     var ends = table.map(\.volume.end.byteOffset)
-    for trace in collector.sessions.values { Self.cover(trace, newest, &ends) }
+    for trace in collector.sessions.values { Self.cover(trace, &ends) }
     for index in table.indices {
       table[index].volume.end = BlockAddress(byteOffset: ends[index])
       for damage in scanned[index].damage where damage.offset < ends[index] {
@@ -95,7 +95,7 @@ package struct VolumeScan {
     if let newest, table[newest].volume.status == .full { table[newest].volume.status = .append }
     for session in collector.order {
       guard let trace = collector.sessions[session] else { continue }
-      report.sessions.append(Self.recovered(session, trace, newest, table, &report.damage))
+      report.sessions.append(Self.recovered(session, trace, table, &report.damage))
     }
     report.sessions.sort { ($0.job?.number ?? .max) < ($1.job?.number ?? .max) }
     let order = table.indices.sorted { VolumeName.isBefore(table[$0].volume.name, table[$1].volume.name) }
@@ -104,19 +104,10 @@ package struct VolumeScan {
     return report
   }
 
-  /// All commits but one at the very end that is not whole: a crash before it was acknowledged leaves it so.
-  private static func countedCommits(_ trace: SessionTrace, _ newest: Int?) -> [FoundCommit] {
-    let commits = trace.liveCommits
-    guard let last = commits.last, trace.end == nil, last.position.volume == newest, !trace.judge(last).isWhole else {
-      return commits
-    }
-    return commits.dropLast()
-  }
-
   /// Moves the ends behind everything that commits and session ends cover.
-  private static func cover(_ trace: SessionTrace, _ newest: Int?, _ ends: inout [UInt64]) {
+  private static func cover(_ trace: SessionTrace, _ ends: inout [UInt64]) {
     var positions: [BlockPosition] = []
-    for commit in countedCommits(trace, newest) {
+    for commit in trace.countedCommits {
       positions.append(commit.position)
       if let start = trace.starts[commit.attempt] { positions.append(start) }
       positions.append(contentsOf: trace.judge(commit).groups.map(\.position))
@@ -126,11 +117,11 @@ package struct VolumeScan {
   }
 
   private static func recovered(
-    _ session: UniqueIdentifier, _ trace: SessionTrace, _ newest: Int?, _ table: [ScannedVolume],
+    _ session: UniqueIdentifier, _ trace: SessionTrace, _ table: [ScannedVolume],
     _ damage: inout [VolumeDamage]
   ) -> RecoveredSession {
     var commits: [RecoveredCommit] = []
-    for commit in countedCommits(trace, newest) {
+    for commit in trace.countedCommits {
       let verdict = trace.judge(commit)
       if !verdict.isWhole {
         damage.append(
