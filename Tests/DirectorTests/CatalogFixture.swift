@@ -18,9 +18,13 @@ func sealed(_ size: UInt64) -> SealedContent {
   SealedContent(size: size, algorithm: .sha256, digest: Digest256(words: (size, 1, 2, 3)))
 }
 
+let volume = Volume(
+  identifier: UniqueIdentifier(high: 9, low: 9), name: "vol-0001", status: .append, end: BlockAddress(block: 9),
+  labeled: Timestamp(nanoseconds: 1))
+
 func location(_ group: UInt64, entry: UInt64, offset: UInt64 = 0, kind: GroupKind = .data) -> GroupLocation {
   GroupLocation(
-    group: group, kind: kind, firstEntry: entry, firstOffset: offset, volume: UniqueIdentifier(high: 9, low: 9),
+    group: group, kind: kind, firstEntry: entry, firstOffset: offset, volume: volume.identifier,
     block: BlockAddress(block: UInt32(group) * 256), storedLength: 1000, rawLength: 2000)
 }
 
@@ -35,7 +39,7 @@ extension CatalogStore {
 
   /// Stages paths, those that end with a slash as directories, in one commit.
   func stage(_ paths: [ByteString], locations: [GroupLocation] = [], in job: JobRecord) throws {
-    let header = CommitHeader(number: job.lastCommit + 1, attempt: 1, volumes: [])
+    let header = CommitHeader(number: job.lastCommit + 1, attempt: 1, volumes: [volume])
     try stageCommit(header, of: job.description.number) { staging in
       for (index, path) in paths.enumerated() {
         guard let (parent, name) = DirectoryKey(path: path).parentAndName else { continue }

@@ -126,14 +126,15 @@ import VaultSession
     }
   }
 
-  @Test func aGroupOfAnotherSessionIsRefused() async throws {
+  @Test func aGroupOfAnotherAttemptIsRefused() async throws {
     let fixture = try StorageDaemonFixture()
     try await fixture.run {
-      _ = try await fixture.announce(attempt: 2)
+      let (control, attributes) = try await fixture.announce(attempt: 2)
       let data = try await fixture.dial(.fileDaemon)
       _ = try await data.beginAppending()
       try await data.sendFrame(.recordGroup, try StorageDaemonFixture.group(1, attempt: 1))
       _ = try await data.expectFrame(.jobEnd)
+      withExtendedLifetime((control, attributes)) {}
     }
   }
 

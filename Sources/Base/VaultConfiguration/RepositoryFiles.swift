@@ -47,6 +47,8 @@ package struct RepositoryFiles: Sendable {
     return files
   }
 
+  /// Whether the directory is a repository.
+  package var exists: Bool { get throws { try Self.exists(configurationPath) } }
   package var hasCatalog: Bool { get throws { try Self.exists(catalogPath) } }
   package var hasVolumes: Bool { get throws { try !DurableFiles.names(in: volumesPath).isEmpty } }
 

@@ -14,16 +14,17 @@ package enum VolumeScanCommand {
   package static func run(
     volumes paths: [ByteString], repository: ByteString, clock: any VaultClock = SystemClock()
   ) throws -> VolumeScanReport {
-    let found = try ScannedFiles.find(paths)
-    let scanned = try ScannedFiles.scan(found)
+    // The lock first: another process's volumes are not to be read while it writes them.
+    var lock: FileLock?
+    if try RepositoryFiles(path: repository).exists { lock = try acquireLock(repository, clock) }
+    let scanned = try ScannedFiles.scan(try ScannedFiles.find(paths))
     let identifier = try scanned.repository()
     let files = try RepositoryFiles.prepare(
       repository, access: .createIfMissing,
       configuration: RepositoryConfiguration(identifier: identifier, created: clock.now()))
     let configuration = try files.configuration()
     guard configuration.identifier == identifier else { throw VolumeScanError.otherRepository }
-    let lock = try FileLock.acquire(files.lockPath, command: "vault volume scan", now: clock.now())
-    guard lock != nil else { throw VolumeScanError.readOnly(repository) }
+    if lock == nil { lock = try acquireLock(repository, clock) }
     let catalog = try SQLiteCatalog.open(
       path: files.catalogPath, mode: .createOrOpen, newRepository: configuration.identifier)
     var report = VolumeScanReport()
@@ -38,6 +39,14 @@ package enum VolumeScanCommand {
     try catalog.close()
     lock?.release()
     return report
+  }
+
+  private static func acquireLock(_ repository: ByteString, _ clock: any VaultClock) throws -> FileLock {
+    let path = RepositoryFiles(path: repository).lockPath
+    guard let lock = try FileLock.acquire(path, command: "vault volume scan", now: clock.now()) else {
+      throw VolumeScanError.readOnly(repository)
+    }
+    return lock
   }
 }
 

@@ -194,8 +194,13 @@ final class RestoreRun {
         parts = queue
         try hand(.large(item, queue))
       }
-      // A part that is missing ends the content early: its digest tells.
-      if case .success(let group) = group { _ = parts?.push(group) } else { parts?.finish() }
+      switch group {
+      case .success(let group): _ = parts?.push(group)
+      case .failure(let refusal):
+        // Settled before the worker sees the end: it drops what it has.
+        refuse(item, refusal)
+        parts?.finish()
+      }
       if isLast {
         parts?.finish()
         parts = nil

@@ -109,8 +109,6 @@ struct RestoreWorker: ~Copyable {
       // What still comes is nobody's.
       while groups.pop() != nil {}
     }
-    // Further link groups of the same content are copies of their own: each is written from the same stream, one after another
-    // would read it again, so the first is written and the others are copied from it.
     guard let group = item.groups.first, let first = group.rows.first else { return }
     do {
       guard
@@ -135,6 +133,7 @@ struct RestoreWorker: ~Copyable {
         report.tick()
       }
       let digest = try hasher.finish()
+      if item.isSettled { return }
       guard size == item.sealed.size, digest == item.sealed.digest else {
         return fail(item, "its data does not match its digest", damage: true)
       }
