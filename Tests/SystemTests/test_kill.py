@@ -210,9 +210,14 @@ class Interrupt(Kill):
             if number:
                 os.link(os.path.join(self.source, "d00", "file"), os.path.join(folder, "first"))
         trees.settle(self.source)
-        self.interrupted("--commit-size", "1M", after=10 << 20)
-        self.backup("--commit-size", "1M")
-        self.assertRestoresEqual("restored")
+        for number in range(2):
+            self.interrupted("--commit-size", "1M", after=(10 + 40 * number) << 20)
+            self.backup("--commit-size", "1M")
+            self.assertRestoresEqual(f"restored{number}")
+            # The second time all is new content, and the known names are the same.
+            for folder in range(40):
+                trees.write_file(os.path.join(self.source, f"d{folder:02}", "file"), os.urandom(1 << 20))
+            self.let_time_pass()
 
     def test_half_sent_file_that_changed_is_sent_whole(self):
         os.mkdir(self.source)
