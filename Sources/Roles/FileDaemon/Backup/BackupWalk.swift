@@ -137,8 +137,8 @@ struct BackupWalk: WalkVisitor, ~Copyable {
 
   /// Whether the director may know the inode under another name: from the state, or from what earlier attempts saved.
   private func asksForInode(_ attributes: FileAttributes, isNew: Bool) -> Bool {
-    guard isNew, attributes.size > 0 else { return false }
-    return order.compares || (order.position != nil && attributes.isHardLinked)
+    if attributes.isHardLinked, order.position != nil { return true }
+    return isNew && order.compares && (attributes.size > 0 || attributes.isHardLinked)
   }
 
   private func position(_ name: UnsafeRawBufferPointer, _ directory: WalkDirectory) -> CanonicalPosition {

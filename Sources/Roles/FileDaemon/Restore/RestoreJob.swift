@@ -213,7 +213,8 @@ final class RestoreRun {
     item.settle()
     for group in item.groups {
       for row in group.rows {
-        report.problem(row.path, refusal.description, damage: refusal.exitStatus == .damaged)
+        // Whatever the reason, stored data is not there to be read.
+        report.problem(row.path, refusal.description, damage: true)
       }
     }
   }
