@@ -12,6 +12,8 @@ import VaultSystem
   static func main() {
     // A reader of our output that leaves is noticed by the write that fails.
     signal(SIGPIPE, SIG_IGN)
+    // A file that grows beyond the limit on its length is the write's error, and closes a volume in order.
+    signal(SIGXFSZ, SIG_IGN)
     let context = CommandContext.system()
     let arguments = CommandLine.unsafeArgv
     let bytes = (1..<max(1, Int(CommandLine.argc))).compactMap { index in

@@ -119,7 +119,7 @@ package protocol CatalogStore: AnyObject, Sendable {
 
   func volumes() throws(CatalogError) -> [Volume]
 
-  /// Adds a volume or replaces the row with its UUID.
+  /// Adds a volume or updates the row with its UUID; of two ends the greater counts, for sessions commit in any order.
   func recordVolume(_ volume: Volume) throws(CatalogError)
 
   /// The problems that a job met, in order.

@@ -14,14 +14,15 @@ struct RecoverySender: ~Copyable {
   }
 
   func send(_ report: RecoveryReport) throws {
-    for note in report.notes {
-      var line = ControlLine("note")
-      line.set("text", note)
-      try line.encoded().withUnsafeBytes { try channel.sendFrameBlocking(.progress, $0) }
-    }
+    for text in report.notes { try note(text) }
     let sender = CommitSender(channel: channel, device: device)
     for session in report.sessions {
-      guard let job = session.job else { continue }
+      guard let job = session.job else {
+        try note(
+          "Session \(session.session): its first block cannot be read, so what it holds beyond the catalog is left out."
+        )
+        continue
+      }
       try record { $0.job(job) }
       for commit in session.commits { try sender.send(OutgoingCommit(commit)) }
       if let outcome = session.outcome { try record { $0.jobEnd(outcome) } }
@@ -29,6 +30,12 @@ struct RecoverySender: ~Copyable {
     // After the commits: a volume's end must never be ahead of what the catalog holds of it.
     try VolumeList.encode(report.volumes).withUnsafeBytes { try channel.sendFrameBlocking(.listing, $0) }
     try sender.end()
+  }
+
+  private func note(_ text: String) throws {
+    var line = ControlLine("note")
+    line.set("text", text)
+    try line.encoded().withUnsafeBytes { try channel.sendFrameBlocking(.progress, $0) }
   }
 
   private func record(_ body: (inout RecordWriter) -> Void) throws {

@@ -23,8 +23,10 @@ extension CatalogConnection {
     let upsert = try statement(
       """
       INSERT INTO volume(uuid, name, status, end_file, end_block, labeled) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-      ON CONFLICT(uuid) DO UPDATE SET name = excluded.name, status = excluded.status, end_file = excluded.end_file,
-        end_block = excluded.end_block, labeled = excluded.labeled
+      ON CONFLICT(uuid) DO UPDATE SET name = excluded.name, status = excluded.status, labeled = excluded.labeled,
+        (end_file, end_block) = (SELECT max(excluded.end_file, end_file),
+          CASE WHEN excluded.end_file = end_file THEN max(excluded.end_block, end_block)
+            WHEN excluded.end_file > end_file THEN excluded.end_block ELSE end_block END)
       """
     )
     try volume.identifier.withBytes { bytes throws(CatalogError) in try upsert.statement.bind(copying: bytes, at: 1) }

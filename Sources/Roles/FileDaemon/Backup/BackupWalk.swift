@@ -118,9 +118,6 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     guard attributes.type == .regular else {
       return try cutter.add(.attributes, name: name, target: target, attributes: attributes)
     }
-    if let halfSent = order.halfSent, halfSent.position == position(name, directory) {
-      return try cutter.add(.resume(halfSent.file), name: name, target: target, attributes: attributes)
-    }
     var promise: LinkPromise?
     if attributes.isHardLinked {
       switch try links.meet(attributes) {
@@ -128,6 +125,10 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       case .again(let earlier):
         return try cutter.add(.follow(earlier), name: name, target: target, attributes: attributes)
       }
+    }
+    if let halfSent = order.halfSent, halfSent.position == position(name, directory) {
+      return try cutter.add(
+        .resume(halfSent.file), name: name, target: target, attributes: attributes, promise: promise)
     }
     let action: UnitAction = known.map { .compare($0) } ?? .store
     try cutter.add(
