@@ -82,6 +82,14 @@ let program: [Target] = [
 
 let testTargets: [Target] = [
   tests("VaultDeviceTests", ["VaultDevice", "VaultProtocol", "VaultCrypto", "VaultSystem", "VaultModel", system]),
+  tests("LocalTests", ["Local", "VaultModel", "VaultSystem"]),
+  tests("DirectorTests", ["Director", "VaultCatalog", "VaultModel", "VaultProtocol", "VaultScheduler", "VaultSystem"]),
+  tests(
+    "StorageDaemonTests",
+    ["StorageDaemon", "VaultDevice", "VaultModel", "VaultProtocol", "VaultSession", "VaultSystem"]),
+  tests(
+    "FileDaemonTests",
+    ["FileDaemon", "VaultFileSet", "VaultModel", "VaultProtocol", "VaultSession", "VaultSystem"]),
   tests("VaultControlTests", ["VaultProtocol", "VaultModel"]),
   tests("VaultSessionTests", ["VaultSession", "VaultProtocol", "VaultModel", "VaultSystem"]),
   tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),

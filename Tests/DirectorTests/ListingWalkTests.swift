@@ -37,7 +37,8 @@ import VaultModel
     arguments: [
       (nil, canonical), ("/", canonical), ("/a", ["/a", "/a/b", "/a/bb", "/a/x", "/a/b/c", "/a/b/d", "/a/bb/e"]),
       ("/a/b", ["/a/b", "/a/b/c", "/a/b/d"]), ("/a/b/", ["/a/b", "/a/b/c", "/a/b/d"]), ("/a-c", ["/a-c", "/a-c/d"]),
-      ("/a.b", ["/a.b"]), ("/b", ["/b"]), ("/a/x", ["/a/x"]), ("/a/bb/e", ["/a/bb/e"]), ("/c", []), ("/a/bbb", []), ("/a/b/c/d", []),
+      ("/a.b", ["/a.b"]), ("/b", ["/b"]), ("/a/x", ["/a/x"]), ("/a/bb/e", ["/a/bb/e"]), ("/c", []), ("/a/bbb", []),
+      ("/a/b/c/d", []),
     ] as [(ByteString?, [ByteString])], [true, false])
   func itShowsThePathAndWhatIsBelow(_ example: (ByteString?, [ByteString]), _ published: Bool) throws {
     for limit in [1, 2, 100] {

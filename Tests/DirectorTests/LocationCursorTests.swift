@@ -40,12 +40,16 @@ import VaultModel
   }
 
   @Test func contentsInOrder() throws {
-    let contents = stride(from: 1, to: 3 * Self.groupCount, by: 41).map { ContentIdentifier(session: session(1), index: $0) }
+    let contents = stride(from: 1, to: 3 * Self.groupCount, by: 41).map {
+      ContentIdentifier(session: session(1), index: $0)
+    }
     try expectSame(contents.map { ($0, 100) })
   }
 
   @Test func contentsOfSeveralGroups() throws {
-    let contents = stride(from: 1, to: 3 * Self.groupCount, by: 50).map { ContentIdentifier(session: session(1), index: $0) }
+    let contents = stride(from: 1, to: 3 * Self.groupCount, by: 50).map {
+      ContentIdentifier(session: session(1), index: $0)
+    }
     try expectSame(contents.map { ($0, 1_500_000) })
   }
 

@@ -26,7 +26,10 @@ private struct StoppedClock: VaultClock {
     #expect(try self.request().level == nil)
   }
 
-  @Test(arguments: ["run", "run = host=a name=b", "run = name=b level=auto", "run = host=a level=auto", "run = host=a name=b level=most"])
+  @Test(arguments: [
+    "run", "run = host=a name=b", "run = name=b level=auto", "run = host=a level=auto",
+    "run = host=a name=b level=most",
+  ])
   func anIncompleteOneIsRefused(_ text: String) {
     #expect(throws: ControlError.self) { try RunRequest(line(text), paths: []) }
   }
@@ -49,7 +52,8 @@ private struct StoppedClock: VaultClock {
     let catalog = try emptyCatalog()
     let first = try JobStart.decide(request(), catalog: catalog, clock: StoppedClock())
     let job = try #require(try catalog.job(number: first.description.number))
-    try catalog.stage(["/a", "/b"], locations: [location(1, entry: 1), location(2, entry: 1, kind: .attributes)], in: job)
+    try catalog.stage(
+      ["/a", "/b"], locations: [location(1, entry: 1), location(2, entry: 1, kind: .attributes)], in: job)
     let second = try JobStart.decide(request("full"), catalog: catalog, clock: StoppedClock())
     #expect(second.description.number == first.description.number && second.attempt == 2 && second.lastCommit == 1)
     #expect(second.resume?.keptEntries == 2 && second.resume?.nextGroup == 3)

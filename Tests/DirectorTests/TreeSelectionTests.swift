@@ -17,11 +17,12 @@ import VaultProtocol
     return catalog
   }
 
-  @Test(arguments: [
-    ("ls = name=home", 3), ("ls = name=work", 2), ("ls = job=1", 1), ("ls = name=home job=1", 1), ("ls = job=4", 4),
-    ("ls = name=home at=29", 1), ("ls = name=home at=30", 3), ("ls = name=work at=1000", 2),
-    ("ls = name=work job=2 at=1", 2),
-  ] as [(String, JobNumber)])
+  @Test(
+    arguments: [
+      ("ls = name=home", 3), ("ls = name=work", 2), ("ls = job=1", 1), ("ls = name=home job=1", 1), ("ls = job=4", 4),
+      ("ls = name=home at=29", 1), ("ls = name=home at=30", 3), ("ls = name=work at=1000", 2),
+      ("ls = name=work job=2 at=1", 2),
+    ] as [(String, JobNumber)])
   func itFinds(_ text: String, _ job: JobNumber) throws {
     let selection = try TreeSelection.resolve(line(text), catalog())
     #expect(selection.job.description.number == job)
@@ -31,11 +32,13 @@ import VaultProtocol
     #expect(selection.source == expected)
   }
 
-  @Test(arguments: [
-    ("ls", .severalTrees(["home", "work"])), ("ls = name=none", .noTree), ("ls = job=9", .noSuchJob(9)),
-    ("ls = job=0", .noSuchJob(0)), ("ls = name=work job=1", .jobNotOfTree(1)), ("ls = name=home at=9", .nothingBefore),
-    ("ls = at=100", .severalTrees(["home", "work"])),
-  ] as [(String, DirectorError)])
+  @Test(
+    arguments: [
+      ("ls", .severalTrees(["home", "work"])), ("ls = name=none", .noTree), ("ls = job=9", .noSuchJob(9)),
+      ("ls = job=0", .noSuchJob(0)), ("ls = name=work job=1", .jobNotOfTree(1)),
+      ("ls = name=home at=9", .nothingBefore),
+      ("ls = at=100", .severalTrees(["home", "work"])),
+    ] as [(String, DirectorError)])
   func itRefuses(_ text: String, _ error: DirectorError) throws {
     let catalog = try catalog()
     #expect(throws: error) { try TreeSelection.resolve(line(text), catalog) }

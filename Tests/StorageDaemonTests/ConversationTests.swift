@@ -23,7 +23,9 @@ import VaultSession
       let commit = try await attributes.expectFrame(.commit).withUnsafeBytes { try CommitFrame(decoding: $0) }
       #expect(commit.number == 1 && commit.attempt == 1 && commit.frameCount == 3 && commit.volumes.count == 1)
       for group in groups { #expect(try await attributes.expectFrame(.attributeGroup) == group) }
-      let locations = try await attributes.expectFrame(.groupLocations).withUnsafeBytes { try LocationCodec.locations($0) }
+      let locations = try await attributes.expectFrame(.groupLocations).withUnsafeBytes {
+        try LocationCodec.locations($0)
+      }
       #expect(locations.map(\.group) == [1, 2])
       try await attributes.sendFrame(.commitCatalogued, number(1))
 
@@ -54,7 +56,8 @@ import VaultSession
     let opened = try await reader.request(ControlLine("read open session", words: words), expecting: .readTicket)
     let ticket = try #require(opened.line["ticket"])
     let address = ByteString("\(location.block.file).\(location.block.block)")
-    let reply = try await reader.request(ControlLine("read data", words: [ticket, ">", address]), expecting: .storageOK)
+    let reply = try await reader.request(
+      ControlLine("read data", words: [ticket, ">", address]), expecting: .storageOK)
     #expect(reply.line["next"] == ByteString("0.\(location.block.block + 1)"))
     let length = try #require(try await reader.receiveLine())
     #expect(length.verb == "Length")
@@ -100,9 +103,10 @@ import VaultSession
     }
   }
 
-  @Test(arguments: [
-    (.recordGroup, [1, 2, 3]), (.recordGroup, [UInt8](repeating: 0, count: 200)), (.commit, []), (.streamHeader, []),
-  ] as [(FrameKind, [UInt8])])
+  @Test(
+    arguments: [
+      (.recordGroup, [1, 2, 3]), (.recordGroup, [UInt8](repeating: 0, count: 200)), (.commit, []), (.streamHeader, []),
+    ] as [(FrameKind, [UInt8])])
   func whatIsNoGroupEndsTheSession(_ kind: FrameKind, _ payload: [UInt8]) async throws {
     let fixture = try StorageDaemonFixture()
     try await fixture.run {

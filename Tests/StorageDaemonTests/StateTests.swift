@@ -38,20 +38,22 @@ func line(_ text: String) throws -> ControlLine {
     }
   }
 
-  @Test(arguments: [
-    ([], .open), ([.data], .data), ([.data, .end], .ended), ([.end], .ended), ([.data, .end, .close], .closed),
-    ([.data, .close], .closed), ([.abort], .aborted("why")), ([.data, .abort], .aborted("why")),
-    ([.data, .end, .abort], .aborted("why")), ([.data, .end, .close, .abort], .closed),
-  ] as [([Step], AppendSession.State)])
+  @Test(
+    arguments: [
+      ([], .open), ([.data], .data), ([.data, .end], .ended), ([.end], .ended), ([.data, .end, .close], .closed),
+      ([.data, .close], .closed), ([.abort], .aborted("why")), ([.data, .abort], .aborted("why")),
+      ([.data, .end, .abort], .aborted("why")), ([.data, .end, .close, .abort], .closed),
+    ] as [([Step], AppendSession.State)])
   func itMoves(_ steps: [Step], _ state: AppendSession.State) {
     #expect(Self.run(steps) == .success(state))
   }
 
-  @Test(arguments: [
-    ([.data, .data], .volumeBusy), ([.data, .end, .data], .volumeBusy), ([.abort, .data], .sessionAborted),
-    ([.abort, .end], .sessionAborted), ([.abort, .close], .sessionAborted), ([.close, .data], .invalidTicket),
-    ([.close, .end], .invalidTicket), ([.close, .close], .invalidTicket),
-  ] as [([Step], StatusCode)])
+  @Test(
+    arguments: [
+      ([.data, .data], .volumeBusy), ([.data, .end, .data], .volumeBusy), ([.abort, .data], .sessionAborted),
+      ([.abort, .end], .sessionAborted), ([.abort, .close], .sessionAborted), ([.close, .data], .invalidTicket),
+      ([.close, .end], .invalidTicket), ([.close, .close], .invalidTicket),
+    ] as [([Step], StatusCode)])
   func itRefuses(_ steps: [Step], _ code: StatusCode) throws {
     guard case .failure(let error) = Self.run(steps) else {
       Issue.record("nothing was refused")
@@ -67,11 +69,12 @@ func line(_ text: String) throws -> ControlLine {
 
 /// When commits are due, and what a line of a job says about it.
 @Suite struct CommitLimitsTests {
-  @Test(arguments: [
-    ("job", 30_000_000_000, 1 << 30), ("job = commit-seconds=0 commit-bytes=0", 0, 0),
-    ("job = commit-seconds=86400", 86_400_000_000_000, 1 << 30),
-    ("job = commit-bytes=18446744073709551615", 30_000_000_000, UInt64.max),
-  ] as [(String, UInt64, UInt64)])
+  @Test(
+    arguments: [
+      ("job", 30_000_000_000, 1 << 30), ("job = commit-seconds=0 commit-bytes=0", 0, 0),
+      ("job = commit-seconds=86400", 86_400_000_000_000, 1 << 30),
+      ("job = commit-bytes=18446744073709551615", 30_000_000_000, UInt64.max),
+    ] as [(String, UInt64, UInt64)])
   func theyAreRead(_ text: String, _ nanoseconds: UInt64, _ byteCount: UInt64) throws {
     let limits = try CommitLimits(line(text))
     #expect(limits.nanoseconds == nanoseconds && limits.byteCount == byteCount)
@@ -112,7 +115,10 @@ func line(_ text: String) throws -> ControlLine {
     #expect(last == BlockAddress(file: .max, block: .max))
   }
 
-  @Test(arguments: ["", "1", "1 >", "1 0.2", "1 < 0.2", "1 > 259", "1 > 0.", "1 > .1", "1 > 0.1.2", "1 > 0.-1", "1 > 0.4294967296", "1 > %FF"])
+  @Test(arguments: [
+    "", "1", "1 >", "1 0.2", "1 < 0.2", "1 > 259", "1 > 0.", "1 > .1", "1 > 0.1.2", "1 > 0.-1", "1 > 0.4294967296",
+    "1 > %FF",
+  ])
   func otherBlocksAreRefused(_ words: String) throws {
     let read = try opened()
     #expect(throws: ControlError.self) { try read.address(line("read data = \(words)")) }
@@ -121,11 +127,12 @@ func line(_ text: String) throws -> ControlLine {
 
 /// Which error becomes which code.
 @Suite struct RefusalTests {
-  @Test(arguments: [
-    (.unknownJob, .sessionAborted, .unreachable), (.sessionBusy, .volumeBusy, .unreachable),
-    (.invalidTicket, .invalidTicket, .unreachable), (.sessionAborted("x"), .sessionAborted, .jobFailed),
-    (.notFound, .sessionAborted, .unreachable), (.unknownRequest("x"), .storageRefused, .unreachable),
-  ] as [(StorageError.Kind, StatusCode, VaultModel.ExitStatus)])
+  @Test(
+    arguments: [
+      (.unknownJob, .sessionAborted, .unreachable), (.sessionBusy, .volumeBusy, .unreachable),
+      (.invalidTicket, .invalidTicket, .unreachable), (.sessionAborted("x"), .sessionAborted, .jobFailed),
+      (.notFound, .sessionAborted, .unreachable), (.unknownRequest("x"), .storageRefused, .unreachable),
+    ] as [(StorageError.Kind, StatusCode, VaultModel.ExitStatus)])
   func aRefusalHasItsCode(_ kind: StorageError.Kind, _ code: StatusCode, _ status: VaultModel.ExitStatus) {
     let reply = Reply.refusing(StorageError(kind))
     #expect(reply.code == code)

@@ -42,7 +42,8 @@ struct StorageDaemonFixture: Sendable {
   /// Announces the session and opens its attribute channel.
   func announce(attempt: Int = 1, commitByteCount: Int = 1) async throws -> (control: Channel, attributes: Channel) {
     let (control, attributes) = (try await dial(.director), try await dial(.director))
-    try await control.request(jobLine(attempt, commitByteCount), frame: (.jobRecord, Self.jobRecord), expecting: .storageOK)
+    try await control.request(
+      jobLine(attempt, commitByteCount), frame: (.jobRecord, Self.jobRecord), expecting: .storageOK)
     try await attributes.request(
       ControlLine("attribute data", words: [ByteString(Self.session.text)]), expecting: .storageOK)
     return (control, attributes)
@@ -78,7 +79,9 @@ struct StorageDaemonFixture: Sendable {
       kind: .attributes, flags: mayCommit ? GroupHeader.mayCommitFlag : 0, session: session, attempt: attempt,
       firstEntry: number, firstOffset: 0)
     let (raw, count) = (records.bytes, records.recordCount)
-    var header = try bytes.withUnsafeMutableBytes { try GroupEncoder.encode(raw, recordCount: count, position, into: $0) }
+    var header = try bytes.withUnsafeMutableBytes {
+      try GroupEncoder.encode(raw, recordCount: count, position, into: $0)
+    }
     header.number = number
     bytes.withUnsafeMutableBytes { header.encode(into: $0) }
     return Array(bytes[..<header.totalByteCount])

@@ -1,0 +1,121 @@
+import Testing
+import VaultFileSet
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+@testable import FileDaemon
+
+/// What the director orders, out of lines and frames.
+@Suite(.timeLimit(.minutes(1))) struct OrderTests {
+  private static let name = "00000000-0000-000a-0000-00000000000b"
+
+  @Test func aNewBackup() throws {
+    let order = try BackupOrder(line("backup = \(Self.name) number=7 attempt=1 compare=yes"), paths: ["/a"])
+    #expect(order.session == session && order.attempt == 1 && order.compares && order.paths == ["/a"])
+    #expect(order.nextEntry == 1 && order.nextGroup == 1 && order.position == nil && order.halfSent == nil)
+  }
+
+  @Test func aBackupThatGoesOn() throws {
+    var request = try line(
+      "backup = \(Self.name) attempt=2 compare=no next-entry=40 next-group=9 directory=/a%20b name=c half-sent=4096")
+    var records = RecordWriter()
+    records.directory(number: 1, path: "/big")
+    records.entry(index: 39, directory: 1, Entry(name: "file", attributes: regular(9999), content: .own))
+    request.set("half-sent-entry", ByteString(records.bytes))
+    let order = try BackupOrder(request, paths: [])
+    #expect(order.nextEntry == 40 && order.nextGroup == 9)
+    #expect(order.position == CanonicalPosition(directory: DirectoryKey(path: "/a b"), name: "c"))
+    #expect(order.halfSent?.position == CanonicalPosition(directory: DirectoryKey(path: "/big"), name: "file"))
+    #expect(order.halfSent?.file.index == 39 && order.halfSent?.file.committedBytes == 4096)
+    #expect(order.halfSent?.file.attributes == regular(9999))
+  }
+
+  @Test(arguments: [
+    "backup", "backup = x attempt=1 compare=no", "backup = \(name) compare=no", "backup = \(name) attempt=1",
+    "backup = \(name) attempt=1 compare=no next-entry=x", "backup = \(name) attempt=-1 compare=no",
+    "backup = \(name) attempt=1 compare=no half-sent-entry=xyz half-sent=1",
+    "backup = \(name) attempt=1 compare=no half-sent-entry=",
+  ])
+  func otherBackupsAreRefused(_ text: String) {
+    #expect(throws: (any Error).self) { try BackupOrder(line(text), paths: []) }
+  }
+
+  @Test(arguments: OverwritePolicy.allCases) func aRestore(_ policy: OverwritePolicy) throws {
+    let order = try RestoreOrder(line("restore = \(Self.name) target=/t overwrite=\(policy.rawValue)"))
+    #expect(order.restore == session && order.target == "/t" && order.policy == policy)
+  }
+
+  @Test(arguments: [
+    "restore", "restore = \(name) overwrite=always", "restore = \(name) target=/t",
+    "restore = \(name) target=/t overwrite=maybe",
+    "restore = x target=/t overwrite=always",
+  ])
+  func otherRestoresAreRefused(_ text: String) {
+    #expect(throws: ControlError.self) { try RestoreOrder(line(text)) }
+  }
+
+  // MARK: The plan
+
+  private static func plan(_ frameCount: UInt32, _ rows: [(ByteString, Entry)]) -> [UInt8] {
+    var payload = ByteWriter()
+    payload.integer(frameCount)
+    var records = RecordWriter()
+    for (number, row) in rows.enumerated() {
+      records.directory(number: UInt64(number), path: row.0)
+      records.entry(index: 0, directory: UInt64(number), row.1)
+    }
+    payload.append(records.bytes)
+    return payload.array
+  }
+
+  private static func locations(_ session: UniqueIdentifier, _ groups: [GroupLocation]) -> [UInt8] {
+    var payload = ByteWriter()
+    payload.identifier(session)
+    for group in groups { LocationCodec.write(group, to: &payload) }
+    return payload.array
+  }
+
+  /// Feeds a plan's frames and gives back its batches and the passes that were asked for.
+  private static func receive(_ frames: [(FrameKind, [UInt8])]) async throws -> (batches: [PlanBatch], asked: [UInt8]) {
+    let (here, there) = PipeTransport.pair(capacity: 1 << 20)
+    let director = Channel(there)
+    for (kind, payload) in frames { try await director.sendFrame(kind, payload) }
+    let batches = try await elsewhere {
+      var batches: [PlanBatch] = []
+      try RestorePlan(director: Channel(here)).forEachBatch(ofPass: 2) { batches.append($0) }
+      return batches
+    }
+    var asked: [UInt8] = []
+    for _ in 0...batches.count { asked += try await director.receiveFrame().payload }
+    return (batches, asked)
+  }
+
+  @Test func aPlanComesInBatches() async throws {
+    let other = UniqueIdentifier(high: 1, low: 1)
+    let entry = Entry(name: "f", attributes: regular(5), content: stored(1, size: 5))
+    let (batches, asked) = try await Self.receive([
+      (.plan, Self.plan(3, [("/a", entry), ("/b", entry)])),
+      (.planLocations, Self.locations(session, [group(1, entry: 1)])),
+      (.planLocations, Self.locations(session, [group(2, entry: 2)])),
+      (.planLocations, Self.locations(other, [group(1, entry: 1)])), (.plan, Self.plan(0, [("/c", entry)])),
+      (.planEnd, []),
+    ])
+    #expect(batches.map { $0.rows.map(\.directory) } == [["/a", "/b"], ["/c"]])
+    #expect(batches[0].rows[0].entry == entry)
+    #expect(batches[0].locations.map(\.session) == [session, other], "a session's groups may come in several frames")
+    #expect(batches[0].locations.map { $0.locations.map(\.group) } == [[1, 2], [1]])
+    #expect(asked == [2, 2, 2], "one batch ahead")
+  }
+
+  @Test(
+    arguments: [
+      [(.state, [])], [(.plan, [])], [(.plan, [0, 0, 0, 0, 1])], [(.plan, [1, 0, 0, 0]), (.planEnd, [])],
+      [(.plan, [1, 0, 0, 0]), (.planLocations, [1, 2, 3])],
+      [(.plan, [1, 0, 0, 0]), (.planLocations, [UInt8](repeating: 0, count: 17))],
+    ] as [[(FrameKind, [UInt8])]])
+  func whatIsNoPlanIsRefused(_ frames: [(FrameKind, [UInt8])]) async throws {
+    await #expect(throws: (any Error).self) { try await Self.receive(frames) }
+  }
+}
