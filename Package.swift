@@ -83,7 +83,9 @@ let program: [Target] = [
 let testTargets: [Target] = [
   tests("VaultDeviceTests", ["VaultDevice", "VaultProtocol", "VaultCrypto", "VaultSystem", "VaultModel", system]),
   tests("LocalTests", ["Local", "VaultModel", "VaultSystem"]),
-  tests("DirectorTests", ["Director", "VaultCatalog", "VaultModel", "VaultProtocol", "VaultScheduler", "VaultSystem"]),
+  tests(
+    "DirectorTests",
+    ["Director", "VaultCatalog", "VaultModel", "VaultProtocol", "VaultScheduler", "VaultSession", "VaultSystem"]),
   tests(
     "StorageDaemonTests",
     ["StorageDaemon", "VaultDevice", "VaultModel", "VaultProtocol", "VaultSession", "VaultSystem"]),

@@ -44,7 +44,8 @@ extension CatalogStore {
       for (index, path) in paths.enumerated() {
         guard let (parent, name) = DirectoryKey(path: path).parentAndName else { continue }
         let isDirectory = path.bytes.last == 0x2f
-        let attributes = FileAttributes(type: isDirectory ? .directory : .regular, mode: 0o755, inode: UInt64(index))
+        let attributes = FileAttributes(
+          type: isDirectory ? .directory : .regular, mode: 0o755, inode: UInt64(index), size: isDirectory ? 0 : 5)
         let entry = Entry(name: name, attributes: attributes, content: isDirectory ? .none : .own)
         try staging.entry(index: UInt64(index + 1), directory: try staging.directory(parent), entry)
         if !isDirectory { try staging.seal(index: UInt64(index + 1), sealed(5)) }
