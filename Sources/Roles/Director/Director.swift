@@ -72,6 +72,9 @@ package struct Director: Sendable {
       case "list problems": reply = try await Listings(director: self, channel: channel).problems(line)
       default: reply = Reply(.directorRefused, refusing: ControlError(.malformedLine, line: line.verb))
       }
+    } catch let error as TransportError where error.peer == channel.transport.peer {
+      // The console's own conversation is out of step: it cannot go on.
+      throw error
     } catch let error as any DescribedError {
       reply = Reply(.directorRefused, refusing: error)
     } catch is CancellationError {

@@ -51,6 +51,9 @@ package struct FileDaemon: Sendable {
             Reply(.fileDaemonFailed, refusing: ControlError(.malformedLine, line: line.verb)))
         }
       }
+    } catch let error as ControlError {
+      // An order that cannot be read is answered before the conversation ends.
+      try? await channel.sendReply(Reply(.fileDaemonFailed, refusing: error))
     } catch {
       // The director is gone or cannot be understood; its jobs ended with their own channels.
       return

@@ -10,11 +10,11 @@ struct DirectorConversation: Sendable {
   let channel: Channel
 
   func run() async throws {
-    var announced: [UniqueIdentifier] = []
+    var announced: [AnnouncedJob] = []
     var readers: [UniqueIdentifier] = []
     defer {
       // A director that goes takes its jobs with it: what they committed stays.
-      for session in announced { storage.abort(session) }
+      for job in announced { storage.abort(job) }
       for reader in readers { storage.jobs.withdrawReader(reader) }
     }
     while let line = try await channel.receiveLine() {
@@ -58,12 +58,13 @@ struct DirectorConversation: Sendable {
 
   // MARK: Jobs
 
-  private func announce(_ line: ControlLine) async throws -> UniqueIdentifier {
+  private func announce(_ line: ControlLine) async throws -> AnnouncedJob {
     let record = try await receiveRecord()
     let session = try Self.identifier(line)
     let attempt: UInt32 = try line.integer("attempt")
     let lastCommit: UInt64 = try line.integer("last-commit")
     let limits = try CommitLimits(line)
+    guard storage.jobs.appending(session) == nil else { throw StorageError(.sessionBusy) }
     let lastGroup = try line["last-group"].map { bytes in
       try bytes.bytes.withUnsafeBytes { raw in
         var reader = ByteReader(raw, "last group")
@@ -83,7 +84,7 @@ struct DirectorConversation: Sendable {
       throw StorageError(.sessionBusy)
     }
     try await channel.sendReply(Reply(.storageOK))
-    return session
+    return job
   }
 
   private func end(_ line: ControlLine) async throws {
@@ -91,7 +92,7 @@ struct DirectorConversation: Sendable {
     let session = try Self.identifier(line)
     guard let job = storage.jobs.appending(session) else { throw StorageError(.unknownJob) }
     let volumes = try await onThread(name: "vault-device") { try job.record.endSession(jobEndRecord: record) }
-    storage.jobs.withdraw(session)
+    storage.jobs.withdraw(job)
     var reply = Reply(.storageOK)
     reply.line.set("volume", ByteString(VolumeList.encode(volumes)))
     try await channel.sendReply(reply)
@@ -102,10 +103,20 @@ struct DirectorConversation: Sendable {
     guard let job = storage.jobs.appending(try Self.identifier(line)) else { throw StorageError(.unknownJob) }
     try await channel.sendReply(Reply(.storageOK))
     let (channel, device) = (channel, storage.device)
-    try await onThread(name: "vault-attributes") {
-      let sender = CommitSender(channel: channel, device: device)
-      while let commit = job.commits.pop() { try sender.send(OutgoingCommit(commit)) }
-      try sender.end()
+    try await inFrames {
+      try await onThread(name: "vault-attributes") {
+        let sender = CommitSender(channel: channel, device: device)
+        while let commit = job.commits.pop() { try sender.send(OutgoingCommit(commit)) }
+        try sender.end()
+      }
+    }
+  }
+
+  /// Runs what answers in frames: its failure is a frame too, and ends the conversation.
+  private func inFrames(_ body: () async throws -> Void) async throws {
+    do { try await body() } catch let error as TransportError { throw error } catch {
+      try await channel.sendFrame(.jobEnd, Reply.refusing(error).line.encoded())
+      throw TransportError(.closed, peer: channel.transport.peer)
     }
   }
 
@@ -117,18 +128,19 @@ struct DirectorConversation: Sendable {
     let (channel, device) = (channel, storage.device)
     let report = try await onThread(name: "vault-device") { try device.recover(known: known) }
     try await channel.sendReply(Reply(.storageOK))
-    try await onThread(name: "vault-attributes") {
-      try RecoverySender(channel: channel, device: device).send(report)
+    try await inFrames {
+      try await onThread(name: "vault-attributes") {
+        try RecoverySender(channel: channel, device: device).send(report)
+      }
     }
   }
 }
 
 extension StorageDaemon {
   /// Ends a session that will not be closed in order: what no commit covers is dropped.
-  func abort(_ session: UniqueIdentifier) {
-    guard let job = jobs.appending(session) else { return }
+  func abort(_ job: AnnouncedJob) {
     job.record.abort()
     job.commits.finish()
-    jobs.withdraw(session)
+    jobs.withdraw(job)
   }
 }

@@ -11,14 +11,19 @@ struct FileDaemonConversation: Sendable {
 
   private struct Sessions {
     var nextTicket: UInt64 = 1
-    var appends: [UInt64: AppendSession] = [:]
+    var appends: [UInt64: Append] = [:]
     var reads: [UInt64: ReadSession] = [:]
+  }
+
+  private struct Append {
+    var session: AppendSession
+    let job: AnnouncedJob
   }
 
   func run() async throws {
     var sessions = Sessions()
     defer {
-      for session in sessions.appends.values where session.state != .closed { storage.abort(session.job) }
+      for append in sessions.appends.values where append.session.state != .closed { storage.abort(append.job) }
     }
     while let line = try await channel.receiveLine() {
       do {
@@ -38,14 +43,14 @@ struct FileDaemonConversation: Sendable {
     case "append end session":
       let ticket = try Self.ticket(line)
       guard sessions.appends[ticket] != nil else { throw StorageError(.invalidTicket) }
-      try sessions.appends[ticket]?.endRequested()
+      try sessions.appends[ticket]?.session.endRequested()
       try await channel.sendReply(Reply(.storageOK))
     case "append close session": try await close(line, &sessions)
     case "append abort session":
       let ticket = try Self.ticket(line)
-      guard let session = sessions.appends[ticket] else { throw StorageError(.invalidTicket) }
-      storage.abort(session.job)
-      sessions.appends[ticket]?.aborted("the file daemon asked for it")
+      guard let append = sessions.appends[ticket] else { throw StorageError(.invalidTicket) }
+      storage.abort(append.job)
+      sessions.appends[ticket]?.session.aborted("the file daemon asked for it")
       try await channel.sendReply(Reply(.storageOK))
     case "read open session": try await openRead(line, &sessions)
     case "read data": try await read(line, &sessions)
@@ -65,23 +70,21 @@ struct FileDaemonConversation: Sendable {
   // MARK: Append
 
   private func open(_ line: ControlLine, _ sessions: inout Sessions) async throws {
-    guard let job = UniqueIdentifier(text: try line.word(0).text ?? ""), storage.jobs.appending(job) != nil else {
-      throw StorageError(.unknownJob)
-    }
-    guard !sessions.appends.values.contains(where: { $0.job == job }) else { throw StorageError(.sessionBusy) }
+    guard let identifier = UniqueIdentifier(text: try line.word(0).text ?? ""),
+      let job = storage.jobs.appending(identifier)
+    else { throw StorageError(.unknownJob) }
+    guard !sessions.appends.values.contains(where: { $0.job === job }) else { throw StorageError(.sessionBusy) }
     let ticket = sessions.nextTicket
     sessions.nextTicket += 1
-    sessions.appends[ticket] = AppendSession(job: job)
+    sessions.appends[ticket] = Append(session: AppendSession(job: identifier), job: job)
     try await channel.sendReply(
       Reply(.storageOK, "OK", fields: [.init(key: "ticket", value: ByteString(String(ticket)))]))
   }
 
   private func data(_ line: ControlLine, _ sessions: inout Sessions) async throws {
     let ticket = try Self.ticket(line)
-    guard let session = sessions.appends[ticket], let job = storage.jobs.appending(session.job) else {
-      throw StorageError(.invalidTicket)
-    }
-    try sessions.appends[ticket]?.dataRequested()
+    guard let job = sessions.appends[ticket]?.job else { throw StorageError(.invalidTicket) }
+    try sessions.appends[ticket]?.session.dataRequested()
     // Port 0: the data follows on this connection.
     try await channel.sendReply(
       Reply(.storageOK, "OK data", fields: [.init(key: "address", value: "0.0.0.0"), .init(key: "port", value: "0")]))
@@ -93,8 +96,8 @@ struct FileDaemonConversation: Sendable {
       }
       try await channel.sendFrame(.endOfCommits, [])
     } catch {
-      sessions.appends[ticket]?.aborted("\(error)")
-      storage.abort(session.job)
+      sessions.appends[ticket]?.session.aborted("\(error)")
+      storage.abort(job)
       try await channel.sendFrame(.jobEnd, Reply.refusing(StorageError.abortion(error)).line.encoded())
       // What the file daemon has sent meanwhile are frames, not requests: this conversation cannot go on.
       throw TransportError(.closed, peer: channel.transport.peer)
@@ -103,10 +106,8 @@ struct FileDaemonConversation: Sendable {
 
   private func close(_ line: ControlLine, _ sessions: inout Sessions) async throws {
     let ticket = try Self.ticket(line)
-    guard let session = sessions.appends[ticket], let job = storage.jobs.appending(session.job) else {
-      throw StorageError(.invalidTicket)
-    }
-    try sessions.appends[ticket]?.closeRequested()
+    guard let job = sessions.appends[ticket]?.job else { throw StorageError(.invalidTicket) }
+    try sessions.appends[ticket]?.session.closeRequested()
     job.commits.finish()
     try await channel.sendReply(Reply(.storageOK))
   }

@@ -52,7 +52,12 @@ final class JobTable: Sendable {
   }
 
   func appending(_ session: UniqueIdentifier) -> AnnouncedJob? { state.withLock { $0.appending[session] } }
-  func withdraw(_ session: UniqueIdentifier) { state.withLock { $0.appending[session] = nil } }
+  /// Removes a job, unless a later attempt of the session has taken its place.
+  func withdraw(_ job: AnnouncedJob) {
+    state.withLock { state in
+      if state.appending[job.session] === job { state.appending[job.session] = nil }
+    }
+  }
 
   func announceReader(_ job: UniqueIdentifier) { state.withLock { _ = $0.reading.insert(job) } }
   func mayRead(_ job: UniqueIdentifier) -> Bool { state.withLock { $0.reading.contains(job) } }

@@ -9,7 +9,6 @@ struct StorageError: DescribedError, Hashable {
     case sessionBusy
     case invalidTicket
     case sessionAborted(String)
-    case blockOrder
     case notFound
     case unknownRequest(String)
   }
@@ -24,7 +23,7 @@ struct StorageError: DescribedError, Hashable {
     case .invalidTicket: .invalidTicket
     case .sessionAborted, .unknownJob: .sessionAborted
     case .notFound: .sessionAborted
-    case .blockOrder, .unknownRequest: .storageRefused
+    case .unknownRequest: .storageRefused
     }
   }
 
@@ -41,7 +40,6 @@ struct StorageError: DescribedError, Hashable {
     case .sessionBusy: "A session of this job is open already."
     case .invalidTicket: "The ticket is unknown or closed."
     case .sessionAborted(let reason): "The session was aborted: \(reason)"
-    case .blockOrder: "Blocks are read in ascending order."
     case .notFound: "The session is not on this volume."
     case .unknownRequest(let verb): "The request '\(verb)' is not one that this daemon knows from this peer."
     }

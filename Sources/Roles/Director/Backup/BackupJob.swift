@@ -74,7 +74,8 @@ struct BackupJob: Sendable {
       line = try await serve(fileDaemon, start)
     } catch {
       attributes.close()
-      try await commits
+      // The commits' own trouble is the cause; that their channel is closed is not.
+      do { try await commits } catch let cause where !(cause is TransportError) { throw cause }
       throw error
     }
     // What was committed is in the catalog before anything is judged, failures of the file daemon included.

@@ -33,6 +33,8 @@ struct CommitReceiver: ~Copyable {
     let header = try channel.receiveFrameHeader()
     let payload = UnsafeMutableRawBufferPointer(rebasing: buffer[..<header.payloadLength])
     try channel.receive(into: payload)
+    // The storage daemon could not go on: in its own words.
+    if header.kind == .jobEnd { throw PeerRefusal(try Reply(try ControlLine(payload: Array(payload)))) }
     return (header.kind, UnsafeRawBufferPointer(payload))
   }
 

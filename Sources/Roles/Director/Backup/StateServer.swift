@@ -76,7 +76,7 @@ struct StateServer: ~Copyable {
     }
     directoryNumber = number
     position = last ?? position
-    try channel.sendFrameBlocking(writer.isEmpty ? .stateEnd : .state, writer.bytes)
+    answer(writer.isEmpty ? .stateEnd : .state, writer.bytes)
   }
 
   private func answer(_ payload: [UInt8]) throws {
@@ -98,6 +98,11 @@ struct StateServer: ~Copyable {
       isContinued
       ? try catalog.stagedContents(of: job.number, questions) : questions.map { _ in nil }
     for (content, earlier) in zip(known, staged) { LocationCodec.writeAnswer(earlier ?? content, to: &writer) }
-    try channel.sendFrameBlocking(.inodeAnswers, writer.bytes)
+    answer(.inodeAnswers, writer.bytes)
+  }
+
+  /// Sends what was asked for. A file daemon that has ended meanwhile needs no answer: its last word is received next, or that it is gone.
+  private func answer(_ kind: FrameKind, _ payload: UnsafeRawBufferPointer) {
+    try? channel.sendFrameBlocking(kind, payload)
   }
 }

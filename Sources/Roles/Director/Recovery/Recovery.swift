@@ -40,7 +40,18 @@ struct Recovery: Sendable {
         }
       }
     }
-    return Reply(.directorOK, fields: notes.map { .init(key: "note", value: ByteString($0)) })
+    return Reply(.directorOK, fields: Self.shown(notes).map { .init(key: "note", value: ByteString($0)) })
+  }
+
+  /// As many notes as one line takes; the others are counted.
+  private static func shown(_ notes: [String]) -> [String] {
+    var room = ControlLine.byteLimit / 2
+    let shown = notes.prefix { note in
+      room -= 3 * note.utf8.count + 8
+      return room > 0
+    }
+    return shown.count == notes.count
+      ? notes : shown + ["\(notes.count - shown.count) further notes are left out here."]
   }
 
   /// A job record names the session whose commits follow; a job end record publishes it.

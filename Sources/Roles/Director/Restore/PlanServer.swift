@@ -59,7 +59,7 @@ struct PlanServer: ~Copyable {
     }
     try readRows()
     guard !held.isEmpty else {
-      try channel.sendFrameBlocking(.planEnd, UnsafeRawBufferPointer(start: nil, count: 0))
+      answer(.planEnd, UnsafeRawBufferPointer(start: nil, count: 0))
       return
     }
     try sendHeld()
@@ -112,13 +112,18 @@ struct PlanServer: ~Copyable {
     var payload = ByteWriter(capacity: records.count + 4)
     payload.integer(UInt32(found.count))
     payload.append(records.bytes)
-    try channel.sendFrameBlocking(.plan, payload.bytes)
+    answer(.plan, payload.bytes)
     for run in found {
       var writer = ByteWriter(capacity: 64 * 1024)
       writer.identifier(run.session)
       for location in run.locations { LocationCodec.write(location, to: &writer) }
-      try channel.sendFrameBlocking(.planLocations, writer.bytes)
+      answer(.planLocations, writer.bytes)
     }
+  }
+
+  /// Sends what was asked for; that the file daemon is gone shows in the next receive.
+  private func answer(_ kind: FrameKind, _ payload: UnsafeRawBufferPointer) {
+    try? channel.sendFrameBlocking(kind, payload)
   }
 
   /// Groups of one session, as many as one frame takes.

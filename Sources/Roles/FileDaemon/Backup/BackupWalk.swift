@@ -174,7 +174,9 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     counters.entriesSeen += 1
     if attributes.type == .regular {
       counters.regularFilesSeen += 1
-      counters.bytesSeen += attributes.size
+      // Sparse files may sum up to more than a counter holds.
+      let sum = counters.bytesSeen.addingReportingOverflow(attributes.size)
+      counters.bytesSeen = sum.overflow ? UInt64(Int64.max) : min(sum.partialValue, UInt64(Int64.max))
     }
     if counters.entriesSeen % 512 == 0 { progress.saw(entries: counters.entriesSeen, bytes: counters.bytesSeen) }
   }

@@ -35,7 +35,6 @@ final class DirectorLink: Sendable {
         case .stateEnd: state.finish()
         case .inodeAnswers: _ = answers.push(try Self.answers(batch))
         case .cancel: context.stop()
-        case .jobEnd: return
         default: throw TransportError(.malformed("frame \(header.kind) in a backup"), peer: channel.transport.peer)
         }
       }

@@ -32,7 +32,8 @@ struct UnitCutter {
     asksForInode: Bool = false, promise: LinkPromise? = nil
   ) throws {
     let reads = attributes.type == .regular && action.readsContent
-    let expected = reads ? Int(clamping: attributes.size) : 0
+    // More than a group is a large file, however large.
+    let expected = reads ? min(Int(clamping: attributes.size), GroupLimits.rawLimit + 1) : 0
     let isLarge = expected > GroupLimits.contentDataLimit
     let isFull =
       unit.expectedByteCount + expected + GroupLimits.contentDataOverhead > GroupLimits.rawLimit

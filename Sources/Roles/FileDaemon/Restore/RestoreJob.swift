@@ -29,6 +29,10 @@ struct RestoreJob: Sendable {
     let queue = BoundedQueue<RestoreWork>(capacity: 2 * daemon.workerCount)
     let count = WorkCount()
     let crew = WorkerCrew()
+    defer {
+      queue.finish()
+      crew.join()
+    }
     let seed = UInt64.random(in: 0...UInt64.max)
     for number in 1...daemon.workerCount {
       try crew.start(name: "vault-write-\(number)") {
@@ -40,10 +44,6 @@ struct RestoreJob: Sendable {
           queue.cancel()
         }
       }
-    }
-    defer {
-      queue.finish()
-      crew.join()
     }
     let run = RestoreRun(
       plan: RestorePlan(director: director),
