@@ -119,8 +119,9 @@ class Scenario:
             raise Broken(f"job {job} was done, and is restored otherwise:\n" + "\n".join(found))
         shutil.rmtree(target)
 
-    def check_jobs(self, place, done):
-        """Every job reported done is published; every published job restores; the others are open to go on."""
+    def check_jobs(self, place, done, turn=0):
+        """Every job reported done is published, and the others are open to go on. One of the published is restored, each in
+        its turn."""
         outcome = program.jobs(self.repository_in(place))
         if outcome.status and not done:
             # Nothing was promised: there may be no repository yet. The backup that follows shows that it can be made.
@@ -134,10 +135,11 @@ class Scenario:
             if states.get(job) not in PUBLISHED:
                 raise Broken(f"job {job} was reported done and is now {states.get(job, 'absent')}: {states}")
         for job, status in states.items():
-            if status in PUBLISHED:
-                self.check_restore(place, job)
-            elif status not in ("C", "R", "I", "f", "A"):
+            if status not in (*PUBLISHED, "C", "R", "I", "f", "A"):
                 raise Broken(f"job {job} has status {status!r}")
+        published = sorted((job for job in states if states[job] in PUBLISHED), reverse=True)
+        if published:
+            self.check_restore(place, published[turn % len(published)])
 
     def check_new_backup(self, place):
         outcome = self.backup_in(place)

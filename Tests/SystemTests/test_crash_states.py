@@ -55,19 +55,20 @@ class Recording:
                 yield number, done
 
 
-def check(scenario, place, done, kind):
-    """Opens one image. `kind` rotates, so that each of the first commands after a crash is tried."""
+def check(scenario, place, done, turn):
+    """Opens one image. Turns take their turn, so that each of the first commands after a crash is tried."""
+    kind = turn % 5
     if kind == 0 and done:
         scenario.check_restore(place, max(done))
     elif kind == 1:
-        scenario.check_jobs(place, done)
+        scenario.check_jobs(place, done, turn // 5)
     elif kind == 2:
         scenario.check_new_backup(place)
     elif kind == 3 and done:
         scenario.check_new_backup(place)
         scenario.check_restore(place, min(done))
     else:
-        scenario.check_jobs(place, done)
+        scenario.check_jobs(place, done, turn // 5)
         scenario.check_new_backup(place)
 
 
@@ -75,11 +76,11 @@ class CrashStates(SystemTest):
     in_memory = True
     weight = 300
 
-    def one_state(self, recording, label, image, done, kind):
+    def one_state(self, recording, label, image, done, turn):
         place = self.path(f"state-{label}".replace(":", "-"))
         crash.write_image(image, place)
         try:
-            check(recording.scenario, place, done, kind)
+            check(recording.scenario, place, done, turn)
         finally:
             program.remove(place)
 
@@ -102,14 +103,14 @@ class CrashStates(SystemTest):
                 if identity in seen:
                     continue
                 seen.add(identity)
-                label, kind = f"{cut}:{policy}:{tear}", len(seen) % 5
+                label, turn = f"{cut}:{policy}:{tear}", len(seen)
                 try:
-                    self.one_state(recording, label, image, done, kind)
+                    self.one_state(recording, label, image, done, turn)
                 except Broken as broken:
                     operation = recording.operations[cut - 1] if cut else "nothing"
                     failures.append(
                         f"{name}, after operation {cut} of {len(recording.operations)} ({operation}), {policy}:\n{broken}"
-                        f"\nreplay: VAULT_REPLAY={self.directory} VAULT_STATE={label}:{kind} "
+                        f"\nreplay: VAULT_REPLAY={self.directory} VAULT_STATE={label}:{turn} "
                         "Tests/SystemTests/run.py replay")
                 if len(failures) >= FAILURE_LIMIT:
                     break
@@ -140,13 +141,13 @@ class Replay(SystemTest):
         if "VAULT_REPLAY" not in os.environ:
             self.skipTest("nothing to replay")
         recording = Recording.load(os.environ["VAULT_REPLAY"])
-        wanted, policy, tear, kind = os.environ["VAULT_STATE"].split(":")
+        wanted, policy, tear, turn = os.environ["VAULT_STATE"].split(":")
         for cut, done in recording.prefixes():
             if cut == int(wanted):
                 image = recording.model.image(policy, int(tear))
                 place = self.path("state")
                 crash.write_image(image, place)
                 self.note(f"image at {place} (VAULT_KEEP=1 leaves it)")
-                check(recording.scenario, place, done, int(kind))
+                check(recording.scenario, place, done, int(turn))
                 return
         self.fail(f"no cut {wanted}")

@@ -55,7 +55,7 @@ class FailNth(SystemTest):
         if error == "SHORT" and outcome.status != program.DONE:
             raise Broken("a short write is no failure")
         if number % 3 == 0 or outcome.status == program.DONE:
-            scenario.check_jobs(place, done)
+            scenario.check_jobs(place, done, number // 3)
         elif done:
             scenario.check_restore(place, max(done))
         scenario.check_new_backup(place)
