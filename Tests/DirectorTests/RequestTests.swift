@@ -27,11 +27,27 @@ private struct StoppedClock: VaultClock {
   }
 
   @Test(arguments: [
-    "run", "run = host=a name=b", "run = name=b level=auto", "run = host=a level=auto",
-    "run = host=a name=b level=most",
+    "run", "run = host=a name=b", "run = name=b level=auto", "run = host=a name=b level=most",
   ])
   func anIncompleteOneIsRefused(_ text: String) {
     #expect(throws: ControlError.self) { try RunRequest(line(text), paths: []) }
+  }
+
+  @Test func withoutANameTheTreeIsTheSortedPaths() throws {
+    #expect(
+      try RunRequest(line("run = host=a level=auto"), paths: ["/b", "/a"]).tree == Tree(host: "a", name: "/a\n/b"))
+  }
+
+  /// A job's paths are kept in one record: what would not fit is refused before anything is started.
+  @Test func asManyPathsAsAJobKeeps() throws {
+    let plain = try line("run = host=a level=auto")
+    let named = try line("run = host=a name=n level=auto")
+    let path = ByteString("/" + String(repeating: "x", count: 1023))
+    #expect(throws: Never.self) { try RunRequest(plain, paths: Array(repeating: path, count: 255)) }
+    #expect(throws: DirectorError.self) { try RunRequest(plain, paths: Array(repeating: path, count: 256)) }
+    #expect(throws: Never.self) { try RunRequest(named, paths: Array(repeating: path, count: 511)) }
+    #expect(throws: DirectorError.self) { try RunRequest(named, paths: Array(repeating: path, count: 512)) }
+    #expect(throws: DirectorError.self) { try RunRequest(named, paths: Array(repeating: "/", count: 65_537)) }
   }
 
   @Test func theFirstJobIsFullAndTheNextIncremental() throws {

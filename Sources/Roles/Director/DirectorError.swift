@@ -11,13 +11,15 @@ package enum DirectorError: DescribedError, Hashable {
   case nothingBefore
   case notInJob(String, JobNumber)
   case noPathExists
+  /// So many paths, with so many bytes together with the tree's name, do not fit a job's record.
+  case selectionTooLong(pathCount: Int, byteCount: Int)
   /// The daemon's own words.
   case jobFailed(JobNumber, String, ExitStatus)
 
   package var exitStatus: ExitStatus {
     switch self {
     case .interrupted: .interrupted
-    case .severalTrees: .usage
+    case .severalTrees, .selectionTooLong: .usage
     case .noTree, .noSuchJob, .jobNotOfTree, .nothingPublished, .nothingBefore, .notInJob, .noPathExists: .notFound
     case .jobFailed(_, _, let status): status
     }
@@ -36,6 +38,10 @@ package enum DirectorError: DescribedError, Hashable {
     case .nothingBefore: "No job of this tree had finished at that time."
     case .notInJob(let path, let number): "\(path) is not in job \(number)."
     case .noPathExists: "None of the paths exists; nothing was started."
+    case .selectionTooLong(let pathCount, let byteCount):
+      "\(pathCount) paths with \(byteCount) bytes (with the tree's name, which is the paths unless --name gives one) are more "
+        + "than a job keeps: at most \(RunRequest.pathLimit) paths and \(RunRequest.selectionByteLimit) bytes. "
+        + "Name the directories that hold them instead, or give --name."
     case .jobFailed(let number, let reason, _): "Job \(number) failed: \(reason)"
     }
   }

@@ -32,7 +32,7 @@ package struct LocalCommands: Sendable {
   ) async throws -> BackupReport {
     var line = ControlLine("run")
     line.set("host", host)
-    line.set("name", request.name ?? Self.defaultName(request.paths))
+    if let name = request.name { line.set("name", name) }
     switch request.level {
     case .automatic: line.set("level", "auto")
     case .level(let level): line.set("level", level.rawValue)
@@ -51,11 +51,6 @@ package struct LocalCommands: Sendable {
     return BackupReport(
       job: listing, keptEntries: try reply.line.integer("kept-entries"),
       keptBytes: try reply.line.integer("kept-bytes"), problems: try await problems(of: number))
-  }
-
-  /// The tree's name when none is given: the sorted absolute paths.
-  private static func defaultName(_ paths: [ByteString]) -> ByteString {
-    ByteString(Array(paths.sorted().map(\.bytes).joined(separator: [0x0a])))
   }
 
   private func problems(of job: JobNumber) async throws -> [FileProblem] {

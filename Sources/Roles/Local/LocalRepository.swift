@@ -38,11 +38,12 @@ package enum LocalRepository {
     let lock = try FileLock.acquire(files.lockPath, command: command, now: clock.now())
     let isReadOnly = lock == nil
     if try !files.hasCatalog, try files.hasVolumes { throw RepositoryError.catalogMissing(path) }
+    let store = try FileVolumeStore(directory: files.volumesPath)
     let catalog = try SQLiteCatalog.open(
       path: files.catalogPath, mode: isReadOnly ? .readOnlyImmutable : .createOrOpen,
       newRepository: configuration.identifier)
     let device = Device(
-      store: try FileVolumeStore(directory: files.volumesPath),
+      store: store,
       parameters: DeviceParameters(
         repository: configuration.identifier, pool: configuration.pool, mediaType: configuration.mediaType,
         maximumVolumeSize: volumeSize ?? configuration.volumeSize))

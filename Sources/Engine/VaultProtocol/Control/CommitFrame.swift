@@ -46,7 +46,9 @@ package enum VolumeList {
 
   package static func decode(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> [Volume] {
     var reader = ByteReader(payload, "volume list frame")
-    return try read(from: &reader)
+    let volumes = try read(from: &reader)
+    guard reader.isAtEnd else { throw reader.error(.malformed) }
+    return volumes
   }
 
   static func write(_ volumes: [Volume], to writer: inout ByteWriter) {

@@ -4,7 +4,8 @@ import VaultModel
 ///
 /// `append open session = 17 attempt=1` has the verb `append open session`, the word `17` and one field. Inside words, bytes
 /// outside 0x21–0x7E, `%` and `"` are percent-encoded, so values carry any bytes. Source: seed 001, "SD Sessions".
-/// - Bounds: an encoded line is at most `byteLimit` bytes, its line feed included.
+/// - Bounds: an encoded line is at most `byteLimit` bytes, its line feed included; one that is a frame's payload, at most what a
+///   frame holds.
 package struct ControlLine: Hashable, Sendable {
   package static let byteLimit = 64 * 1024
 
@@ -90,10 +91,14 @@ package struct ControlLine: Hashable, Sendable {
   }
 
   /// Reads a line without its line feed.
-  package init(decoding bytes: UnsafeRawBufferPointer) throws(ControlError) {
+  ///
+  /// - Parameter byteLimit: bytes at most, the line feed included.
+  package init(
+    decoding bytes: UnsafeRawBufferPointer, byteLimit: Int = ControlLine.byteLimit
+  ) throws(ControlError) {
     var bytes = bytes
     if bytes.last == 0x0d { bytes = UnsafeRawBufferPointer(rebasing: bytes[..<(bytes.count - 1)]) }
-    guard bytes.count < Self.byteLimit, bytes.allSatisfy({ (0x20...0x7e).contains($0) }) else {
+    guard bytes.count < byteLimit, bytes.allSatisfy({ (0x20...0x7e).contains($0) }) else {
       throw ControlError(.malformedLine, line: "")
     }
     let pieces = bytes.split(separator: 0x20)
@@ -116,7 +121,9 @@ package struct ControlLine: Hashable, Sendable {
     let result = payload.withUnsafeBytes { bytes -> Swift.Result<ControlLine, ControlError> in
       guard bytes.last == 0x0a else { return .failure(ControlError(.malformedLine, line: "")) }
       do throws(ControlError) {
-        return .success(try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: bytes.dropLast())))
+        return .success(
+          try ControlLine(
+            decoding: UnsafeRawBufferPointer(rebasing: bytes.dropLast()), byteLimit: FrameHeader.payloadLimit))
       } catch {
         return .failure(error)
       }

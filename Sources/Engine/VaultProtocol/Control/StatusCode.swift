@@ -3,7 +3,6 @@ import VaultModel
 /// The four-digit codes that begin every reply; the registry in vault-protocol(7).
 package enum StatusCode: UInt16, Sendable, CaseIterable {
   case directorOK = 1000
-  /// A line or frame of progress or listing follows until the final code.
   case directorRefused = 1999
   case fileDaemonOK = 2000
   case fileDaemonFailed = 2999

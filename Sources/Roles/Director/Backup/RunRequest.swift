@@ -3,6 +3,10 @@ import VaultProtocol
 
 /// A console's request to back up a tree.
 struct RunRequest: Sendable {
+  /// Paths, and bytes of them and of the tree's name, at most: they are kept in one record of the session's first block.
+  static let pathLimit = 65_536
+  static let selectionByteLimit = 512 * 1024
+
   var tree: Tree
   /// nil: full the first time and incremental after.
   var level: JobLevel?
@@ -10,10 +14,9 @@ struct RunRequest: Sendable {
   /// Fields handed on to the storage daemon: when commit points are due.
   var storageFields: [ControlLine.Field]
 
-  init(_ line: ControlLine, paths: [ByteString]) throws(ControlError) {
+  init(_ line: ControlLine, paths: [ByteString]) throws {
     let host = try line.text("host")
-    guard let name = line["name"] else { throw ControlError(.missingField("name"), line: line.verb) }
-    tree = Tree(host: host, name: name)
+    tree = Tree(host: host, name: line["name"] ?? Self.defaultName(paths))
     switch try line.text("level") {
     case "auto": level = nil
     case let text:
@@ -21,6 +24,15 @@ struct RunRequest: Sendable {
       self.level = level
     }
     self.paths = paths
+    let byteCount = paths.reduce(tree.name.bytes.count) { $0 + $1.bytes.count }
+    guard paths.count <= Self.pathLimit, byteCount <= Self.selectionByteLimit else {
+      throw DirectorError.selectionTooLong(pathCount: paths.count, byteCount: byteCount)
+    }
     storageFields = line.fields.filter { ["commit-seconds", "commit-bytes"].contains($0.key) }
+  }
+
+  /// The tree's name when none is given: the sorted absolute paths, a line each.
+  private static func defaultName(_ paths: [ByteString]) -> ByteString {
+    ByteString(Array(paths.sorted().map(\.bytes).joined(separator: [0x0a])))
   }
 }

@@ -47,25 +47,26 @@ struct BackupJob: Sendable {
     let link = DirectorLink(channel: director, context: context)
     let progress = ProgressReporter(context: context, channel: director)
     let (daemon, order) = (daemon, order)
-    let receiver = try WorkerThread(name: "vault-director") { link.run() }
-    let sequencer = try WorkerThread(name: "vault-sequence") {
-      var sequencer = Sequencer(
-        context: context, channel: storage, firstGroup: order.nextGroup, progress: progress)
-      sequencer.run()
-    }
-    let workers = WorkerCrew()
-    for number in 1...daemon.workerCount {
-      try workers.start(name: "vault-work-\(number)") {
-        do {
-          var worker = try BackupWorker(context: context, link: link)
-          worker.run()
-        } catch {
-          context.fail(error)
-        }
-      }
-    }
+    // It ends with the conversation, whose end is behind this job's.
+    try WorkerThread(name: "vault-director") { link.run() }.detach()
+    let crew = WorkerCrew()
     var counters = JobCounters()
     do {
+      try crew.start(name: "vault-sequence") {
+        var sequencer = Sequencer(
+          context: context, channel: storage, firstGroup: order.nextGroup, progress: progress)
+        sequencer.run()
+      }
+      for number in 1...daemon.workerCount {
+        try crew.start(name: "vault-work-\(number)") {
+          do {
+            var worker = try BackupWorker(context: context, link: link)
+            worker.run()
+          } catch {
+            context.fail(error)
+          }
+        }
+      }
       counters = try BackupWalk.run(
         order: order, excluding: daemon.excludedDirectories, context: context, link: link, progress: progress)
     } catch {
@@ -73,11 +74,8 @@ struct BackupJob: Sendable {
     }
     context.work.finish()
     context.order.finish()
-    workers.join()
-    sequencer.join()
+    crew.join()
     link.end()
-    // The receiver ends with the conversation: the director hears of the job's end first.
-    receiver.detach()
     let worked = context.counters
     counters.bytesRead = worked.bytesRead
     counters.bytesSent = worked.bytesSent

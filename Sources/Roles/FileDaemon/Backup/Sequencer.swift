@@ -27,7 +27,6 @@ struct Sequencer: ~Copyable {
     do {
       while let unit = context.order.pop() {
         try send(unit)
-        progress.tick()
         // Behind a file that was cut nothing is sent: the next attempt goes on inside it.
         if unit.isCut { break }
       }
@@ -46,6 +45,7 @@ struct Sequencer: ~Copyable {
       while let slot = unit.outputs.pop() {
         guard let group = slot.take() else { throw BackupStopped() }
         try send(group)
+        progress.tick()
       }
     } catch {
       unit.outputs.cancel()

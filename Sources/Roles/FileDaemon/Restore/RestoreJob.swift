@@ -26,8 +26,7 @@ struct RestoreJob: Sendable {
   private func runThreads(_ storage: Channel) throws -> Reply {
     let target = try RestoreTarget(path: order.target, policy: order.policy)
     let report = RestoreReport(director: director, clock: daemon.clock)
-    let queue = BoundedQueue<RestoreWork>(capacity: 2 * daemon.workerCount)
-    let count = WorkCount()
+    let queue = RestoreQueue(capacity: 2 * daemon.workerCount)
     let crew = WorkerCrew()
     defer {
       queue.finish()
@@ -39,9 +38,9 @@ struct RestoreJob: Sendable {
         do {
           var worker = try RestoreWorker(
             report: report, target: target, randomSeed: seed &+ UInt64(number) &* 0x1_0000_0001)
-          worker.run(queue, count)
+          worker.run(queue)
         } catch {
-          queue.cancel()
+          queue.fail(error)
         }
       }
     }
@@ -50,7 +49,7 @@ struct RestoreJob: Sendable {
       fetcher: BlockFetcher(
         channel: storage, restore: order.restore,
         buffers: BufferPool(bufferSize: 1 << 20, limit: 8 + 6 * daemon.workerCount)),
-      writer: RestoreWriter(target: target, randomSeed: seed), report: report, queue: queue, count: count)
+      writer: RestoreWriter(target: target, randomSeed: seed), report: report, queue: queue)
     try run.run()
     return report.reply()
   }
@@ -62,22 +61,19 @@ final class RestoreRun {
   private var fetcher: BlockFetcher
   private var writer: RestoreWriter
   private let report: RestoreReport
-  private let queue: BoundedQueue<RestoreWork>
-  private let count: WorkCount
+  private let queue: RestoreQueue
   /// The last link, pipe, socket or device with several names: the others come behind it.
   private var lastOther: (row: PlanBatch.Row, file: RestoredFile)?
 
   init(
     plan: consuming RestorePlan, fetcher: consuming BlockFetcher, writer: consuming RestoreWriter,
-    report: RestoreReport,
-    queue: BoundedQueue<RestoreWork>, count: WorkCount
+    report: RestoreReport, queue: RestoreQueue
   ) {
     self.plan = plan
     self.fetcher = fetcher
     self.writer = writer
     self.report = report
     self.queue = queue
-    self.count = count
   }
 
   func run() throws {
@@ -149,7 +145,7 @@ final class RestoreRun {
   // MARK: Contents
 
   private func restore(_ contents: BatchContents) throws {
-    if !contents.empty.isEmpty { try hand(.empty(contents.empty)) }
+    if !contents.empty.isEmpty { try queue.push(.empty(contents.empty)) }
     let fetches = contents.fetches
     var wanted: [BlockFetcher.Wanted] = []
     // The fetches that each block serves: several groups share a block.
@@ -171,7 +167,7 @@ final class RestoreRun {
     }
     parts?.finish()
     parts = nil
-    count.waitForNone()
+    try queue.waitForAll()
     for item in contents.items where !item.isSettled {
       for group in item.groups {
         for row in group.rows { report.problem(row.path, "its data is missing", damage: true) }
@@ -185,14 +181,14 @@ final class RestoreRun {
     _ parts: inout BoundedQueue<FetchedGroup>?
   ) throws {
     switch (fetch.purpose, Self.group(fetch.location.group, in: block)) {
-    case (.whole(let items), .success(let group)): try hand(.group(group, items))
+    case (.whole(let items), .success(let group)): try queue.push(.group(group, items))
     case (.whole(let items), .failure(let refusal)):
       for item in items.values { refuse(item, refusal) }
     case (.part(let item, let isFirst, let isLast), let group):
       if isFirst {
         let queue = BoundedQueue<FetchedGroup>(capacity: 4)
         parts = queue
-        try hand(.large(item, queue))
+        try self.queue.push(.large(item, queue))
       }
       switch group {
       case .success(let group): _ = parts?.push(group)
@@ -237,14 +233,6 @@ final class RestoreRun {
       reply.line.set("status", ExitStatus.damaged.rawValue)
       reply.line.set("reason", "The block does not hold group \(number) of its session.")
       return .failure(PeerRefusal(reply))
-    }
-  }
-
-  private func hand(_ work: RestoreWork) throws {
-    count.begin()
-    guard queue.push(work) else {
-      count.end()
-      throw BackupStopped()
     }
   }
 }

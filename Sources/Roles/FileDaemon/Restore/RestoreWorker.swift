@@ -19,7 +19,7 @@ struct RestoreWorker: ~Copyable {
 
   deinit { scratch.deallocate() }
 
-  mutating func run(_ queue: BoundedQueue<RestoreWork>, _ count: WorkCount) {
+  mutating func run(_ queue: RestoreQueue) {
     while let work = queue.pop() {
       switch work {
       case .empty(let items):
@@ -27,7 +27,7 @@ struct RestoreWorker: ~Copyable {
       case .group(let group, let items): contents(of: group, items)
       case .large(let item, let groups): large(item, groups)
       }
-      count.end()
+      queue.done()
     }
   }
 
