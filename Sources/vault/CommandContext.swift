@@ -18,6 +18,8 @@ package struct CommandContext: Sendable {
   package var zone: LocalTimeZone
   /// Whether somebody looks on: progress is shown only then.
   package var showsProgress: Bool
+  /// The columns of the terminal that progress is shown on.
+  package var terminalWidth: @Sendable () -> Int
   package var workingDirectory: @Sendable () throws -> ByteString
   /// Opens a repository, runs a command on it and closes it, whatever happens.
   package var useRepository: RepositoryUse
@@ -25,7 +27,7 @@ package struct CommandContext: Sendable {
 
   package init(
     output: StandardOutput, talk: Talk, clock: any VaultClock, zone: LocalTimeZone, showsProgress: Bool,
-    workingDirectory: @escaping @Sendable () throws -> ByteString, useRepository: @escaping RepositoryUse,
+    terminalWidth: @escaping @Sendable () -> Int, workingDirectory: @escaping @Sendable () throws -> ByteString, useRepository: @escaping RepositoryUse,
     scanVolumes: @escaping Scan
   ) {
     self.output = output
@@ -33,6 +35,7 @@ package struct CommandContext: Sendable {
     self.clock = clock
     self.zone = zone
     self.showsProgress = showsProgress
+    self.terminalWidth = terminalWidth
     self.workingDirectory = workingDirectory
     self.useRepository = useRepository
     self.scanVolumes = scanVolumes
@@ -42,7 +45,7 @@ package struct CommandContext: Sendable {
   static func system() -> CommandContext {
     CommandContext(
       output: .system, talk: .system, clock: SystemClock(), zone: .system, showsProgress: ProgressLine.isWanted,
-      workingDirectory: LexicalPath.workingDirectory, useRepository: RepositoryOpening.use,
+      terminalWidth: ProgressLine.terminalWidth, workingDirectory: LexicalPath.workingDirectory, useRepository: RepositoryOpening.use,
       scanVolumes: { try await VolumeScanning.run(volumes: $0, repository: $1) })
   }
 }

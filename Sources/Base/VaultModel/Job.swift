@@ -66,11 +66,21 @@ package struct JobCounters: Hashable, Sendable {
   /// Bytes of the regular files seen.
   package var bytesSeen: UInt64 = 0
   package var new: UInt64 = 0
-  package var changed: UInt64 = 0
+  /// Changed entries whose size differs.
+  package var changedSize: UInt64 = 0
+  /// Changed entries of the same size that another modification time, inode or type gives away.
+  package var changedDate: UInt64 = 0
+  /// Changed files that only their digest gives away: size and modification time are as they were.
+  package var changedChecksum: UInt64 = 0
+  /// Entries whose attributes alone changed; their content is the known one.
+  package var changedAttributes: UInt64 = 0
   package var deleted: UInt64 = 0
+  /// With the new and the changed entries, all that were seen.
   package var unchanged: UInt64 = 0
   /// Bytes read from files.
   package var bytesRead: UInt64 = 0
+  /// Bytes of new and changed files whose content was known, and is referred to.
+  package var bytesKnown: UInt64 = 0
   /// Bytes of file content sent, before compression.
   package var bytesSent: UInt64 = 0
   /// Bytes that the groups took on volumes, after compression.
@@ -79,6 +89,20 @@ package struct JobCounters: Hashable, Sendable {
   package var problems: UInt64 = 0
 
   package init() {}
+
+  /// Entries changed in any way.
+  package var changed: UInt64 { Self.sum(changedSize, changedDate, changedChecksum, changedAttributes) }
+
+  /// Bytes of the files that are new or changed: what was sent, and what was known.
+  package var bytesChanged: UInt64 { Self.sum(bytesSent, bytesKnown) }
+
+  /// The sum, or the greatest number: counters of a volume or a peer are whatever it says.
+  private static func sum(_ values: UInt64...) -> UInt64 {
+    values.reduce(0) { sum, value in
+      let (partialValue, overflow) = sum.addingReportingOverflow(value)
+      return overflow ? .max : partialValue
+    }
+  }
 }
 
 /// What a job is: all that a volume must know to rebuild the job's row without the catalog.

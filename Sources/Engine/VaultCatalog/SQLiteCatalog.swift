@@ -108,9 +108,11 @@ extension SQLiteCatalog {
     }
   }
 
-  package func problems(of job: JobNumber) throws(CatalogError) -> [FileProblem] {
+  package func problems(
+    of job: JobNumber, after number: UInt64, limit: Int
+  ) throws(CatalogError) -> [FileProblem] {
     try exclusively("listing the problems of job \(job)") { connection throws(CatalogError) in
-      try connection.problems(of: job)
+      try connection.problems(of: job, after: number, limit: limit)
     }
   }
 }

@@ -8,9 +8,20 @@ package enum ChangeVerdict {
   case unchanged
   /// A regular file that was perhaps only renamed over, chmodded, chowned or linked: it is read and digested, and when the
   /// digest is the known content's, the new entry refers to that content.
-  case attributesChanged(known: ContentReference)
+  ///
+  /// Its attributes may all be as they were, when only the known content cannot be trusted (`onlyDoubted`).
+  case attributesChanged(known: ContentReference, onlyDoubted: Bool)
   /// Everything is stored again.
-  case changed
+  case changed(Change)
+
+  /// What gave a change away.
+  package enum Change: Sendable {
+    case size
+    /// The modification time, the inode or the type.
+    case date
+    /// Nothing about its content, if it has any of its own.
+    case attributes
+  }
 }
 
 extension ChangeVerdict {
@@ -22,21 +33,20 @@ extension ChangeVerdict {
     _ now: FileAttributes, with row: StateEntry, content: () -> ContentReference
   ) -> ChangeVerdict {
     let then = row.attributes
-    guard now.type == then.type else { return .changed }
+    guard now.type == then.type else { return .changed(now.size != then.size ? .size : .date) }
     let isSameInPlace =
       now.mode == then.mode && now.owner == then.owner && now.group == then.group && now.modified == then.modified
       && now.changed == then.changed
-    if now.type == .directory { return isSameInPlace && !row.mustBeReadAgain ? .unchanged : .changed }
+    if now.type == .directory { return isSameInPlace && !row.mustBeReadAgain ? .unchanged : .changed(.attributes) }
     let isSameFile = now.inode == then.inode && now.size == then.size && now.modified == then.modified
-    if isSameInPlace, isSameFile, now.linkCount == then.linkCount, now.specialDevice == then.specialDevice,
-      !row.mustBeReadAgain
-    {
-      return .unchanged
-    }
-    guard now.type == .regular, isSameFile else { return .changed }
+    let isSame =
+      isSameInPlace && isSameFile && now.linkCount == then.linkCount && now.specialDevice == then.specialDevice
+    if isSame, !row.mustBeReadAgain { return .unchanged }
+    guard isSameFile else { return .changed(now.size != then.size ? .size : .date) }
+    guard now.type == .regular else { return .changed(.attributes) }
     switch content() {
-    case .none, .own: return .changed
-    case let known: return .attributesChanged(known: known)
+    case .none, .own: return .changed(.date)
+    case let known: return .attributesChanged(known: known, onlyDoubted: isSame)
     }
   }
 }

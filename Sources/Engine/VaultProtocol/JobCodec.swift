@@ -8,27 +8,19 @@ enum JobCodec {
 
   // MARK: Counters
 
+  /// The counters in the order of their bytes.
+  private static let counterFields: [WritableKeyPath<JobCounters, UInt64> & Sendable] = [
+    \.entriesSeen, \.regularFilesSeen, \.bytesSeen, \.new, \.changedSize, \.changedDate, \.changedChecksum,
+    \.changedAttributes, \.deleted, \.unchanged, \.bytesRead, \.bytesKnown, \.bytesSent, \.bytesStored, \.problems,
+  ]
+
   static func write(_ counters: JobCounters, to writer: inout ByteWriter) {
-    for value in [
-      counters.entriesSeen, counters.regularFilesSeen, counters.bytesSeen, counters.new, counters.changed,
-      counters.deleted, counters.unchanged, counters.bytesRead, counters.bytesSent, counters.bytesStored,
-      counters.problems,
-    ] { writer.integer(value) }
+    for field in counterFields { writer.integer(counters[keyPath: field]) }
   }
 
   private static func counters(from reader: inout ByteReader) throws(FormatError) -> JobCounters {
     var counters = JobCounters()
-    counters.entriesSeen = try reader.index()
-    counters.regularFilesSeen = try reader.index()
-    counters.bytesSeen = try reader.index()
-    counters.new = try reader.index()
-    counters.changed = try reader.index()
-    counters.deleted = try reader.index()
-    counters.unchanged = try reader.index()
-    counters.bytesRead = try reader.index()
-    counters.bytesSent = try reader.index()
-    counters.bytesStored = try reader.index()
-    counters.problems = try reader.index()
+    for field in counterFields { counters[keyPath: field] = try reader.index() }
     return counters
   }
 

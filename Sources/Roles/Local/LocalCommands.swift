@@ -48,28 +48,31 @@ package struct LocalCommands: Sendable {
     guard let listing = try await jobs(only: number).first else {
       throw ControlError(.missingField("job"), line: "list jobs")
     }
+    let (problems, kinds) = try await problems(of: number)
     return BackupReport(
       job: listing, keptEntries: try reply.line.integer("kept-entries"),
-      keptBytes: try reply.line.integer("kept-bytes"), problems: try await problems(of: number))
+      keptBytes: try reply.line.integer("kept-bytes"), problems: problems, problemKinds: kinds)
   }
 
-  private func problems(of job: JobNumber) async throws -> [FileProblem] {
+  private func problems(of job: JobNumber) async throws -> ([FileProblem], ProblemTally<FileTrouble>) {
     var line = ControlLine("list problems")
     line.set("job", job)
     try await console.sendLine(line)
     var problems: [FileProblem] = []
+    var kinds = ProblemTally<FileTrouble>()
     _ = try await finalReply { kind, payload in
       guard kind == .listing else { return }
       let line = try ControlLine(payload: payload)
       guard let phase = ProblemPhase(rawValue: try line.integer("phase")) else {
         throw ControlError(.malformedField("phase"), line: line.verb)
       }
-      problems.append(
-        FileProblem(
-          directory: DirectoryKey(path: line["directory"] ?? "/"), name: line["name"] ?? "", phase: phase,
-          errorNumber: try line.integer("errno")))
+      let problem = FileProblem(
+        directory: DirectoryKey(path: line["directory"] ?? "/"), name: line["name"] ?? "", phase: phase,
+        errorNumber: try line.integer("errno"))
+      if problems.count < ProblemTally<FileTrouble>.listLimit { problems.append(problem) }
+      kinds.add(FileTrouble(problem), problem.path)
     }
-    return problems
+    return (problems, kinds)
   }
 
   // MARK: Listings
@@ -136,18 +139,21 @@ package struct LocalCommands: Sendable {
     try await console.sendLine(line)
     try await console.sendFrame(.paths, PathList.encode(request.paths))
     var problems: [RestoreProblem] = []
+    var kinds = ProblemTally<String>()
     let reply = try await finalReply(cancelling: true) { kind, payload in
       let line = try ControlLine(payload: payload)
       if kind == .progress { progress(try JobProgress(line)) }
-      if kind == .restoreProblem, problems.count < 1000 {
-        problems.append(RestoreProblem(path: line["path"] ?? "", reason: try line.text("reason")))
+      if kind == .restoreProblem {
+        let problem = try RestoreProblem(line, below: request.target)
+        if problems.count < ProblemTally<String>.listLimit { problems.append(problem) }
+        kinds.add(problem.reason, problem.path)
       }
     }
     return RestoreReport(
       job: try reply.line.integer("job"), entries: try reply.line.integer("entries"),
       files: try reply.line.integer("files"), bytes: try reply.line.integer("bytes"),
       problemCount: try reply.line.integer("problems"), problems: problems,
-      foundDamage: try reply.line.text("damage") == "yes")
+      problemKinds: kinds, foundDamage: try reply.line.text("damage") == "yes")
   }
 
   // MARK: The conversation

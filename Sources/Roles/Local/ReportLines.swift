@@ -25,8 +25,32 @@ extension JobProgress {
   init(_ line: ControlLine) throws {
     self.init()
     entriesSeen = try line.integer("entries")
-    bytesSeen = try line.integer("bytes")
+    bytesDone = try line.integer("bytes")
+    bytesRead = try line.integer("read")
     bytesSent = try line.integer("sent")
     problems = try line.integer("problems")
+    path = line["path"] ?? ""
+    if line["total-entries"] != nil {
+      totals = Totals(entries: try line.integer("total-entries"), bytes: try line.integer("total-bytes"))
+    }
   }
+}
+
+extension RestoreProblem {
+  /// Reads the line of a path that could not be restored; its reason may name the path below the target again.
+  init(_ line: ControlLine, below target: ByteString) throws {
+    let path = line["path"] ?? ""
+    var reason = Substring(try line.text("reason"))
+    let above = target.bytes.last == 0x2f ? target.bytes.dropLast() : target.bytes[...]
+    for shown in [path, ByteString(above + path.bytes)] {
+      let prefix = shown.displayText + ": "
+      if reason.hasPrefix(prefix) { reason = reason.dropFirst(prefix.count) }
+    }
+    self.init(path: path, reason: String(reason))
+  }
+}
+
+extension FileProblem {
+  /// The path that the problem is about; a directory's own when it could not be listed.
+  package var path: ByteString { name.isEmpty ? directory.path : directory.appending(name).path }
 }

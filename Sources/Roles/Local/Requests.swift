@@ -34,12 +34,20 @@ package struct BackupReport: Sendable {
   /// Entries and content bytes that an earlier attempt had committed already.
   package var keptEntries: UInt64
   package var keptBytes: UInt64
+  /// The first problems, `ProblemTally.listLimit` at most.
   package var problems: [FileProblem]
-  package init(job: JobListing, keptEntries: UInt64, keptBytes: UInt64, problems: [FileProblem]) {
+  /// All problems by their kind.
+  package var problemKinds: ProblemTally<FileTrouble>
+
+  package init(
+    job: JobListing, keptEntries: UInt64, keptBytes: UInt64, problems: [FileProblem],
+    problemKinds: ProblemTally<FileTrouble>
+  ) {
     self.job = job
     self.keptEntries = keptEntries
     self.keptBytes = keptBytes
     self.problems = problems
+    self.problemKinds = problemKinds
   }
 }
 
@@ -140,14 +148,17 @@ package struct RestoreReport: Sendable {
   package var entries: UInt64
   package var files: UInt64
   package var bytes: UInt64
-  /// Problems in all; `problems` holds at most the first 1,000.
+  /// Problems in all.
   package var problemCount: UInt64
+  /// The first problems, `ProblemTally.listLimit` at most.
   package var problems: [RestoreProblem]
+  /// All problems by their reason.
+  package var problemKinds: ProblemTally<String>
   /// Whether stored data was missing or damaged: exit status 7.
   package var foundDamage: Bool
   package init(
     job: JobNumber, entries: UInt64, files: UInt64, bytes: UInt64, problemCount: UInt64, problems: [RestoreProblem],
-    foundDamage: Bool
+    problemKinds: ProblemTally<String>, foundDamage: Bool
   ) {
     self.job = job
     self.entries = entries
@@ -155,15 +166,33 @@ package struct RestoreReport: Sendable {
     self.bytes = bytes
     self.problemCount = problemCount
     self.problems = problems
+    self.problemKinds = problemKinds
     self.foundDamage = foundDamage
   }
 }
 
 /// How far a running job is: what a progress line shows.
-package struct JobProgress: Sendable {
+package struct JobProgress: Sendable, Hashable {
   package var entriesSeen: UInt64 = 0
-  package var bytesSeen: UInt64 = 0
+  /// Bytes of the files that are dealt with, whether they had to be read or not.
+  package var bytesDone: UInt64 = 0
+  /// Bytes that were read, or written by a restore.
+  package var bytesRead: UInt64 = 0
   package var bytesSent: UInt64 = 0
   package var problems: UInt64 = 0
+  /// Where the job is; empty when that is not known.
+  package var path: ByteString = ""
+  /// What the job is expected to come to, where there is something to go by.
+  package var totals: Totals?
+
+  package struct Totals: Sendable, Hashable {
+    package var entries: UInt64
+    package var bytes: UInt64
+    package init(entries: UInt64, bytes: UInt64) {
+      self.entries = entries
+      self.bytes = bytes
+    }
+  }
+
   package init() {}
 }

@@ -56,11 +56,7 @@ struct LocalBackup: RunnableCommand {
     transform: OptionText.byteCount)
   var commitSize: UInt64?
 
-  @Flag(help: "Report as one JSON object.")
-  var json = false
-
-  @Flag(help: "Tell only what went wrong.")
-  var quiet = false
+  @OptionGroup var reporting: ReportOptions
 
   func perform(in context: CommandContext) async throws -> ExitStatus {
     let paths = try paths.map(context.normalized)
@@ -68,19 +64,10 @@ struct LocalBackup: RunnableCommand {
     let request = request(paths)
     return try await context.withRepository(
       to, .createIfMissing, volumeSize: volumeSize, command: "vault local backup"
-    ) { [json, quiet] repository in
-      let start = context.clock.monotonicNanoseconds()
-      let report = try await ProgressLine.during(context, isQuiet: quiet) { progress in
+    ) { [reporting] repository in
+      try await reporting.run(in: context) { progress in
         try await repository.backup(request) { progress.show($0) }
       }
-      let milliseconds = context.milliseconds(since: start)
-      if json {
-        context.output.write(report.json(milliseconds: milliseconds))
-      } else {
-        if !quiet { context.output.write(report.sentence(milliseconds: milliseconds) + "\n") }
-        for line in report.problemLines { context.talk.note(line) }
-      }
-      return report.exitStatus
     }
   }
 

@@ -25,11 +25,7 @@ struct LocalRestore: RunnableCommand {
   @Option(help: "What happens to files that exist there already.")
   var overwrite = OverwriteChoice.always
 
-  @Flag(help: "Report as one JSON object.")
-  var json = false
-
-  @Flag(help: "Tell only what went wrong.")
-  var quiet = false
+  @OptionGroup var reporting: ReportOptions
 
   func perform(in context: CommandContext) async throws -> ExitStatus {
     let target = try context.absolute(to)
@@ -37,19 +33,11 @@ struct LocalRestore: RunnableCommand {
       paths: try paths.map(context.normalized), treeName: tree.name?.bytes, at: try tree.pointInTime(in: context),
       target: target, overwrite: overwrite)
     return try await context.withRepository(from, .existing, command: "vault local restore") {
-      [json, quiet] repository in
-      let start = context.clock.monotonicNanoseconds()
-      let report = try await ProgressLine.during(context, isQuiet: quiet) { progress in
-        try await repository.restore(request) { progress.show($0) }
+      [reporting] repository in
+      try await reporting.run(in: context) { progress in
+        RestoreOutcome(
+          report: try await repository.restore(request) { progress.show($0) }, target: target)
       }
-      let milliseconds = context.milliseconds(since: start)
-      if json {
-        context.output.write(report.json(milliseconds: milliseconds))
-      } else {
-        if !quiet { context.output.write(report.sentence(target: target, milliseconds: milliseconds) + "\n") }
-        for line in report.problemLines { context.talk.note(line) }
-      }
-      return report.exitStatus
     }
   }
 }

@@ -42,6 +42,33 @@ package enum Figures {
     return "\(seconds / 3_600) h \(twoDigits(seconds / 60 % 60)) min"
   }
 
+  /// How long it still takes, no more exactly than anybody can tell: `25 s`, `3 min`, `2 h 10 min`.
+  package static func remaining(seconds: Double) -> String {
+    let seconds = UInt64(max(0, min(seconds, 1e9)).rounded(.up))
+    if seconds <= 10 { return "\(seconds) s" }
+    if seconds <= 55 { return "\((seconds + 4) / 5 * 5) s" }
+    let minutes = (seconds + 59) / 60
+    if minutes < 60 { return "\(minutes) min" }
+    let tens = (minutes + 9) / 10
+    return tens % 6 == 0 ? "\(tens / 6) h" : "\(tens / 6) h \(tens % 6)0 min"
+  }
+
+  /// `45.1 MB/s`; nil when no time went by.
+  package static func rate(_ byteCount: UInt64, milliseconds: UInt64) -> String? {
+    milliseconds == 0 ? nil : bytes(perSecond(byteCount, milliseconds: milliseconds)) + "/s"
+  }
+
+  package static func perSecond(_ byteCount: UInt64, milliseconds: UInt64) -> UInt64 {
+    UInt64(min(Double(byteCount) / Double(max(1, milliseconds)) * 1_000, 1e18))
+  }
+
+  /// `3.4 : 1`; nil when the second number is no smaller.
+  package static func ratio(_ whole: UInt64, _ part: UInt64) -> String? {
+    guard part > 0, whole > part else { return nil }
+    let tenths = UInt64(min((Double(whole) / Double(part) * 10).rounded(), 1e18))
+    return "\(count(tenths / 10)).\(tenths % 10) : 1"
+  }
+
   private static func tenths(_ value: UInt64, _ scale: UInt64) -> UInt64 {
     value / scale * 10 + (value % scale + scale / 20) / (scale / 10)
   }

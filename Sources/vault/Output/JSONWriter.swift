@@ -61,10 +61,13 @@ package struct JSONWriter {
   }
 
   /// Milliseconds as a number of seconds.
-  package mutating func seconds(_ name: String, milliseconds: UInt64) {
-    let rest = String(milliseconds % 1_000)
+  package mutating func seconds(_ name: String, milliseconds: UInt64) { thousandths(name, milliseconds) }
+
+  /// A number with three digits behind its point.
+  package mutating func thousandths(_ name: String, _ value: UInt64) {
+    let rest = String(value % 1_000)
     key(name)
-    raw("\(milliseconds / 1_000)." + String(repeating: "0", count: 3 - rest.count) + rest)
+    raw("\(value / 1_000)." + String(repeating: "0", count: 3 - rest.count) + rest)
   }
 
   /// A name of bytes: as it is when it is UTF-8; else readable, and its bytes in base64 beside it under `<name>Bytes`.

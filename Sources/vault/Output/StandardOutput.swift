@@ -37,6 +37,12 @@ package final class StandardOutput: Sendable {
     }
   }
 
+  /// Writes without delay: whoever reads follows what goes on.
+  func writeNow(_ bytes: [UInt8]) {
+    write(bytes)
+    state.withLock { flush(&$0) }
+  }
+
   /// Hands on what is buffered.
   ///
   /// - Throws: when anything of the output could not be written, unless its reader had left.

@@ -1,7 +1,7 @@
 import Local
 import VaultModel
 
-extension BackupReport {
+extension BackupReport: JobReport {
   /// The command's end: a job that did not come to its end failed.
   var exitStatus: ExitStatus {
     switch job.status {
@@ -11,53 +11,73 @@ extension BackupReport {
     }
   }
 
-  private var problemCount: UInt64 { max(job.counters.problems, UInt64(problems.count)) }
+  private var problemCount: UInt64 { max(job.counters.problems, problemKinds.count) }
 
-  /// How the job ended, in plain words.
-  func sentence(milliseconds: UInt64) -> String {
-    let counters = job.counters
-    let seen = Figures.count(counters.entriesSeen, "entry", "entries")
-    var text =
-      "Job \(job.description.number) (\(job.description.level.rawValue) of \(job.description.tree.title)) \(ending) in "
-      + "\(Figures.duration(milliseconds: milliseconds)): \(seen) seen, \(Figures.count(counters.new)) new, "
-      + "\(Figures.count(counters.changed)) changed, \(Figures.count(counters.deleted)) deleted, "
-      + "\(Figures.count(counters.unchanged)) unchanged; \(Figures.bytes(counters.bytesRead)) read, "
-      + "\(Figures.bytes(counters.bytesStored)) stored"
-    if keptEntries > 0 || keptBytes > 0 { text += ", kept \(Figures.bytes(keptBytes)) from the interrupted attempt" }
-    return printable(text + ".")
+  func text(milliseconds: UInt64) -> String {
+    let description = job.description
+    var lines = ["Job \(description.number), \(description.level.rawValue) of \(description.tree.title), \(ending)."]
+    lines.append(job.counters.seenSentence)
+    lines.append(job.counters.byteSentences(milliseconds: milliseconds))
+    if keptEntries > 0 || keptBytes > 0 {
+      lines.append("Kept \(Figures.bytes(keptBytes)) of the interrupted attempt.")
+    }
+    lines += problemKinds.lines(\.text)
+    return lines.map { printable($0) + "\n" }.joined()
   }
 
   private var ending: String {
     switch job.status {
-    case .terminated where problemCount == 0: "finished OK"
-    case .terminated, .terminatedWithWarnings: "finished with \(Figures.count(problemCount, "problem", "problems"))"
+    case .terminated where problemCount == 0: "done"
+    case .terminated, .terminatedWithWarnings: "done with \(Figures.count(problemCount, "problem", "problems"))"
     case .created, .running, .failed, .canceled, .incomplete: "ended \(job.status.title)"
     }
   }
 
-  /// Each problem with its reason.
   var problemLines: [String] {
-    var lines = problems.map { "\($0.path.displayText): \($0.reason)" }
-    let left = problemCount - UInt64(problems.count)
-    if left > 0 { lines.append("… and \(Figures.count(left, "problem", "problems")) more.") }
-    return lines
+    problems.map { "\($0.path.displayText): \(FileTrouble($0).text)" }
+      + ProblemWords.more(problemCount, listed: problems.count)
   }
 
-  func json(milliseconds: UInt64) -> [UInt8] {
-    var writer = JSONWriter()
-    writer.object { writer in
-      writer.field("job", job.description.number)
-      writer.field("level", job.description.level.rawValue)
-      writer.status(job.status)
-      writer.counters(job.counters)
-      writer.field("keptEntries", keptEntries)
-      writer.field("keptBytes", keptBytes)
-      writer.field("attempt", UInt64(job.attempt))
-      writer.problems(problems.map { ($0.path, $0.reason) }, count: problemCount)
-      writer.seconds("durationSeconds", milliseconds: milliseconds)
-    }
-    writer.endLine()
-    return writer.takeBytes()
+  func writeFields(to writer: inout JSONWriter, milliseconds: UInt64) {
+    writer.field("job", job.description.number)
+    writer.field("level", job.description.level.rawValue)
+    writer.status(job.status)
+    writer.counters(job.counters)
+    writer.ratio("compressionRatio", job.counters.bytesSent, job.counters.bytesStored)
+    writer.field("keptEntries", keptEntries)
+    writer.field("keptBytes", keptBytes)
+    writer.field("attempt", UInt64(job.attempt))
+    writer.problems(problems.map { ($0.path, FileTrouble($0).text) }, count: problemCount)
+    writer.problemKinds(problemKinds, \.text)
+    writer.seconds("durationSeconds", milliseconds: milliseconds)
+    writer.rate("bytesPerSecond", job.counters.bytesRead, milliseconds: milliseconds)
+  }
+}
+
+extension JobCounters {
+  fileprivate var seenSentence: String {
+    let files = Figures.count(regularFilesSeen, "file", "files")
+    return "\(Figures.count(entriesSeen, "entry", "entries")) seen, \(files) of \(Figures.bytes(bytesSeen)): "
+      + "\(Figures.count(new)) new, \(Figures.count(changed)) changed\(changes), \(Figures.count(deleted)) deleted, "
+      + "\(Figures.count(unchanged)) unchanged."
+  }
+
+  /// What gave the changes away: ` (20 by size, 10 by date, 1 by checksum, 9 in attributes only)`.
+  private var changes: String {
+    let ways = [
+      (changedSize, "by size"), (changedDate, "by date"), (changedChecksum, "by checksum"),
+      (changedAttributes, "in attributes only"),
+    ].filter { $0.0 > 0 }.map { "\(Figures.count($0.0)) \($0.1)" }
+    return ways.isEmpty ? "" : " (\(ways.joined(separator: ", ")))"
+  }
+
+  fileprivate func byteSentences(milliseconds: UInt64) -> String {
+    var text = "Read \(Figures.bytes(bytesRead)), stored \(Figures.bytes(bytesStored))"
+    if let ratio = Figures.ratio(bytesSent, bytesStored) { text += " (\(ratio))" }
+    text += ", in \(Figures.duration(milliseconds: milliseconds))"
+    if bytesRead > 0, let rate = Figures.rate(bytesRead, milliseconds: milliseconds) { text += " (\(rate))" }
+    guard bytesKnown > 0 else { return text + "." }
+    return text + ". Of \(Figures.bytes(bytesChanged)) in new and changed files \(Figures.bytes(bytesKnown)) were known."
   }
 }
 
@@ -68,11 +88,9 @@ extension Tree {
   }
 }
 
-extension FileProblem {
-  var path: ByteString { name.isEmpty ? directory.path : directory.appending(name).path }
-
+extension FileTrouble {
   /// What happened, in words.
-  var reason: String {
+  var text: String {
     let cause = errorNumber == 0 ? "" : ": " + systemMessage(errorNumber)
     switch phase {
     case .examine: return "could not be examined\(cause)"

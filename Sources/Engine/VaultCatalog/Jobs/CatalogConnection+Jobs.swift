@@ -126,7 +126,10 @@ extension CatalogConnection {
   /// Writes how a job ended; part of a transaction.
   func recordOutcome(_ outcome: JobOutcome, of number: JobNumber) throws(CatalogError) {
     let update = try statement(
-      "UPDATE job SET \(JobRow.counterAssignments), status = ?12, ended = ?13 WHERE number = ?14"
+      """
+      UPDATE job SET \(JobRow.counterAssignments), status = ?\(JobRow.counterCount + 1),
+        ended = ?\(JobRow.counterCount + 2) WHERE number = ?\(JobRow.counterCount + 3)
+      """
     )
     try JobRow.bind(outcome.counters, to: update.statement)
     try update.statement.bind(String(outcome.status.rawValue), at: JobRow.counterCount + 1)
@@ -135,14 +138,16 @@ extension CatalogConnection {
     try update.statement.run()
   }
 
-  func problems(of job: JobNumber) throws(CatalogError) -> [FileProblem] {
+  func problems(of job: JobNumber, after number: UInt64, limit: Int) throws(CatalogError) -> [FileProblem] {
     let select = try statement(
       """
       SELECT d.key, p.name, p.phase, p.error_number FROM problem AS p JOIN directory AS d ON d.id = p.directory
-      WHERE p.job = ?1 ORDER BY p.number
+      WHERE p.job = ?1 AND p.number > ?2 ORDER BY p.number LIMIT ?3
       """)
     defer { select.statement.reset() }
     try select.statement.bind(ordered(job), at: 1)
+    try select.statement.bind(ordered(number), at: 2)
+    try select.statement.bind(Int64(limit), at: 3)
     var problems: [FileProblem] = []
     while try select.statement.step() {
       guard let phase = UInt8(exactly: select.statement.integer(2)).flatMap({ ProblemPhase(rawValue: $0) }),

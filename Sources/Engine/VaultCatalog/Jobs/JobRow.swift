@@ -13,20 +13,27 @@ struct JobRow {
   var number: JobNumber { record.description.number }
   var isPublished: Bool { record.status.isPublished }
 
-  /// Every column, for `init(reading:)`; conditions follow.
+  /// The counters and their columns.
+  private static let counterColumns: [(name: String, field: WritableKeyPath<JobCounters, UInt64> & Sendable)] = [
+    ("entries_seen", \.entriesSeen), ("regular_files_seen", \.regularFilesSeen), ("bytes_seen", \.bytesSeen),
+    ("new", \.new), ("changed_size", \.changedSize), ("changed_date", \.changedDate),
+    ("changed_checksum", \.changedChecksum), ("changed_attributes", \.changedAttributes), ("deleted", \.deleted),
+    ("unchanged", \.unchanged), ("bytes_read", \.bytesRead), ("bytes_known", \.bytesKnown),
+    ("bytes_sent", \.bytesSent), ("bytes_stored", \.bytesStored), ("problems", \.problems),
+  ]
+
+  /// Every column, for `init(reading:)`, the counters last; conditions follow.
   static let select = """
     SELECT j.number, j.session, s.uuid, j.tree, t.host, t.name, j.level, j.sequence, j.base_sequence, j.created,
-      j.paths, j.status, j.attempt, j.last_commit, j.next_entry, j.ended, j.entries_seen, j.regular_files_seen,
-      j.bytes_seen, j.new, j.changed, j.deleted, j.unchanged, j.bytes_read, j.bytes_sent, j.bytes_stored, j.problems
+      j.paths, j.status, j.attempt, j.last_commit, j.next_entry, j.ended,
+      \(counterColumns.map { "j.\($0.name)" }.joined(separator: ", "))
     FROM job AS j JOIN session AS s ON s.id = j.session JOIN tree AS t ON t.id = j.tree
     """
+  private static let firstCounterColumn: Int32 = 16
 
   /// Assigns every counter; the parameters `counters` binds.
-  static let counterAssignments = """
-    entries_seen = ?1, regular_files_seen = ?2, bytes_seen = ?3, new = ?4, changed = ?5, deleted = ?6, unchanged = ?7,
-      bytes_read = ?8, bytes_sent = ?9, bytes_stored = ?10, problems = ?11
-    """
-  static let counterCount: Int32 = 11
+  static let counterAssignments = counterColumns.enumerated().map { "\($1.name) = ?\($0 + 1)" }.joined(separator: ", ")
+  static let counterCount = Int32(counterColumns.count)
 
   init(reading row: borrowing Statement) throws(CatalogError) {
     session = row.integer(1)
@@ -49,32 +56,23 @@ struct JobRow {
 
   private static func counters(_ row: borrowing Statement) throws(CatalogError) -> JobCounters {
     var counters = JobCounters()
-    counters.entriesSeen = try row.count(16)
-    counters.regularFilesSeen = try row.count(17)
-    counters.bytesSeen = try row.count(18)
-    counters.new = try row.count(19)
-    counters.changed = try row.count(20)
-    counters.deleted = try row.count(21)
-    counters.unchanged = try row.count(22)
-    counters.bytesRead = try row.count(23)
-    counters.bytesSent = try row.count(24)
-    counters.bytesStored = try row.count(25)
-    counters.problems = try row.count(26)
+    var column = firstCounterColumn
+    for (_, field) in counterColumns {
+      counters[keyPath: field] = try row.count(column)
+      column += 1
+    }
     return counters
   }
 
-  /// Binds parameters 1 to 11 for `counterAssignments`.
+  /// Binds the parameters from 1 on for `counterAssignments`.
   static func bind(_ counters: JobCounters, to statement: borrowing Statement) throws(CatalogError) {
-    let values = [
-      counters.entriesSeen, counters.regularFilesSeen, counters.bytesSeen, counters.new, counters.changed,
-      counters.deleted, counters.unchanged, counters.bytesRead, counters.bytesSent, counters.bytesStored,
-      counters.problems,
-    ]
-    for (index, value) in values.enumerated() {
-      guard let number = Int64(exactly: value) else {
-        throw CatalogError(.outOfRange, "the counter \(value) is too large")
+    var parameter: Int32 = 1
+    for (name, field) in counterColumns {
+      guard let number = Int64(exactly: counters[keyPath: field]) else {
+        throw CatalogError(.outOfRange, "the counter \(name) is too large")
       }
-      try statement.bind(number, at: Int32(index) + 1)
+      try statement.bind(number, at: parameter)
+      parameter += 1
     }
   }
 }

@@ -104,10 +104,13 @@ struct BackupJob: Sendable {
     let (catalog, console) = (director.catalog, console)
     let description = start.description
     let isContinued = start.resume != nil
+    let expected = start.expected
     return try await onThread(name: "vault-state") {
       var server = StateServer(
         channel: fileDaemon, catalog: catalog, job: description, isContinued: isContinued
       ) { line in
+        var line = line
+        expected?.writeTotals(to: &line)
         let bytes = line.encoded()
         // A console that is gone has cancelled the job by that already.
         try? bytes.withUnsafeBytes { try console.sendFrameBlocking(.progress, $0) }

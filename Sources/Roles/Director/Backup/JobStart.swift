@@ -12,6 +12,8 @@ struct JobStart: Sendable {
   var resume: ResumePoint?
   /// Where the last group lies that the catalog knows: the last commit is close to it.
   var lastGroup: GroupLocation?
+  /// What the tree's latest published job saw: as much is expected.
+  var expected: JobCounters?
 
   /// Decides what the request becomes: the tree's interrupted job, or a new one. Blocks on the catalog.
   static func decide(
@@ -43,7 +45,9 @@ struct JobStart: Sendable {
     let lastGroup = try resume.flatMap { resume in
       try catalog.locations(of: job.description.session, groups: (resume.nextGroup - 1)...(resume.nextGroup - 1)).last
     }
+    let latest = try catalog.latestPublishedJob(of: job.description.tree, fullOnly: false, endedBy: nil)
     return JobStart(
-      description: job.description, attempt: attempt, lastCommit: job.lastCommit, resume: resume, lastGroup: lastGroup)
+      description: job.description, attempt: attempt, lastCommit: job.lastCommit, resume: resume, lastGroup: lastGroup,
+      expected: latest?.counters)
   }
 }

@@ -29,17 +29,25 @@ struct Listings: Sendable {
     let (catalog, channel) = (director.catalog, channel)
     let number: JobNumber = try line.integer("job")
     try await onThread(name: "vault-list") {
-      for problem in try catalog.problems(of: number) {
-        var line = ControlLine("problem")
-        line.set("directory", problem.directory.path)
-        line.set("name", problem.name)
-        line.set("phase", problem.phase.rawValue)
-        line.set("errno", problem.errorNumber)
-        let bytes = line.encoded()
-        try bytes.withUnsafeBytes { try channel.sendFrameBlocking(.listing, $0) }
+      var sentCount: UInt64 = 0
+      while true {
+        let problems = try catalog.problems(of: number, after: sentCount, limit: Self.rowsPerBatch)
+        for problem in problems { try Self.send(problem, channel) }
+        sentCount += UInt64(problems.count)
+        if problems.count < Self.rowsPerBatch { break }
       }
     }
     return Reply(.directorOK)
+  }
+
+  private static func send(_ problem: FileProblem, _ channel: Channel) throws {
+    var line = ControlLine("problem")
+    line.set("directory", problem.directory.path)
+    line.set("name", problem.name)
+    line.set("phase", problem.phase.rawValue)
+    line.set("errno", problem.errorNumber)
+    let bytes = line.encoded()
+    try bytes.withUnsafeBytes { try channel.sendFrameBlocking(.listing, $0) }
   }
 
   /// The entries of a tree as at a job, all or those at and below a path, as records.

@@ -31,10 +31,17 @@ struct RestoreJob: Sendable {
     }
     try await fileDaemon.request(request, expecting: .fileDaemonOK)
     console.whenBytesArrive { fileDaemon.close() }
+    // A whole tree is as large as its job saw it.
+    let expected = paths.isEmpty && selection.job.status.isPublished ? selection.job.counters : nil
     let end = try await onThread(name: "vault-plan") {
       var server = PlanServer(
         channel: fileDaemon, catalog: catalog, source: selection.source, paths: paths
       ) { kind, payload in
+        var payload = payload
+        if kind == .progress, let expected, var line = try? ControlLine(payload: payload) {
+          expected.writeTotals(to: &line)
+          payload = Array(line.encoded())
+        }
         // A console that is gone has stopped the restore by that already.
         try? payload.withUnsafeBytes { try console.sendFrameBlocking(kind, $0) }
       }

@@ -41,12 +41,7 @@ final class BackupContext: Sendable {
 
   /// Adds what a worker counted in one unit.
   func add(_ counters: JobCounters) {
-    state.withLock { state in
-      state.counters.bytesRead += counters.bytesRead
-      state.counters.bytesSent += counters.bytesSent
-      state.counters.bytesStored += counters.bytesStored
-      state.counters.problems += counters.problems
-    }
+    state.withLock { $0.counters.add(worked: counters) }
   }
 
   /// What the workers counted so far.

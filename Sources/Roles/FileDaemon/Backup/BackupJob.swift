@@ -60,7 +60,7 @@ struct BackupJob: Sendable {
       for number in 1...daemon.workerCount {
         try crew.start(name: "vault-work-\(number)") {
           do {
-            var worker = try BackupWorker(context: context, link: link)
+            var worker = try BackupWorker(context: context, link: link, progress: progress)
             worker.run()
           } catch {
             context.fail(error)
@@ -76,11 +76,7 @@ struct BackupJob: Sendable {
     context.order.finish()
     crew.join()
     link.end()
-    let worked = context.counters
-    counters.bytesRead = worked.bytesRead
-    counters.bytesSent = worked.bytesSent
-    counters.bytesStored = worked.bytesStored
-    counters.problems = worked.problems
+    counters.add(worked: context.counters)
     return counters
   }
 

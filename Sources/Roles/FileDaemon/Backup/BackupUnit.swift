@@ -39,6 +39,8 @@ struct UnitItem: Sendable {
   var asksForInode: Bool
   /// What later names of this inode wait for.
   var promise: LinkPromise?
+  /// Set where the content decides what the entry counts as.
+  var comparison: Comparison?
 }
 
 /// Consecutive names of about one group: what one worker opens, reads, digests and compresses.
@@ -74,12 +76,14 @@ final class BackupUnit: @unchecked Sendable {
 
   func add(
     _ action: UnitAction, index: UInt64, name: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer,
-    attributes: FileAttributes, expectedByteCount: Int, asksForInode: Bool, promise: LinkPromise?
+    attributes: FileAttributes, expectedByteCount: Int, asksForInode: Bool, promise: LinkPromise?,
+    comparison: Comparison?
   ) {
     items.append(
       UnitItem(
         action: action, index: index, directory: directories.count - 1, nameStart: arena.count, nameLength: name.count,
-        targetLength: target.count, attributes: attributes, asksForInode: asksForInode, promise: promise))
+        targetLength: target.count, attributes: attributes, asksForInode: asksForInode, promise: promise,
+        comparison: comparison))
     arena.append(contentsOf: name)
     // The NUL that `openat` wants; a link's target follows it.
     arena.append(0)

@@ -12,6 +12,8 @@ struct BackupWalk: WalkVisitor, ~Copyable {
   private var cutter: UnitCutter
   private var links = LinkMap()
   private(set) var counters = JobCounters()
+  /// Bytes of files that are not read in this attempt.
+  private var passedByteCount: UInt64 = 0
   /// Everything up to the resume position is committed already: it is counted and passed over.
   private var isPassingOver: Bool
 
@@ -85,35 +87,44 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     in directory: WalkDirectory
   ) throws {
     try stopIfAsked()
-    count(attributes)
+    count(attributes, name, directory)
     let verdict = try detector.verdict(name: name, attributes: attributes, &deletions)
     if !deletions.isEmpty {
       try takeDeletions()
       cutter.enter(directory, path: directory.path)
     }
     var known: ContentReference?
+    var comparison: Comparison?
     var isNew = false
     switch verdict {
     case .unchanged:
       counters.unchanged += 1
+      passed(attributes)
       return
     case .new:
       counters.new += 1
       isNew = true
-    case .changed: counters.changed += 1
-    case .attributesChanged(let content):
-      counters.changed += 1
+    case .changed(.size): counters.changedSize += 1
+    case .changed(.date): counters.changedDate += 1
+    case .changed(.attributes): counters.changedAttributes += 1
+    case .attributesChanged(let content, let onlyDoubted):
       known = content
+      comparison = Comparison(known: content, onlyDoubted: onlyDoubted)
     }
-    if try passOver(name, directory) { return }
-    try add(name, attributes, linkTarget, directory, known, isNew: isNew)
+    if try passOver(name, directory) {
+      // What an earlier attempt read of it is not told again.
+      if let comparison { counters.count(comparison, isSame: true) }
+      passed(attributes)
+      return
+    }
+    try add(name, attributes, linkTarget, directory, known, comparison, isNew: isNew)
   }
 
   // MARK: Deciding
 
   private mutating func add(
     _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ target: UnsafeRawBufferPointer,
-    _ directory: WalkDirectory, _ known: ContentReference?, isNew: Bool
+    _ directory: WalkDirectory, _ known: ContentReference?, _ comparison: Comparison?, isNew: Bool
   ) throws {
     guard attributes.type == .regular else {
       return try cutter.add(.attributes, name: name, target: target, attributes: attributes)
@@ -123,17 +134,19 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       switch try links.meet(attributes) {
       case .first(let new): promise = new
       case .again(let earlier):
-        return try cutter.add(.follow(earlier), name: name, target: target, attributes: attributes)
+        return try cutter.add(
+          .follow(earlier), name: name, target: target, attributes: attributes, comparison: comparison)
       }
     }
     if let halfSent = order.halfSent, halfSent.position == position(name, directory) {
       return try cutter.add(
-        .resume(halfSent.file), name: name, target: target, attributes: attributes, promise: promise)
+        .resume(halfSent.file), name: name, target: target, attributes: attributes, promise: promise,
+        comparison: comparison)
     }
     let action: UnitAction = known.map { .compare($0) } ?? .store
     try cutter.add(
       action, name: name, target: target, attributes: attributes,
-      asksForInode: asksForInode(attributes, isNew: isNew), promise: promise)
+      asksForInode: asksForInode(attributes, isNew: isNew), promise: promise, comparison: comparison)
   }
 
   /// Whether the director may know the inode under another name: from the state, or from what earlier attempts saved.
@@ -170,15 +183,22 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     }
   }
 
-  private mutating func count(_ attributes: FileAttributes) {
+  private mutating func count(_ attributes: FileAttributes, _ name: UnsafeRawBufferPointer, _ directory: WalkDirectory) {
     counters.entriesSeen += 1
     if attributes.type == .regular {
       counters.regularFilesSeen += 1
-      // Sparse files may sum up to more than a counter holds.
-      let sum = counters.bytesSeen.addingReportingOverflow(attributes.size)
-      counters.bytesSeen = sum.overflow ? UInt64(Int64.max) : min(sum.partialValue, UInt64(Int64.max))
+      counters.add(attributes.size, to: \.bytesSeen)
     }
-    if counters.entriesSeen % 512 == 0 { progress.saw(entries: counters.entriesSeen, bytes: counters.bytesSeen) }
+    guard counters.entriesSeen % 64 == 0 else { return }
+    progress.saw(
+      entries: counters.entriesSeen, passedBytes: passedByteCount,
+      path: directory.key.appending(ByteString(name)).path)
+    progress.tick()
+  }
+
+  /// Nobody reads the file any more.
+  private mutating func passed(_ attributes: FileAttributes) {
+    if attributes.type == .regular { passedByteCount &+= attributes.size }
   }
 
   private func stopIfAsked() throws {

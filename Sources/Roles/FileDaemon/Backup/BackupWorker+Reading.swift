@@ -30,6 +30,8 @@ extension BackupWorker {
       known = (identifier, sealed)
     }
     guard file.attributes.size > UInt64(GroupLimits.contentDataLimit) else { return try small(file, work, known) }
+    progress.reading(work.path)
+    defer { progress.reading(nil) }
     if let known, let outcome = try reference(file, work, known) { return outcome }
     try flush(work.unit)
     entry(work, file.attributes, .own)
@@ -124,6 +126,7 @@ extension BackupWorker {
   ) -> LinkPromise.Outcome {
     var sealed = known.1
     sealed.flags = flags
+    counters.add(sealed.size, to: \.bytesKnown)
     let content = ContentReference.stored(known.0, sealed)
     entry(work, file.attributes, content)
     return .sealed(content, file.attributes)
@@ -161,6 +164,7 @@ extension BackupWorker {
   ) throws -> Int {
     let count = try file.read(into: buffer, at: offset)
     counters.bytesRead += UInt64(count)
+    tell(count, of: file.attributes.size)
     return count
   }
 }

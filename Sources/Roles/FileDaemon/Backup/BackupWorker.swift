@@ -8,6 +8,7 @@ import VaultSystem
 struct BackupWorker: ~Copyable {
   let context: BackupContext
   private let link: DirectorLink
+  let progress: ProgressReporter
   var hasher: SHA256Hasher
   var entries = RecordWriter(capacity: 256 * 1024)
   var seals = RecordWriter(capacity: 64 * 1024)
@@ -19,15 +20,18 @@ struct BackupWorker: ~Copyable {
   var source = Source(openedAt: Timestamp(nanoseconds: 0), granularityNanoseconds: 0)
   /// Directories of the unit that a directory record names already.
   var namedDirectoryCount = 0
+  /// Bytes of the present file that progress was told of.
+  private var toldByteCount: UInt64 = 0
 
   struct Source {
     let openedAt: Timestamp
     let granularityNanoseconds: Int64
   }
 
-  init(context: BackupContext, link: DirectorLink) throws(CryptoError) {
+  init(context: BackupContext, link: DirectorLink, progress: ProgressReporter) throws(CryptoError) {
     self.context = context
     self.link = link
+    self.progress = progress
     hasher = try SHA256Hasher()
   }
 
@@ -77,6 +81,7 @@ struct BackupWorker: ~Copyable {
 
   private mutating func process(_ work: borrowing WorkItem) throws {
     nameDirectories(work.unit, through: work.item.directory)
+    toldByteCount = 0
     switch work.item.action {
     case .attributes: entry(work, work.item.attributes, .none)
     case .delete: entries.deletion(directory: work.directoryNumber, name: ByteString(work.name))
@@ -85,9 +90,13 @@ struct BackupWorker: ~Copyable {
     case .follow(let promise):
       if case .sealed(let content, let first) = promise.wait(), first.isSameFile(as: work.item.attributes) {
         entry(work, work.item.attributes, content)
+        count(work.item, content.digest)
       } else {
         try readFile(work)
       }
+    }
+    if work.item.attributes.type == .regular, work.item.attributes.size > toldByteCount {
+      progress.worked(work.item.attributes.size - toldByteCount)
     }
     // The next entry, 64 KiB at most, must still fit the group.
     if entries.count > GroupLimits.rawLimit - 2 * GroupLimits.entryLimit { try flush(work.unit) }
@@ -114,14 +123,30 @@ struct BackupWorker: ~Copyable {
       directory: work.directoryNumber, name: ByteString(work.name), phase: phase, errorNumber: errorNumber)
   }
 
+  /// Counts an entry whose content decides what it counts as.
+  private mutating func count(_ item: UnitItem, _ digest: Digest256?) {
+    if let comparison = item.comparison { counters.count(comparison, isSame: digest == comparison.digest) }
+  }
+
+  /// Tells how far the present file is read: at most its size counts, however often it is read.
+  mutating func tell(_ byteCount: Int, of size: UInt64) {
+    let count = min(UInt64(byteCount), size - min(size, toldByteCount))
+    toldByteCount += count
+    progress.worked(count)
+    if size > UInt64(GroupLimits.contentDataLimit) { progress.tick() }
+  }
+
   /// Reads one regular file; the file's own trouble becomes a problem, anything else stops the job.
   private mutating func readFile(_ work: borrowing WorkItem) throws {
     do {
       let outcome = try store(work)
       work.item.promise?.fulfil(outcome)
+      if case .sealed(let content, _) = outcome { count(work.item, content.digest) } else { count(work.item, nil) }
     } catch let trouble as FileReadError {
       work.item.promise?.fulfil(.failed)
       problem(work, trouble.phase, trouble.errorNumber)
+      // What is known of it stays.
+      count(work.item, work.item.comparison?.digest)
     } catch {
       work.item.promise?.fulfil(.failed)
       throw error
@@ -136,6 +161,9 @@ struct WorkItem {
   let target: UnsafeRawBufferPointer
   let unit: BackupUnit
 
+  var path: ByteString {
+    DirectoryKey(path: unit.directories[item.directory].path).appending(ByteString(name)).path
+  }
   var directoryNumber: UInt64 { unit.directories[item.directory].number }
 }
 

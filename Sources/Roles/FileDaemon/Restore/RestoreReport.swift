@@ -13,31 +13,61 @@ final class RestoreReport: Sendable {
     var bytes: UInt64 = 0
     var problems: UInt64 = 0
     var foundDamage = false
-    var lastProgress: UInt64 = 0
+    /// Bytes of files that are being written.
+    var unfinishedBytes: UInt64 = 0
+    var lastProgress: UInt64
+    /// What was restored last, shortly before the next line.
+    var path: ByteString = ""
+
+    /// Keeps a path if a line is due; none is made otherwise.
+    mutating func notePath(_ path: () -> ByteString, ifDueAt now: UInt64) -> Bool {
+      guard now &- lastProgress >= RestoreReport.interval else { return false }
+      self.path = path()
+      return true
+    }
   }
 
-  private let state = Mutex(State())
+  private static let interval: UInt64 = 1_000_000_000
+
+  private let state: Mutex<State>
   private let director: Channel
   private let clock: any VaultClock
 
   init(director: Channel, clock: any VaultClock) {
     self.director = director
     self.clock = clock
+    state = Mutex(State(lastProgress: clock.monotonicNanoseconds()))
   }
 
   /// An entry is in place, perhaps without all its attributes.
   func restored(_ path: @autoclosure () -> ByteString, _ unset: UnsetAttributes, bytes: UInt64? = nil) {
-    state.withLock { state in
+    let now = clock.monotonicNanoseconds()
+    let isDue = state.withLock { state in
       state.entries += 1
       state.bytes += bytes ?? 0
       if bytes != nil { state.files += 1 }
+      return state.notePath(path, ifDueAt: now)
     }
+    if isDue { tick() }
     // An ordinary user cannot give files away, and knows it.
     let refused = unset.subtracting(.owner)
     if !refused.isEmpty || (unset.contains(.owner) && CurrentProcess.isPrivileged) {
       problem(path(), "not all of its owner, mode and times could be set")
     }
   }
+
+  /// A large file is being written: bytes that count until its end.
+  func writing(_ path: @autoclosure () -> ByteString, _ byteCount: UInt64) {
+    let now = clock.monotonicNanoseconds()
+    let isDue = state.withLock { state in
+      state.unfinishedBytes &+= byteCount
+      return state.notePath(path, ifDueAt: now)
+    }
+    if isDue { tick() }
+  }
+
+  /// The large file is done: what was told of it no longer counts.
+  func wrote(_ byteCount: UInt64) { state.withLock { $0.unfinishedBytes &-= byteCount } }
 
   /// A path could not be restored.
   func problem(_ path: ByteString, _ reason: String, damage: Bool = false) {
@@ -55,16 +85,18 @@ final class RestoreReport: Sendable {
   func tick() {
     let now = clock.monotonicNanoseconds()
     let due: State? = state.withLock { state in
-      guard now &- state.lastProgress >= 1_000_000_000 else { return nil }
+      guard now &- state.lastProgress >= Self.interval else { return nil }
       state.lastProgress = now
       return state
     }
     guard let due else { return }
     var line = ControlLine("progress")
     line.set("entries", due.entries)
-    line.set("bytes", due.bytes)
-    line.set("sent", due.bytes)
+    line.set("bytes", due.bytes &+ due.unfinishedBytes)
+    line.set("read", due.bytes &+ due.unfinishedBytes)
+    line.set("sent", due.bytes &+ due.unfinishedBytes)
     line.set("problems", due.problems)
+    line.set("path", due.path)
     send(.progress, line)
   }
 

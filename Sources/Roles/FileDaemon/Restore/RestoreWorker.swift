@@ -120,6 +120,7 @@ struct RestoreWorker: ~Copyable {
       }
       try hasher.begin()
       var size: UInt64 = 0
+      defer { report.wrote(size) }
       while let fetched = groups.pop() {
         let bytes = UnsafeRawBufferPointer(rebasing: fetched.block.used[fetched.range])
         var reader = RecordReader(try GroupView(decoding: bytes).records(using: scratch))
@@ -129,8 +130,8 @@ struct RestoreWorker: ~Copyable {
           try hasher.update(content)
           try file.write(content)
           size += UInt64(content.count)
+          report.writing(first.path, UInt64(content.count))
         }
-        report.tick()
       }
       let digest = try hasher.finish()
       if item.isSettled { return }
