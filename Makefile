@@ -12,7 +12,7 @@ PROGRAM := .build/release/vault
 FAULT_LIBRARY := .build/support/libfault.so
 # What building needs, then what the tests and the demonstration need.
 PACKAGES := build-essential pkg-config libssl-dev liblz4-dev libxxhash-dev libsqlite3-dev \
-  python3 rsync lz4 sqlite3 strace mandoc groff-base e2fsprogs mount
+  python3 python3-jsonschema rsync lz4 sqlite3 strace mandoc groff-base e2fsprogs mount
 
 .DEFAULT_GOAL := all
 .PHONY: all program deps test unit-test system-test demo bench install format lint clean
@@ -70,6 +70,11 @@ install: program
 	  sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' $$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} && \
 	  chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; \
 	done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(PROGRAM) --generate-completion-script bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vault
+	$(PROGRAM) --generate-completion-script zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vault
+	$(PROGRAM) --generate-completion-script fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vault.fish
 	install -m 644 etc/local/example.conf $(DESTDIR)$(SYSCONFDIR)/vault/local/example.conf
 
 format:

@@ -82,7 +82,7 @@ let program: [Target] = [
 
 let testTargets: [Target] = [
   tests("VaultDeviceTests", ["VaultDevice", "VaultProtocol", "VaultCrypto", "VaultSystem", "VaultModel", system]),
-  tests("LocalTests", ["Local", "VaultModel", "VaultSystem"]),
+  tests("LocalTests", ["Local", "VaultModel", "VaultProtocol", "VaultSystem"]),
   tests(
     "DirectorTests",
     ["Director", "VaultCatalog", "VaultModel", "VaultProtocol", "VaultScheduler", "VaultSession", "VaultSystem"]),

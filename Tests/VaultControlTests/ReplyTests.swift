@@ -48,18 +48,22 @@ private struct Trouble: DescribedError {
     counters.regularFilesSeen = 2
     counters.bytesSeen = 3
     counters.new = 4
-    counters.changed = 5
+    counters.changedSize = 51
+    counters.changedDate = 52
+    counters.changedChecksum = 53
+    counters.changedAttributes = 54
     counters.deleted = 6
     counters.unchanged = 7
     counters.bytesRead = 8
+    counters.bytesKnown = 91
     counters.bytesSent = 9
     counters.bytesStored = 10
     counters.problems = UInt64.max
     var line = ControlLine("2000 OK")
     counters.write(to: &line)
     let text =
-      "2000 OK = entries-seen=1 files-seen=2 bytes-seen=3 new=4 changed=5 deleted=6 unchanged=7 bytes-read=8"
-      + " bytes-sent=9 bytes-stored=10 problems=18446744073709551615"
+      "2000 OK = entries-seen=1 files-seen=2 bytes-seen=3 new=4 changed-size=51 changed-date=52"
+      + " changed-checksum=53 changed-attributes=54 deleted=6 unchanged=7 bytes-read=8 bytes-known=91 bytes-sent=9 bytes-stored=10 problems=18446744073709551615"
     #expect(String(decoding: line.encoded(), as: UTF8.self) == text + "\n")
     #expect(try JobCounters(decode(text)) == counters)
     for index in line.fields.indices {

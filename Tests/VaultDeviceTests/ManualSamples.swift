@@ -62,10 +62,14 @@ enum ManualSamples {
     counters.regularFilesSeen = 2
     counters.bytesSeen = 3
     counters.new = 4
-    counters.changed = 5
+    counters.changedSize = 51
+    counters.changedDate = 52
+    counters.changedChecksum = 53
+    counters.changedAttributes = 54
     counters.deleted = 6
     counters.unchanged = 7
     counters.bytesRead = 8
+    counters.bytesKnown = 91
     counters.bytesSent = 9
     counters.bytesStored = 10
     counters.problems = 11
@@ -180,8 +184,9 @@ enum ManualSamples {
       fields: [
         "status": hex(UInt32(UInt8(ascii: "W"))), "ended": hex(99 as Int64), "entries seen": hex(1 as UInt64),
         "regular files seen": hex(2 as UInt64), "bytes seen": hex(3 as UInt64), "new": hex(4 as UInt64),
-        "changed": hex(5 as UInt64), "deleted": hex(6 as UInt64), "unchanged": hex(7 as UInt64),
-        "bytes read": hex(8 as UInt64), "bytes sent": hex(9 as UInt64), "bytes stored": hex(10 as UInt64),
+        "changed by size": hex(51 as UInt64), "changed by date": hex(52 as UInt64),
+        "changed by checksum": hex(53 as UInt64), "changed attributes": hex(54 as UInt64), "deleted": hex(6 as UInt64),
+        "unchanged": hex(7 as UInt64), "bytes read": hex(8 as UInt64), "bytes known": hex(91 as UInt64), "bytes sent": hex(9 as UInt64), "bytes stored": hex(10 as UInt64),
         "problems": hex(11 as UInt64),
       ]),
     ManualTests.Sample(

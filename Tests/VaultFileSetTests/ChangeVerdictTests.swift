@@ -3,7 +3,7 @@ import VaultFileSet
 import VaultModel
 
 struct ChangeVerdictTests {
-  enum Expected { case unchanged, attributesChanged, changed }
+  enum Expected { case unchanged, attributesChanged, doubted, size, date, attributes }
 
   struct Case: Sendable, CustomStringConvertible {
     let name: String
@@ -18,30 +18,31 @@ struct ChangeVerdictTests {
     Case(name: "nothing", expected: .unchanged) { _ in },
     Case(name: "device number", expected: .unchanged) { $0.device = 99 },
     Case(name: "access time", expected: .unchanged) { $0.accessed.seconds += 1 },
-    Case(name: "size", expected: .changed) { $0.size += 1 },
-    Case(name: "mtime", expected: .changed) { $0.modified.nanoseconds += 1 },
-    Case(name: "inode", expected: .changed) { $0.inode += 1 },
+    Case(name: "size", expected: .size) { $0.size += 1 },
+    Case(name: "mtime", expected: .date) { $0.modified.nanoseconds += 1 },
+    Case(name: "inode", expected: .date) { $0.inode += 1 },
     Case(name: "ctime", expected: .attributesChanged) { $0.changed.nanoseconds += 1 },
     Case(name: "mode", expected: .attributesChanged) { $0.mode = 0o600 },
     Case(name: "owner", expected: .attributesChanged) { $0.owner = 1 },
     Case(name: "group", expected: .attributesChanged) { $0.group = 1 },
     Case(name: "link count", expected: .attributesChanged) { $0.linkCount = 2 },
-    Case(name: "racy", expected: .attributesChanged, flags: .racy) { _ in },
-    Case(name: "changed while reading", expected: .attributesChanged, flags: .changedWhileReading) { _ in },
-    Case(name: "racy with another size", expected: .changed, flags: .racy) { $0.size += 1 },
-    Case(name: "became a directory", expected: .changed) { $0.type = .directory },
+    Case(name: "racy", expected: .doubted, flags: .racy) { _ in },
+    Case(name: "changed while reading", expected: .doubted, flags: .changedWhileReading) { _ in },
+    Case(name: "racy with another mode", expected: .attributesChanged, flags: .racy) { $0.mode = 0 },
+    Case(name: "racy with another size", expected: .size, flags: .racy) { $0.size += 1 },
+    Case(name: "became a directory", expected: .date) { $0.type = .directory },
     Case(name: "directory: link count, size, inode", expected: .unchanged, type: .directory) {
       $0.linkCount = 9
       $0.size = 9
       $0.inode = 9
     },
-    Case(name: "directory: mode", expected: .changed, type: .directory) { $0.mode = 0 },
-    Case(name: "directory: mtime", expected: .changed, type: .directory) { $0.modified.seconds += 1 },
-    Case(name: "directory: ctime", expected: .changed, type: .directory) { $0.changed.seconds += 1 },
-    Case(name: "link: ctime", expected: .changed, type: .symbolicLink) { $0.changed.seconds += 1 },
+    Case(name: "directory: mode", expected: .attributes, type: .directory) { $0.mode = 0 },
+    Case(name: "directory: mtime", expected: .attributes, type: .directory) { $0.modified.seconds += 1 },
+    Case(name: "directory: ctime", expected: .attributes, type: .directory) { $0.changed.seconds += 1 },
+    Case(name: "link: ctime", expected: .attributes, type: .symbolicLink) { $0.changed.seconds += 1 },
     Case(name: "link: nothing", expected: .unchanged, type: .symbolicLink) { _ in },
-    Case(name: "link: inode", expected: .changed, type: .symbolicLink) { $0.inode += 1 },
-    Case(name: "device node: numbers", expected: .changed, type: .blockDevice) { $0.specialDevice += 1 },
+    Case(name: "link: inode", expected: .date, type: .symbolicLink) { $0.inode += 1 },
+    Case(name: "device node: numbers", expected: .attributes, type: .blockDevice) { $0.specialDevice += 1 },
   ]
 
   @Test(arguments: cases) func compares(_ test: Case) throws {
@@ -61,8 +62,11 @@ struct ChangeVerdictTests {
     switch try detector.verdict(ByteString("n"), now, &deletions) {
     case .new: Issue.record("known")
     case .unchanged: #expect(test.expected == .unchanged)
-    case .attributesChanged(let known): #expect(test.expected == .attributesChanged && known == content)
-    case .changed: #expect(test.expected == .changed)
+    case .attributesChanged(let known, let onlyDoubted):
+      #expect(test.expected == (onlyDoubted ? .doubted : .attributesChanged) && known == content)
+    case .changed(.size): #expect(test.expected == .size)
+    case .changed(.date): #expect(test.expected == .date)
+    case .changed(.attributes): #expect(test.expected == .attributes)
     }
     try detector.finish(&deletions)
     #expect(deletions.positions.isEmpty && detector.keptCount == 0)

@@ -45,10 +45,14 @@ enum Sample {
     counters.regularFilesSeen = 2
     counters.bytesSeen = 3
     counters.new = 4
-    counters.changed = 5
+    counters.changedSize = 51
+    counters.changedDate = 52
+    counters.changedChecksum = 53
+    counters.changedAttributes = 54
     counters.deleted = 6
     counters.unchanged = 7
     counters.bytesRead = 8
+    counters.bytesKnown = 91
     counters.bytesSent = 9
     counters.bytesStored = 10
     counters.problems = 11

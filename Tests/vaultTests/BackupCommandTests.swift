@@ -10,7 +10,12 @@ import vault
     _ job: JobListing = .sample(), kept: UInt64 = 0, problems: [FileProblem] = []
   ) -> FakeRepository {
     var repository = FakeRepository()
-    repository.backup = { _ in BackupReport(job: job, keptEntries: kept / 1_000, keptBytes: kept, problems: problems) }
+    var kinds = ProblemTally<FileTrouble>()
+    for problem in problems { kinds.add(FileTrouble(problem), problem.path) }
+    repository.backup = { [kinds] _ in
+      BackupReport(
+        job: job, keptEntries: kept / 1_000, keptBytes: kept, problems: Array(problems.prefix(2)), problemKinds: kinds)
+    }
     return repository
   }
 
@@ -19,7 +24,8 @@ import vault
     var repository = FakeRepository()
     repository.backup = { request in
       requests.withLock { $0.append(request) }
-      return BackupReport(job: .sample(), keptEntries: 0, keptBytes: 0, problems: [])
+      return BackupReport(
+        job: .sample(), keptEntries: 0, keptBytes: 0, problems: [], problemKinds: ProblemTally())
     }
     let fixture = CommandFixture(repository)
     let name = ByteString([0x6e, 0xff])
@@ -44,15 +50,20 @@ import vault
     #expect(await fixture.run("local", "backup", "/", "--to", "/r") == .done)
     #expect(
       fixture.output
-        == "Job 3 (incremental of /home/me /srv) finished OK in 0.4 s: 79,013 entries seen, 12 new, 3 changed, "
-        + "1 deleted, 78,997 unchanged; 1.2 MB read, 400.0 kB stored.\n")
+        == """
+        Job 3, incremental of /home/me /srv, done.
+        79,013 entries seen, 70,000 files of 1.3 GB: 12 new, 3 changed (1 by size, 2 in attributes only), 1 deleted, \
+        78,997 unchanged.
+        Read 1.2 MB, stored 400.0 kB (3.0 : 1), in 0.4 s (3.1 MB/s). Of 1.2 MB in new and changed files 34.6 kB were known.
+
+        """)
     #expect(fixture.talk.isEmpty)
   }
 
   @Test func saysWhatWasKept() async {
     let fixture = CommandFixture(Self.answering(kept: 1_100_000_000))
     #expect(await fixture.run("local", "backup", "/", "--to", "/r") == .done)
-    #expect(fixture.output.hasSuffix("400.0 kB stored, kept 1.1 GB from the interrupted attempt.\n"))
+    #expect(fixture.output.hasSuffix("\nKept 1.1 GB of the interrupted attempt.\n"))
   }
 
   private static let problems = [
@@ -60,9 +71,32 @@ import vault
     FileProblem(directory: DirectoryKey(path: "/nowhere"), name: "", phase: .missing, errorNumber: 0),
   ]
 
-  @Test func namesEveryProblemWithItsReason() async {
+  /// Further ones, one of the first's kind.
+  private static let more = [
+    FileProblem(directory: .root, name: "b", phase: .open, errorNumber: EACCES),
+    FileProblem(directory: .root, name: "c", phase: .open, errorNumber: EIO),
+    FileProblem(directory: .root, name: "d", phase: .missing, errorNumber: 0),
+  ]
+
+  @Test func countsProblemsByKind() async {
     let fixture = CommandFixture(
-      Self.answering(.sample(status: .terminatedWithWarnings, problems: 5), problems: Self.problems))
+      Self.answering(.sample(status: .terminatedWithWarnings, problems: 5), problems: Self.problems + Self.more))
+    #expect(await fixture.run("local", "backup", "/", "--to", "/r") == .doneWithProblems)
+    #expect(fixture.output.hasPrefix("Job 3, incremental of /home/me /srv, done with 5 problems.\n"))
+    #expect(
+      fixture.output.hasSuffix(
+        """
+        known.
+        2 problems: could not be opened: Permission denied (first: /srv/a\\x1b[1m)
+        2 problems: does not exist (first: /nowhere)
+        1 problem: could not be opened: Input/output error (/c)
+
+        """))
+  }
+
+  @Test func namesTheFirstProblemsWithTheirReasons() async {
+    let fixture = CommandFixture(
+      Self.answering(.sample(status: .terminatedWithWarnings, problems: 5), problems: Self.problems + Self.more))
     #expect(await fixture.run("local", "backup", "/", "--to", "/r", "--quiet") == .doneWithProblems)
     #expect(fixture.output.isEmpty)
     #expect(
@@ -82,9 +116,12 @@ import vault
     #expect(
       fixture.output == """
         {"job":3,"level":"incremental","status":"W","statusText":"OK, with warnings","entriesSeen":79013,"regularFilesSeen":70000,\
-        "bytesSeen":1300000000,"new":12,"changed":3,"deleted":1,"unchanged":78997,"bytesRead":1234567,"bytesSent":1200000,\
-        "bytesStored":400000,"keptEntries":2,"keptBytes":2000,"attempt":1,"problems":[{"path":"/\\\\xff","pathBytes":"L/8=",\
-        "reason":"changed while it was read; what was read is stored"}],"problemCount":1,"durationSeconds":0.400}
+        "bytesSeen":1300000000,"new":12,"changed":3,"changedSize":1,"changedDate":0,"changedChecksum":0,\
+        "changedAttributes":2,"deleted":1,"unchanged":78997,"bytesRead":1234567,"bytesChanged":1234567,"bytesKnown":34567,\
+        "bytesSent":1200000,"bytesStored":400000,"compressionRatio":3.000,"keptEntries":2,"keptBytes":2000,"attempt":1,"problems":[{"path":"/\\\\xff","pathBytes":"L/8=",\
+        "reason":"changed while it was read; what was read is stored"}],"problemCount":1,"problemKinds":[\
+        {"reason":"changed while it was read; what was read is stored","count":1,"firstPath":"/\\\\xff","firstPathBytes":"L/8="}],\
+        "durationSeconds":0.400,"bytesPerSecond":3086417}
 
         """)
     #expect(fixture.talk.isEmpty)
@@ -134,9 +171,26 @@ import vault
   @Test func showsProgressAndErasesIt() async {
     let fixture = CommandFixture(Self.answering(), showsProgress: true)
     #expect(await fixture.run("local", "backup", "/", "--to", "/r") == .done)
-    #expect(fixture.talk == "\r\u{1b}[?7l0.0 s, 1,234 entries, 5.6 MB seen\u{1b}[K\u{1b}[?7h\r\u{1b}[K")
+    #expect(
+      fixture.talk == "\r\u{1b}[?7l0.0 s, 1,234 entries, 5.6 MB  /srv/a\\x1b[1m\u{1b}[K\u{1b}[?7h\r\u{1b}[K")
     let quiet = CommandFixture(Self.answering(), showsProgress: true)
     #expect(await quiet.run("local", "backup", "/", "--to", "/r", "--quiet") == .done)
-    #expect(quiet.talk.isEmpty)
+    #expect(quiet.talk.isEmpty && quiet.output.isEmpty)
+  }
+
+  @Test func tellsProgressAsObjects() async {
+    let fixture = CommandFixture(Self.answering(), showsProgress: true)
+    #expect(await fixture.run("local", "backup", "/", "--to", "/r", "--json-progress") == .done)
+    let lines = fixture.output.split(separator: "\n")
+    #expect(lines.count == 2 && fixture.talk.isEmpty)
+    #expect(
+      lines.first == """
+        {"type":"progress","elapsedSeconds":0.200,"entries":1234,"bytes":5600000,"bytesRead":0,"bytesSent":0,\
+        "bytesPerSecond":0,"problemCount":0,"path":"/srv/a\\u001b[1m"}
+        """)
+    #expect(lines.last?.hasPrefix("{\"type\":\"report\",\"job\":3,") == true)
+    for other in ["--json", "--quiet"] as [ByteString] {
+      #expect(await fixture.run(["local", "backup", "/", "--to", "/r", "--json-progress", other]) == .usage)
+    }
   }
 }

@@ -38,7 +38,7 @@ final class CommandFixture: Sendable {
         return outputErrorNumber
       },
       talk: Talk { [self] text in state.withLock { $0.talk += text } }, clock: StandingClock(),
-      zone: LocalTimeZone { _ in 3_600 }, showsProgress: showsProgress, workingDirectory: { "/home/me" },
+      zone: LocalTimeZone { _ in 3_600 }, showsProgress: showsProgress, terminalWidth: { 80 }, workingDirectory: { "/home/me" },
       useRepository: { [self] opening, body in
         state.withLock { $0.openings.append(opening) }
         return try await body(repository)
@@ -74,7 +74,8 @@ struct FakeRepository: RepositoryCommands {
   {
     var seen = JobProgress()
     seen.entriesSeen = 1_234
-    seen.bytesSeen = 5_600_000
+    seen.bytesDone = 5_600_000
+    seen.path = "/srv/a\u{1b}[1m"
     progress(seen)
     return try backup(request)
   }
@@ -99,10 +100,12 @@ extension JobListing {
     counters.regularFilesSeen = 70_000
     counters.bytesSeen = 1_300_000_000
     counters.new = 12
-    counters.changed = 3
+    counters.changedSize = 1
+    counters.changedAttributes = 2
     counters.deleted = 1
     counters.unchanged = 78_997
     counters.bytesRead = 1_234_567
+    counters.bytesKnown = 34_567
     counters.bytesSent = 1_200_000
     counters.bytesStored = 400_000
     counters.problems = problems

@@ -30,8 +30,8 @@ import vault
       {"job":3,"tree":{"host":"web1","name":"/home/me\\n/srv"},"level":"incremental",
       """
     let counters = """
-      "entriesSeen":79013,"regularFilesSeen":70000,"bytesSeen":1300000000,"new":12,"changed":3,"deleted":1,"unchanged":78997,\
-      "bytesRead":1234567,"bytesSent":1200000,"bytesStored":400000,"problemCount":0}
+      "entriesSeen":79013,"regularFilesSeen":70000,"bytesSeen":1300000000,"new":12,"changed":3,"changedSize":1,"changedDate":0,"changedChecksum":0,"changedAttributes":2,"deleted":1,"unchanged":78997,\
+      "bytesRead":1234567,"bytesChanged":1234567,"bytesKnown":34567,"bytesSent":1200000,"bytesStored":400000,"problemCount":0}
       """
     #expect(
       fixture.output == """

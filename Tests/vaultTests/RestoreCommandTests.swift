@@ -8,9 +8,12 @@ import vault
   private static func report(problems: [RestoreProblem] = [], count: UInt64 = 0, damage: Bool = false) -> FakeRepository
   {
     var repository = FakeRepository()
-    repository.restore = { _ in
+    var kinds = ProblemTally<String>()
+    for problem in problems { kinds.add(problem.reason, problem.path) }
+    repository.restore = { [kinds] _ in
       RestoreReport(
-        job: 3, entries: 1_012, files: 1, bytes: 1_250_000, problemCount: count, problems: problems, foundDamage: damage
+        job: 3, entries: 1_012, files: 1, bytes: 1_250_000, problemCount: count, problems: problems,
+        problemKinds: kinds, foundDamage: damage
       )
     }
     return repository
@@ -40,10 +43,10 @@ import vault
   @Test func reportsInPlainWords() async {
     let fixture = CommandFixture(Self.report())
     #expect(await fixture.run("local", "restore", "--from", "/r", "--to", "/t") == .done)
-    #expect(fixture.output == "Restored 1,012 entries (1 file, 1.3 MB) of job 3 below /t in 0.4 s.\n")
+    #expect(fixture.output == "Restored 1,012 entries (1 file, 1.3 MB) of job 3 below /t in 0.4 s (3.1 MB/s).\n")
     let partial = CommandFixture(Self.report(problems: [Self.problem], count: 2))
     #expect(await partial.run("local", "restore", "--from", "/r", "--to", "/t") == .doneWithProblems)
-    #expect(partial.output.hasSuffix(" in 0.4 s, with 2 problems.\n"))
+    #expect(partial.output.hasSuffix(", with 2 problems.\n1 problem: exists already (/d/\\x1b)\n"))
     #expect(partial.talk == "vault: /d/\\x1b: exists already\nvault: … and 1 problem more.\n")
   }
 
@@ -53,7 +56,8 @@ import vault
     #expect(
       fixture.output == """
         {"job":3,"entries":1012,"files":1,"bytes":1250000,"problems":[{"path":"/d/\\u001b","reason":"exists already"}],\
-        "problemCount":1,"durationSeconds":0.400}
+        "problemCount":1,"problemKinds":[{"reason":"exists already","count":1,"firstPath":"/d/\\u001b"}],\
+        "durationSeconds":0.400,"bytesPerSecond":3125000}
 
         """)
   }

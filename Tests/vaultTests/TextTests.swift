@@ -80,6 +80,20 @@ import vault
       (7_380_000, "2 h 03 min"),
     ] as [(UInt64, String)])
   func duration(milliseconds: UInt64, text: String) { #expect(Figures.duration(milliseconds: milliseconds) == text) }
+
+  @Test(
+    arguments: [
+      (-1, "0 s"), (0.2, "1 s"), (10, "10 s"), (11, "15 s"), (55, "55 s"), (56, "1 min"), (61, "2 min"),
+      (3_540, "59 min"), (3_541, "1 h"), (3_601, "1 h 10 min"), (86_400, "24 h"),
+    ] as [(Double, String)])
+  func remaining(seconds: Double, text: String) { #expect(Figures.remaining(seconds: seconds) == text) }
+
+  @Test func ratesAndRatios() {
+    #expect(Figures.rate(4_100_000, milliseconds: 700) == "5.9 MB/s" && Figures.rate(1, milliseconds: 0) == nil)
+    #expect(Figures.rate(.max, milliseconds: 1) == "1.0 EB/s")
+    #expect(Figures.ratio(3_400, 1_000) == "3.4 : 1" && Figures.ratio(.max, 1)?.hasSuffix(" : 1") == true)
+    #expect(Figures.ratio(5, 5) == nil && Figures.ratio(1, 2) == nil && Figures.ratio(1, 0) == nil)
+  }
 }
 
 @Suite struct JSONWriterTests {
@@ -121,40 +135,6 @@ import vault
     var writer = JSONWriter()
     writer.object { $0.field("path", ByteString(bytes)) }
     #expect(String(decoding: writer.takeBytes(), as: UTF8.self).hasSuffix("\"pathBytes\":\"\(base64)\"}"))
-  }
-}
-
-@Suite struct ProgressLineTests {
-  /// A monotonic clock that is set by hand.
-  private final class SetClock: VaultClock {
-    let nanoseconds = Atomic<UInt64>(0)
-    func now() -> Timestamp { Timestamp(nanoseconds: 0) }
-    func monotonicNanoseconds() -> UInt64 { nanoseconds.load(ordering: .relaxed) }
-  }
-
-  @Test func isRewrittenTenTimesASecondAtMost() {
-    let clock = SetClock()
-    let shown = Mutex<[String]>([])
-    let line = ProgressLine(clock: clock) { text in shown.withLock { $0.append(text) } }
-    var progress = JobProgress()
-    for millisecond in 0..<1_000 {
-      clock.nanoseconds.store(UInt64(millisecond) * 1_000_000, ordering: .relaxed)
-      progress.entriesSeen += 1
-      line.show(progress)
-    }
-    #expect(shown.withLock { $0.count } == 10)
-    line.end()
-    line.end()
-    clock.nanoseconds.store(5_000_000_000, ordering: .relaxed)
-    line.show(progress)
-    #expect(shown.withLock { $0.count } == 11 && shown.withLock { $0.last } == "\r\u{1b}[K")
-  }
-
-  @Test func nothingShownIsNothingErased() {
-    let shown = Mutex<[String]>([])
-    let line = ProgressLine(clock: SetClock()) { text in shown.withLock { $0.append(text) } }
-    line.end()
-    #expect(shown.withLock { $0.isEmpty })
   }
 }
 

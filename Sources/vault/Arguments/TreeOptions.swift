@@ -5,7 +5,8 @@ import VaultScheduler
 
 /// Which tree, as at which job: `--name`, `--job`, `--at`.
 struct TreeOptions: ParsableArguments {
-  @Option(help: "The tree that was saved under this name; needed when the repository holds several.")
+  @Option(
+    help: "The tree that was saved under this name; needed when the repository holds several.", completion: .default)
   var name: PathArgument?
 
   @Option(

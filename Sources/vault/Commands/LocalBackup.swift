@@ -32,10 +32,10 @@ struct LocalBackup: RunnableCommand {
   @Argument(help: ArgumentHelp("What to save, with everything below.", valueName: "path"))
   var paths: [PathArgument]
 
-  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"))
+  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"), completion: .directory)
   var to: PathArgument
 
-  @Option(help: "A name for what is saved; without it the paths are the name.")
+  @Option(help: "A name for what is saved; without it the paths are the name.", completion: .default)
   var name: PathArgument?
 
   @Option(help: "How much to compare with; auto is full the first time and incremental after.")

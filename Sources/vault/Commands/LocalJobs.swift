@@ -5,7 +5,7 @@ import VaultModel
 struct LocalJobs: RunnableCommand {
   static let configuration = CommandConfiguration(commandName: "jobs", abstract: "List the jobs of a repository.")
 
-  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"))
+  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"), completion: .directory)
   var from: PathArgument
 
   @Flag(help: "List as a JSON array.")

@@ -8,7 +8,7 @@ struct LocalList: RunnableCommand {
     commandName: "ls", abstract: "List what was saved.",
     discussion: "Control characters in names are shown escaped; --json gives every name as it is.")
 
-  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"))
+  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"), completion: .directory)
   var from: PathArgument
 
   @OptionGroup var tree: TreeOptions

@@ -14,10 +14,10 @@ struct LocalRestore: RunnableCommand {
     help: ArgumentHelp("What to bring back, with everything below; all of it when none is given.", valueName: "path"))
   var paths: [PathArgument] = []
 
-  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"))
+  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"), completion: .directory)
   var from: PathArgument
 
-  @Option(help: ArgumentHelp("The directory below which everything lands.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The directory below which everything lands.", valueName: "dir"), completion: .directory)
   var to: PathArgument
 
   @OptionGroup var tree: TreeOptions

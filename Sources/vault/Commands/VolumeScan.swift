@@ -10,7 +10,7 @@ struct VolumeScan: RunnableCommand {
   @Argument(help: ArgumentHelp("The volumes, or directories that hold them.", valueName: "volume"))
   var volumes: [PathArgument]
 
-  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"))
+  @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"), completion: .directory)
   var to: PathArgument
 
   @Flag(help: "Report as one JSON object.")

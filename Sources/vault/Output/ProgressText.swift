@@ -11,21 +11,21 @@ package enum ProgressText {
   package static func line(
     _ progress: JobProgress, _ estimate: ProgressEstimate, milliseconds: UInt64, width: Int
   ) -> String {
-    var parts = [state(estimate, milliseconds), Figures.count(progress.entriesSeen, "entry", "entries")]
-    // In the order of their weight, which is not that of the line: the rate, the fourth in the line, goes first.
+    var parts = [state(estimate, milliseconds)]
     let bytes = progress.bytesDone > 0 ? Figures.bytes(progress.bytesDone) : nil
+    let rate = estimate.bytesPerSecond >= 1 ? Figures.bytes(UInt64(min(estimate.bytesPerSecond, 1e18))) + "/s" : nil
     let problems = progress.problems > 0 ? Figures.count(progress.problems, "problem", "problems") : nil
-    let rate = estimate.bytesPerSecond >= 1 ? Figures.bytes(UInt64(estimate.bytesPerSecond)) + "/s" : nil
     let remaining = estimate.remainingSeconds.map { Figures.remaining(seconds: $0) + " left" }
-    var used = length(parts)
-    let candidates = [(bytes, 2), (rate, 3), (problems, 4), (remaining, 5)]
-    var chosen: [(text: String, place: Int)] = []
-    for index in [2, 0, 3, 1] {
-      guard let text = candidates[index].0, used + text.unicodeScalars.count + 2 <= width else { continue }
+    let candidates = [Figures.count(progress.entriesSeen, "entry", "entries"), bytes, rate, problems, remaining]
+    var used = parts[0].unicodeScalars.count
+    var chosen: [Int: String] = [:]
+    // What is chosen first is left out last.
+    for place in [3, 0, 1, 4, 2] {
+      guard let text = candidates[place], used + text.unicodeScalars.count + 2 <= width else { continue }
       used += text.unicodeScalars.count + 2
-      chosen.append((text, candidates[index].1))
+      chosen[place] = text
     }
-    parts += chosen.sorted { $0.place < $1.place }.map(\.text)
+    parts += candidates.indices.compactMap { chosen[$0] }
     var line = parts.joined(separator: ", ")
     let room = width - used - 2
     if !progress.path.isEmpty, room >= shortestPath {
@@ -51,10 +51,6 @@ package enum ProgressText {
     // Never all of it: the end is told by the report.
     if let fraction = estimate.fraction { return "\(min(99, Int(fraction * 100))) %" }
     return Figures.duration(milliseconds: milliseconds / 1_000 * 1_000)
-  }
-
-  private static func length(_ parts: [String]) -> Int {
-    parts.reduce(0) { $0 + $1.unicodeScalars.count } + 2 * (parts.count - 1)
   }
 
   private static func cut(_ text: String, to width: Int) -> String {
