@@ -40,6 +40,8 @@ def lint():
         "fault library": ["make", "-s", "--no-print-directory", ".build/support/libfault.so"],
         "Python code": [sys.executable, "-c", "import ast, sys\nfor name in sys.argv[1:]: ast.parse(open(name).read(), name)",
                         *files("Tests", ".py"), *files("bench", ".py")],
+        "JSON schemas": [sys.executable, "-c", "import json, sys\nfor name in sys.argv[1:]: json.load(open(name))",
+                         *files("Tests", ".json")],
         "shell scripts": ["sh", "-c", 'for file; do sh -n "$file" || exit 1; done', "sh", *files("Tests", ".sh"),
                           os.path.join(ROOT, ".ci/run")],
     }

@@ -6,6 +6,7 @@ import time
 import unittest
 
 import program
+import schemas
 import trees
 
 
@@ -57,17 +58,24 @@ class SystemTest(unittest.TestCase):
             self.assertIn(word, text, f"{outcome}")
         return outcome
 
+    def assertDescribed(self, name, document):
+        """The document is what its schema says."""
+        found = schemas.mistakes(name, document)
+        self.assertFalse(found, f"{name}.json has against {str(document)[:1000]}:\n" + "\n".join(found))
+        return document
+
     def backup(self, *options, paths=None, status=0, repository=None, **how):
         outcome = program.backup(repository or self.repository, *(paths or [self.source]), options=options, **how)
-        return self.expect(outcome, status).json
+        return self.assertDescribed("backup", self.expect(outcome, status).json)
 
     def jobs(self, repository=None):
-        return self.expect(program.jobs(repository or self.repository)).json
+        return self.assertDescribed("jobs", self.expect(program.jobs(repository or self.repository)).json)
 
     def restore(self, name, *paths, options=(), status=0, repository=None):
         """Restores below `name` in the test's directory; returns where the source's copy landed."""
         target = self.path(name)
-        self.expect(program.restore(repository or self.repository, target, *paths, options=options), status)
+        outcome = program.restore(repository or self.repository, target, *paths, options=options)
+        self.assertDescribed("restore", self.expect(outcome, status).json)
         return target + self.source
 
     # ---- Trees

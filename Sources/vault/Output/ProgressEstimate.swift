@@ -13,7 +13,7 @@ package struct ProgressEstimate: Sendable {
 
   /// How many seconds a change of the rate takes to show.
   private static let rateSpan = 5.0
-  private static let fractionSpan = 15.0
+  private static let fractionSpan = 10.0
   /// Before this many seconds nothing is foretold.
   private static let firstSeconds = 2.0
   /// What lies farther ahead is not told.

@@ -38,6 +38,7 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       // Stopped in order: what is queued is still sent and committed.
     }
     try walk.cutter.cut()
+    walk.tellProgress(at: nil)
     return walk.counters
   }
 
@@ -189,10 +190,12 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       counters.regularFilesSeen += 1
       counters.add(attributes.size, to: \.bytesSeen)
     }
-    guard counters.entriesSeen % 64 == 0 else { return }
-    progress.saw(
-      entries: counters.entriesSeen, passedBytes: passedByteCount,
-      path: directory.key.appending(ByteString(name)).path)
+    guard counters.entriesSeen % 64 == 0 || attributes.size > UInt64(GroupLimits.contentDataLimit) else { return }
+    tellProgress(at: directory.key.appending(ByteString(name)).path)
+  }
+
+  private func tellProgress(at path: ByteString?) {
+    progress.saw(entries: counters.entriesSeen, passedBytes: passedByteCount, path: path)
     progress.tick()
   }
 

@@ -27,12 +27,12 @@ final class ProgressReporter: Sendable {
     state = Mutex(State(lastNanoseconds: context.clock.monotonicNanoseconds()))
   }
 
-  /// What the walker has seen so far: entries, the bytes of those files that nobody reads, and where it is.
-  func saw(entries: UInt64, passedBytes: UInt64, path: ByteString) {
+  /// What the walker has seen so far: entries, the bytes of those files that nobody reads, and where it is if it goes on.
+  func saw(entries: UInt64, passedBytes: UInt64, path: ByteString?) {
     state.withLock { state in
       state.entriesSeen = entries
       state.passedByteCount = passedBytes
-      state.walkedPath = path
+      if let path { state.walkedPath = path }
     }
   }
 
