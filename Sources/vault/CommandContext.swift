@@ -27,7 +27,8 @@ package struct CommandContext: Sendable {
 
   package init(
     output: StandardOutput, talk: Talk, clock: any VaultClock, zone: LocalTimeZone, showsProgress: Bool,
-    terminalWidth: @escaping @Sendable () -> Int, workingDirectory: @escaping @Sendable () throws -> ByteString, useRepository: @escaping RepositoryUse,
+    terminalWidth: @escaping @Sendable () -> Int, workingDirectory: @escaping @Sendable () throws -> ByteString,
+    useRepository: @escaping RepositoryUse,
     scanVolumes: @escaping Scan
   ) {
     self.output = output
@@ -45,7 +46,8 @@ package struct CommandContext: Sendable {
   static func system() -> CommandContext {
     CommandContext(
       output: .system, talk: .system, clock: SystemClock(), zone: .system, showsProgress: ProgressLine.isWanted,
-      terminalWidth: ProgressLine.terminalWidth, workingDirectory: LexicalPath.workingDirectory, useRepository: RepositoryOpening.use,
+      terminalWidth: ProgressLine.terminalWidth, workingDirectory: LexicalPath.workingDirectory,
+      useRepository: RepositoryOpening.use,
       scanVolumes: { try await VolumeScanning.run(volumes: $0, repository: $1) })
   }
 }

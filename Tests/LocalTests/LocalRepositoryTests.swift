@@ -30,24 +30,28 @@ import VaultSystem
     ByteString(tree["target"].bytes + tree["source/\(relative)"].bytes)
   }
 
-  /// A file that was changed so shortly before it was read that its times cannot tell is read again, and counts as what it is.
+  /// Files that were changed so shortly before they were read that their times cannot tell are read again, and count as what
+  /// they are.
   @Test func whatOnlySeemedToChangeIsUnchanged() async throws {
     let (tree, request) = (tree, request())
-    // Once in a while the machine is too slow for a file to be so young.
-    var wasDoubted = false
-    for attempt in 0..<50 where !wasDoubted {
+    let fileCount: UInt64 = 50
+    // Once in a while the machine is too slow for files to be so young.
+    var wereDoubted = false
+    for attempt in 0..<50 where !wereDoubted {
       let report = try await use { commands in
         _ = try await commands.backup(request) { _ in }
-        try tree.write("source/young", Array("young \(attempt)".utf8))
+        for number in 0..<fileCount { try tree.write("source/young\(number)", Array("young \(attempt % 10)".utf8)) }
         _ = try await commands.backup(request) { _ in }
         try await Task.sleep(for: .milliseconds(30))
         return try await commands.backup(request) { _ in }
       }
       let counters = report.job.counters
-      #expect(counters.changed == 0 && counters.unchanged == counters.entriesSeen)
-      wasDoubted = counters.bytesRead > 0
+      #expect(counters.changedSize == 0 && counters.changedDate == 0 && counters.changedChecksum == 0)
+      // Directories above may be changed by whoever else is at work.
+      #expect(counters.changedAttributes < 10)
+      wereDoubted = counters.bytesRead > 7 * fileCount / 2
     }
-    #expect(wasDoubted)
+    #expect(wereDoubted)
   }
 
   @Test func whatIsSavedIsListedAndComesBack() async throws {

@@ -16,11 +16,12 @@ import VaultProtocol
 }
 
 @Suite struct ReportLineTests {
-  @Test(arguments: [
-    ("/t", "/t/etc/x: cannot make the file", "cannot make the file"), ("/t/", "/t/etc/x: a: b", "a: b"),
-    ("/", "/etc/x: cannot", "cannot"), ("/t", "/etc/x: cannot", "cannot"), ("/t", "exists", "exists"),
-    ("/t", "/t/etc: is not a directory", "/t/etc: is not a directory"),
-  ] as [(ByteString, String, String)])
+  @Test(
+    arguments: [
+      ("/t", "/t/etc/x: cannot make the file", "cannot make the file"), ("/t/", "/t/etc/x: a: b", "a: b"),
+      ("/", "/etc/x: cannot", "cannot"), ("/t", "/etc/x: cannot", "cannot"), ("/t", "exists", "exists"),
+      ("/t", "/t/etc: is not a directory", "/t/etc: is not a directory"),
+    ] as [(ByteString, String, String)])
   func aReasonDoesNotRepeatThePath(target: ByteString, reason: String, expected: String) throws {
     var line = ControlLine("problem")
     line.set("path", "/etc/x")
@@ -30,7 +31,9 @@ import VaultProtocol
 
   @Test func progressHasTotalsWhenTheDirectorKnowsThem() throws {
     var line = ControlLine("progress")
-    for (key, value) in [("entries", 1), ("bytes", 2), ("read", 3), ("sent", 4), ("problems", 5)] { line.set(key, value) }
+    for (key, value) in [("entries", 1), ("bytes", 2), ("read", 3), ("sent", 4), ("problems", 5)] {
+      line.set(key, value)
+    }
     var expected = JobProgress()
     (expected.entriesSeen, expected.bytesDone, expected.bytesRead, expected.bytesSent) = (1, 2, 3, 4)
     expected.problems = 5

@@ -189,7 +189,9 @@ import VaultModel
     var failure: (any Error)?
     func attempt(_ body: () throws -> Void) { do { try body() } catch { failure = error } }
     attempt { _ = try catalog.trees() }
-    attempt { for job in try catalog.jobs(of: nil) { _ = try catalog.problems(of: job.description.number, after: 0, limit: 9) } }
+    attempt {
+      for job in try catalog.jobs(of: nil) { _ = try catalog.problems(of: job.description.number, after: 0, limit: 9) }
+    }
     attempt { _ = try catalog.state(1, limit: 9) }
     attempt { _ = try catalog.state(2, limit: 100) }
     attempt { _ = try catalog.resumePoint(of: 3) }

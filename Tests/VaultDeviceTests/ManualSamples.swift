@@ -186,7 +186,8 @@ enum ManualSamples {
         "regular files seen": hex(2 as UInt64), "bytes seen": hex(3 as UInt64), "new": hex(4 as UInt64),
         "changed by size": hex(51 as UInt64), "changed by date": hex(52 as UInt64),
         "changed by checksum": hex(53 as UInt64), "changed attributes": hex(54 as UInt64), "deleted": hex(6 as UInt64),
-        "unchanged": hex(7 as UInt64), "bytes read": hex(8 as UInt64), "bytes known": hex(91 as UInt64), "bytes sent": hex(9 as UInt64), "bytes stored": hex(10 as UInt64),
+        "unchanged": hex(7 as UInt64), "bytes read": hex(8 as UInt64), "bytes known": hex(91 as UInt64),
+        "bytes sent": hex(9 as UInt64), "bytes stored": hex(10 as UInt64),
         "problems": hex(11 as UInt64),
       ]),
     ManualTests.Sample(

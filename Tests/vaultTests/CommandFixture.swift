@@ -38,7 +38,8 @@ final class CommandFixture: Sendable {
         return outputErrorNumber
       },
       talk: Talk { [self] text in state.withLock { $0.talk += text } }, clock: StandingClock(),
-      zone: LocalTimeZone { _ in 3_600 }, showsProgress: showsProgress, terminalWidth: { 80 }, workingDirectory: { "/home/me" },
+      zone: LocalTimeZone { _ in 3_600 }, showsProgress: showsProgress, terminalWidth: { 80 },
+      workingDirectory: { "/home/me" },
       useRepository: { [self] opening, body in
         state.withLock { $0.openings.append(opening) }
         return try await body(repository)

@@ -129,7 +129,8 @@ import vault
   @Test func oneFileThatIsHalfOfAllIsForetold() throws {
     // All names are met in ten seconds, with half of the bytes; the rest is one file.
     let estimates = Self.run(50) { second in
-      second <= 10 ? (UInt64(second * 100), UInt64(second) * 50_000_000) : (1_000, 500_000_000 + UInt64(second - 10) * 10_000_000)
+      second <= 10
+        ? (UInt64(second * 100), UInt64(second) * 50_000_000) : (1_000, 500_000_000 + UInt64(second - 10) * 10_000_000)
     }
     for (second, estimate) in zip(1..., estimates) where second >= 40 {
       let remaining = try #require(estimate.remainingSeconds)

@@ -77,7 +77,8 @@ extension JobCounters {
     text += ", in \(Figures.duration(milliseconds: milliseconds))"
     if bytesRead > 0, let rate = Figures.rate(bytesRead, milliseconds: milliseconds) { text += " (\(rate))" }
     guard bytesKnown > 0 else { return text + "." }
-    return text + ". Of \(Figures.bytes(bytesChanged)) in new and changed files \(Figures.bytes(bytesKnown)) were known."
+    return text
+      + ". Of \(Figures.bytes(bytesChanged)) in new and changed files \(Figures.bytes(bytesKnown)) were known."
   }
 }
 

@@ -184,7 +184,8 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     }
   }
 
-  private mutating func count(_ attributes: FileAttributes, _ name: UnsafeRawBufferPointer, _ directory: WalkDirectory) {
+  private mutating func count(_ attributes: FileAttributes, _ name: UnsafeRawBufferPointer, _ directory: WalkDirectory)
+  {
     counters.entriesSeen += 1
     if attributes.type == .regular {
       counters.regularFilesSeen += 1
