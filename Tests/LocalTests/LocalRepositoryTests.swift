@@ -30,8 +30,8 @@ import VaultSystem
     ByteString(tree["target"].bytes + tree["source/\(relative)"].bytes)
   }
 
-  /// Files that were changed so shortly before they were read that their times cannot tell are read again, and count as what
-  /// they are.
+  /// Files that were changed so shortly before they were read that their times cannot tell are read again, and count as
+  /// what they are.
   @Test func whatOnlySeemedToChangeIsUnchanged() async throws {
     let (tree, request) = (tree, request())
     let fileCount: UInt64 = 50

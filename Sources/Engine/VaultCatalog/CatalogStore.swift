@@ -122,7 +122,8 @@ package protocol CatalogStore: AnyObject, Sendable {
   /// Adds a volume or updates the row with its UUID; of two ends the greater counts, for sessions commit in any order.
   func recordVolume(_ volume: Volume) throws(CatalogError)
 
-  /// The problems that a job met, in order, `limit` at most; they are numbered from 1, those up to `number` are left out.
+  /// The problems that a job met, in order, `limit` at most; they are numbered from 1, those up to `number` are left
+  /// out.
   func problems(of job: JobNumber, after number: UInt64, limit: Int) throws(CatalogError) -> [FileProblem]
 
   /// Closes the database; the store is not used after.

@@ -27,7 +27,8 @@ final class ProgressReporter: Sendable {
     state = Mutex(State(lastNanoseconds: context.clock.monotonicNanoseconds()))
   }
 
-  /// What the walker has seen so far: entries, the bytes of those files that nobody reads, and where it is if it goes on.
+  /// What the walker has seen so far: entries, the bytes of those files that nobody reads, and where it is while it
+  /// goes on.
   func saw(entries: UInt64, passedBytes: UInt64, path: ByteString?) {
     state.withLock { state in
       state.entriesSeen = entries
