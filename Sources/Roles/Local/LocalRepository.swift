@@ -26,9 +26,8 @@ package enum LocalRepository {
   /// - Throws: `RepositoryError`, `FileLockError` and the parts' own errors.
   package static func use<Result: Sendable>(
     _ path: ByteString, access: Access, volumeSize: UInt64? = nil, command: String,
-    _ body: @Sendable (LocalCommands) async throws -> Result
+    clock: any VaultClock = SystemClock(), _ body: @Sendable (LocalCommands) async throws -> Result
   ) async throws -> Result {
-    let clock = SystemClock()
     let files = try RepositoryFiles.prepare(
       path, access: access,
       configuration: RepositoryConfiguration(
