@@ -84,7 +84,8 @@ import VaultSystem
     for (kind, payload) in frames { try await director.sendFrame(kind, payload) }
     let batches = try await elsewhere {
       var batches: [PlanBatch] = []
-      try RestorePlan(director: Channel(here)).forEachBatch(ofPass: 2) { batches.append($0) }
+      var plan = RestorePlan(director: Channel(here), owners: OwnerNumbers(isNumeric: false))
+      try plan.forEachBatch(ofPass: 2) { batches.append($0) }
       return batches
     }
     var asked: [UInt8] = []

@@ -32,6 +32,13 @@ func fileEntry(
     content: content)
 }
 
+/// A reference to the extended attributes that an entry of session 900 carried.
+func extended(_ index: UInt64, digest: UInt64? = nil) -> ExtendedReference {
+  ExtendedReference(
+    carrier: ContentIdentifier(session: session(900), index: index), byteCount: 40,
+    digest: Digest256(words: (digest ?? index, 5, 6, 7)))
+}
+
 func directoryEntry(_ name: ByteString, mode: UInt32 = 0o755) -> Entry {
   Entry(name: name, attributes: FileAttributes(type: .directory, mode: mode, inode: 3))
 }

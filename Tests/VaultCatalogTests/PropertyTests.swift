@@ -24,7 +24,7 @@ import VaultModel
 
     private func keeps(_ place: CanonicalPosition) -> Bool {
       problems.contains { problem in
-        if problem.phase != .changed, problem.position == place { return true }
+        if ![.changed, .attributes].contains(problem.phase), problem.position == place { return true }
         guard [.examine, .list, .missing].contains(problem.phase) else { return false }
         return place.directory.isWithin(problem.position.directory.appending(problem.position.name))
       }
@@ -92,6 +92,11 @@ import VaultModel
       case 6:
         let identifier = ContentIdentifier(session: session(900), index: UInt64.random(in: 1...3, using: &random))
         change.rows[place] = .whole(fileEntry(place.name, content: .stored(identifier, sealed())))
+      case 7:
+        var entry = fileEntry(place.name)
+        entry.attributes.inodeFlags = .noDump
+        entry.extended = extended(UInt64.random(in: 1...3, using: &random))
+        change.rows[place] = .sealed(entry, sealed(digest: 1))
       default:
         change.rows[place] = .sealed(fileEntry(place.name), sealed(digest: UInt64.random(in: 1...9, using: &random)))
       }

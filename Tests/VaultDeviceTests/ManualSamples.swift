@@ -29,7 +29,7 @@ enum ManualSamples {
   private static let attributes = FileAttributes(
     type: .regular, mode: 0o4755, owner: 1001, group: 1002, device: 0x1111_2222, inode: 0x3333_4444, linkCount: 5,
     size: 12345, modified: FileTime(seconds: -7, nanoseconds: 11), changed: FileTime(seconds: 8, nanoseconds: 12),
-    accessed: FileTime(seconds: 9, nanoseconds: 13), specialDevice: 0x5555)
+    accessed: FileTime(seconds: 9, nanoseconds: 13), specialDevice: 0x5555, inodeFlags: .noDump)
   private static let sealed = SealedContent(size: 12345, algorithm: .sha256, digest: digest, flags: .racy)
   private static let stored = ContentReference.stored(ContentIdentifier(session: session, index: 77), sealed)
   private static let extents = ContentReference.extents(
@@ -37,6 +37,24 @@ enum ManualSamples {
   private static let entry = Entry(name: "name", attributes: attributes, content: stored)
   private static let link = Entry(
     name: "link", attributes: FileAttributes(type: .symbolicLink, mode: 0o777), linkTarget: "target")
+
+  private static let attributed = Entry(
+    name: "name", attributes: attributes, content: stored,
+    extended: ExtendedReference(
+      carrier: ContentIdentifier(session: session, index: 78), byteCount: 21, digest: digest))
+
+  private static let attributedRecord = record { $0.entry(index: 21, directory: 22, attributed) }
+  private static let extendedList: [UInt8] = {
+    var writer = ByteWriter()
+    Array("user.a".utf8).withUnsafeBytes { name in
+      Array("hello".utf8).withUnsafeBytes { ExtendedAttributeList.append(name: name, value: $0, to: &writer) }
+    }
+    return writer.array
+  }()
+  private static let extendedRecord = record { writer in
+    extendedList.withUnsafeBytes { writer.extendedAttributes(index: 71, offset: 72, total: 100, $0) }
+  }
+  private static let ownerRecord = record { $0.ownerName(.group, number: 81, name: "staff") }
 
   private static let entryRecord = record { $0.entry(index: 21, directory: 22, entry) }
   private static let extentsRecord = record {
@@ -81,7 +99,8 @@ enum ManualSamples {
     record { $0.directory(number: 61, path: "/etc") }, entryRecord, contentRecord,
     record { $0.seal(index: 62, sealed) }, record { $0.deletion(directory: 63, name: "old") },
     record { $0.problem(directory: 64, name: "gone", phase: .list, errorNumber: 13) }, record { $0.job(job) },
-    record { $0.jobEnd(outcome) }, record { $0.commit(commit) }, record { $0.label(label) },
+    record { $0.jobEnd(outcome) }, record { $0.commit(commit) }, record { $0.label(label) }, extendedRecord,
+    ownerRecord,
   ]
 
   private static func payload(_ index: Int) -> [UInt8] { Array(records[index][RecordHeader.byteCount...]) }
@@ -133,6 +152,17 @@ enum ManualSamples {
         "tag": hex(1 as UInt16), "flags": hex(1 as UInt16), "length": hex(6 as UInt32), "value": hex("target".utf8),
       ]),
     ManualTests.Sample(
+      heading: "Reference to extended attributes", bytes: Array(attributedRecord[204...]),
+      fields: [
+        "session": sessionHex, "carrier": hex(78 as UInt64), "length": hex(21 as UInt32), "digest": digestHex,
+      ]),
+    ManualTests.Sample(
+      heading: "List of extended attributes", bytes: extendedList,
+      fields: [
+        "value length": hex(5 as UInt32), "name length": hex(6 as UInt16), "name": hex("user.a".utf8),
+        "value": hex("hello".utf8),
+      ]),
+    ManualTests.Sample(
       heading: "Range", bytes: Array(payload(8)[56...]),
       fields: [
         "attempt": hex(4 as UInt32), "first group": hex(501 as UInt64), "last group": hex(777 as UInt64),
@@ -151,6 +181,7 @@ enum ManualSamples {
         "link count": hex(5 as UInt32), "mtime nanoseconds": hex(11 as UInt32), "mtime": hex(-7 as Int64),
         "ctime": hex(8 as Int64), "ctime nanoseconds": hex(12 as UInt32), "atime nanoseconds": hex(13 as UInt32),
         "atime": hex(9 as Int64), "size": hex(12345 as UInt64), "device node": hex(0x5555 as UInt64),
+        "inode flags": hex(0x40 as UInt32),
         "name": hex("name".utf8), "content": hex(entryRecord[124...]), "tags": "",
       ]),
     ManualTests.Sample(
@@ -169,6 +200,15 @@ enum ManualSamples {
       fields: [
         "directory": hex(64 as UInt64), "errno": hex(13 as Int32), "phase": "04", "name": hex("gone".utf8),
       ]),
+    ManualTests.Sample(
+      heading: "Extended attributes record", bytes: payload(10),
+      fields: [
+        "index": hex(71 as UInt64), "offset": hex(72 as UInt32), "total length": hex(100 as UInt32),
+        "bytes": hex(extendedList),
+      ]),
+    ManualTests.Sample(
+      heading: "Owner name record", bytes: payload(11),
+      fields: ["number": hex(81 as UInt32), "kind": "02", "name": hex("staff".utf8)]),
   ]
 
   private static let controlRecords: [ManualTests.Sample] = [

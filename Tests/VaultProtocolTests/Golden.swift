@@ -115,10 +115,33 @@ enum Golden {
     6300010006000000667574757265050001000b00000003000000000000006f6c64
     """)
 
-  /// A continuation record: reserved, and critical.
-  static let continuation = bytes(
+  /// A regular file with inode flags whose extended attributes entry 5 carried.
+  static let attributedEntry = bytes(
     """
-    06000100040000006d6f7265
+    02000100bc0000000700000000000000030000000000000001010400ed090000e8030000640000008877665544332211
+    bbaa99880000000002000000ffc99a3bffffffffffffffff00f1536500000000010000000200000001f1536500000000
+    3930000000000000000000000000000000000000d000000066696c650200010040000000a1a2a3a4a5a647a889aaabac
+    adaeafb005000000000000001500000000000000000102030405060708090a0b0c0d0e0f101112131415161718191a1b
+    1c1d1e1f
+    """)
+
+  /// Two attributes, `user.a` with five bytes and `user.b` with none.
+  static let extendedList = bytes(
+    """
+    0500000006000000757365722e6168656c6c6f0000000006000000757365722e62
+    """)
+
+  /// The same without its first two bytes, behind entry 7.
+  static let extendedAttributes = bytes(
+    """
+    060001002f00000007000000000000000200000021000000000006000000757365722e6168656c6c6f00000000060000
+    00757365722e62
+    """)
+
+  /// Group 1000 is called `staff`.
+  static let ownerName = bytes(
+    """
+    080000000d000000e8030000020000007374616666
     """)
 
   /// Group 9 of attempt 2, two records, plain, a commit may follow.

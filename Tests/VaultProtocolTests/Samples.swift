@@ -35,6 +35,15 @@ enum Sample {
   static let linkEntry = Entry(
     name: "link", attributes: attributes(.symbolicLink, size: 9, mode: 0o777, linkCount: 1), linkTarget: "../target")
 
+  static var attributedEntry: Entry {
+    var attributes = attributes()
+    attributes.inodeFlags = [.immutable, .noDump, InodeFlags(rawValue: 0x80)]
+    return Entry(
+      name: "file", attributes: attributes, content: .own,
+      extended: ExtendedReference(
+        carrier: ContentIdentifier(session: sessionA, index: 5), byteCount: 21, digest: digest))
+  }
+
   static let job = JobDescription(
     number: 42, session: sessionA, tree: Tree(host: "host", name: "tree"), level: .incremental, sequence: 42,
     baseSequence: 41, created: Timestamp(nanoseconds: 1_700_000_000_123_456_789), paths: ["/etc", "/home"])
@@ -89,6 +98,9 @@ func write(_ record: Record, to writer: inout RecordWriter) {
   case .deletion(let directory, let name): writer.deletion(directory: directory, name: name)
   case .problem(let directory, let name, let phase, let errorNumber):
     writer.problem(directory: directory, name: name, phase: phase, errorNumber: errorNumber)
+  case .extendedAttributes(let index, let offset, let total, let bytes):
+    writer.extendedAttributes(index: index, offset: offset, total: total, bytes)
+  case .ownerName(let kind, let number, let name): writer.ownerName(kind, number: number, name: name)
   case .job(let job): writer.job(job)
   case .jobEnd(let outcome): writer.jobEnd(outcome)
   case .commit(let commit): writer.commit(commit)

@@ -7,4 +7,8 @@ package protocol AttributeSink: AnyObject {
   func seal(index: UInt64, _ content: SealedContent) throws
   func deletion(directory: Int64, name: ByteString) throws
   func problem(directory: Int64, name: ByteString, phase: ProblemPhase, errorNumber: Int32) throws
+  /// A part of the extended attributes that the entry with `index` carries lies in a group; groups come ascending.
+  func extendedAttributes(index: UInt64, group: UInt64) throws
+  /// What a number means in the entries that follow; an empty name says that it has none.
+  func ownerName(kind: OwnerKind, number: UInt32, name: ByteString) throws
 }

@@ -24,6 +24,25 @@ package struct FileTime: Hashable, Comparable, Sendable {
   }
 }
 
+/// What `chattr` changes, as `FS_IOC_GETFLAGS` numbers it, as far as it can be set again.
+package struct InodeFlags: OptionSet, Hashable, Sendable {
+  package let rawValue: UInt32
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  package static let compressed = InodeFlags(rawValue: 0x4)
+  package static let immutable = InodeFlags(rawValue: 0x10)
+  package static let appendOnly = InodeFlags(rawValue: 0x20)
+  /// Not to be backed up.
+  package static let noDump = InodeFlags(rawValue: 0x40)
+  package static let notCompressed = InodeFlags(rawValue: 0x400)
+  package static let journaledData = InodeFlags(rawValue: 0x4000)
+  package static let noCopyOnWrite = InodeFlags(rawValue: 0x80_0000)
+
+  /// Secure deletion, undeletable, compressed, synchronous, immutable, append-only, no dump, no atime, not compressed,
+  /// journaled data, no tail merging, synchronous directory, top directory, no copy on write, direct access, project inherited.
+  package static let settable = InodeFlags(rawValue: 0x2283_c4ff)
+}
+
 /// What the file system keeps about a file besides its name and its bytes, as far as it has a fixed size.
 package struct FileAttributes: Hashable, Sendable {
   package var type: FileType
@@ -42,12 +61,14 @@ package struct FileAttributes: Hashable, Sendable {
   package var accessed: FileTime
   /// The numbers of a device node, `st_rdev`; 0 for everything else.
   package var specialDevice: UInt64
+  /// As far as they are known; a walk knows fewer than who opened the file.
+  package var inodeFlags: InodeFlags
 
   package init(
     type: FileType, mode: UInt32, owner: UInt32 = 0, group: UInt32 = 0, device: UInt64 = 0, inode: UInt64 = 0,
     linkCount: UInt32 = 1, size: UInt64 = 0, modified: FileTime = FileTime(seconds: 0, nanoseconds: 0),
     changed: FileTime = FileTime(seconds: 0, nanoseconds: 0), accessed: FileTime = FileTime(seconds: 0, nanoseconds: 0),
-    specialDevice: UInt64 = 0
+    specialDevice: UInt64 = 0, inodeFlags: InodeFlags = []
   ) {
     self.type = type
     self.mode = mode
@@ -61,6 +82,7 @@ package struct FileAttributes: Hashable, Sendable {
     self.changed = changed
     self.accessed = accessed
     self.specialDevice = specialDevice
+    self.inodeFlags = inodeFlags
   }
 
   /// Whether other names may stand for the same file: not a directory, and the link count is above one.

@@ -37,6 +37,9 @@ package enum FileStatus {
     return try attributes(status)
   }
 
+  /// The inode flags that `statx` tells under the same numbers; the others take an open file.
+  private static let statusFlags: InodeFlags = [.compressed, .immutable, .appendOnly, .noDump]
+
   @inline(__always)
   private static func attributes(_ status: statx) throws(Errno) -> FileAttributes {
     let mode = UInt32(status.stx_mode)
@@ -48,7 +51,8 @@ package enum FileStatus {
       device: vault_device_make(status.stx_dev_major, status.stx_dev_minor), inode: status.stx_ino,
       linkCount: status.stx_nlink, size: hasSize ? status.stx_size : 0, modified: FileTime(status.stx_mtime),
       changed: FileTime(status.stx_ctime), accessed: FileTime(status.stx_atime),
-      specialDevice: isDevice ? vault_device_make(status.stx_rdev_major, status.stx_rdev_minor) : 0)
+      specialDevice: isDevice ? vault_device_make(status.stx_rdev_major, status.stx_rdev_minor) : 0,
+      inodeFlags: InodeFlags(rawValue: UInt32(truncatingIfNeeded: status.stx_attributes)).intersection(statusFlags))
   }
 }
 

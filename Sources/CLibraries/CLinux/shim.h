@@ -4,8 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +36,9 @@ enum {
 static inline int vault_openat(int at, const char *path, int flags, mode_t mode) { return openat(at, path, flags, mode); }
 static inline int vault_fcntl_lock(int fd, int command, struct flock *lock) { return fcntl(fd, command, lock); }
 static inline int vault_fcntl_int(int fd, int command, int value) { return fcntl(fd, command, value); }
+/* The kernel reads and writes an int, whatever the macros say. */
+static inline int vault_inode_flags_get(int fd, unsigned *flags) { return ioctl(fd, FS_IOC_GETFLAGS, flags); }
+static inline int vault_inode_flags_set(int fd, const unsigned *flags) { return ioctl(fd, FS_IOC_SETFLAGS, flags); }
 /* Declared only for _GNU_SOURCE, or by no libc at all. */
 static inline int vault_statx(int at, const char *path, int flags, unsigned mask, struct statx *out) { return (int)syscall(SYS_statx, at, path, flags, mask, out); }
 static inline long vault_openat2(int at, const char *path, struct open_how *how) { return syscall(SYS_openat2, at, path, how, sizeof *how); }

@@ -86,6 +86,8 @@ enum CatalogSchema {
       inode INTEGER NOT NULL,
       attributes BLOB NOT NULL,
       extents BLOB,
+      extended_session INTEGER REFERENCES session(id),
+      extended_index INTEGER,
       PRIMARY KEY (directory, name)
     ) STRICT, WITHOUT ROWID;
     \(createInodeIndex);
@@ -100,16 +102,18 @@ enum CatalogSchema {
       inode INTEGER NOT NULL,
       attributes BLOB NOT NULL,
       extents BLOB,
+      extended_session INTEGER REFERENCES session(id),
+      extended_index INTEGER,
       PRIMARY KEY (directory, name, first)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX entry_past_last ON entry_past(last);
     CREATE VIEW entry AS
       SELECT d.tree, e.directory, e.name, e.first, NULL AS last, e.content_session, e.content_index, e.device, e.inode,
-        e.attributes, e.extents
+        e.attributes, e.extents, e.extended_session, e.extended_index
       FROM entry_current AS e JOIN directory AS d ON d.id = e.directory
       UNION ALL
       SELECT d.tree, e.directory, e.name, e.first, e.last, e.content_session, e.content_index, e.device, e.inode,
-        e.attributes, e.extents
+        e.attributes, e.extents, e.extended_session, e.extended_index
       FROM entry_past AS e JOIN directory AS d ON d.id = e.directory;
     CREATE TABLE stage(
       job INTEGER NOT NULL REFERENCES job(number),
@@ -122,9 +126,26 @@ enum CatalogSchema {
       inode INTEGER NOT NULL,
       attributes BLOB NOT NULL,
       extents BLOB,
+      extended_session INTEGER REFERENCES session(id),
+      extended_index INTEGER,
       PRIMARY KEY (job, directory, name)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX stage_unsealed ON stage(job, content_index) WHERE state = 0;
+    CREATE TABLE extended_list(
+      job INTEGER NOT NULL REFERENCES job(number),
+      entry INTEGER NOT NULL,
+      first_group INTEGER NOT NULL,
+      last_group INTEGER NOT NULL,
+      PRIMARY KEY (job, entry)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE owner_name(
+      tree INTEGER NOT NULL REFERENCES tree(id),
+      kind INTEGER NOT NULL,
+      number INTEGER NOT NULL,
+      sequence INTEGER NOT NULL,
+      name BLOB NOT NULL,
+      PRIMARY KEY (tree, kind, number, sequence)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE volume(
       id INTEGER PRIMARY KEY,
       uuid BLOB NOT NULL UNIQUE,

@@ -117,6 +117,14 @@ package protocol CatalogStore: AnyObject, Sendable {
     of session: UniqueIdentifier, groups: ClosedRange<UInt64>
   ) throws(CatalogError) -> [GroupLocation]
 
+  /// The groups that hold the extended attributes which an entry of a session carried, in order.
+  func extendedLocations(of carrier: ContentIdentifier) throws(CatalogError) -> [GroupLocation]
+
+  /// What the number of an owner or group meant when the job with `sequence` saved an entry; nil when it had no name.
+  func ownerName(
+    of tree: Tree, sequence: UInt64, kind: OwnerKind, number: UInt32
+  ) throws(CatalogError) -> ByteString?
+
   func volumes() throws(CatalogError) -> [Volume]
 
   /// Adds a volume or updates the row with its UUID; of two ends the greater counts, for sessions commit in any order.
@@ -214,6 +222,11 @@ package protocol StagingTransaction: AttributeSink {
   func deletion(directory: DirectoryNumber, name: ByteString) throws(CatalogError)
   func problem(directory: DirectoryNumber, name: ByteString, phase: ProblemPhase, errorNumber: Int32)
     throws(CatalogError)
+  /// Notes that a group holds a part of the extended attributes that the entry with `index` carries.
+  func extendedAttributes(index: UInt64, group: UInt64) throws(CatalogError)
+
+  /// Notes what a number means from this job on.
+  func ownerName(kind: OwnerKind, number: UInt32, name: ByteString) throws(CatalogError)
   func location(_ location: GroupLocation) throws(CatalogError)
 }
 

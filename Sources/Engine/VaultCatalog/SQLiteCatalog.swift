@@ -205,6 +205,21 @@ extension SQLiteCatalog {
     }
   }
 
+  package func extendedLocations(of carrier: ContentIdentifier) throws(CatalogError) -> [GroupLocation] {
+    try exclusively("finding extended attributes") { connection throws(CatalogError) in
+      try connection.extendedLocations(of: carrier)
+    }
+  }
+
+  package func ownerName(
+    of tree: Tree, sequence: UInt64, kind: OwnerKind, number: UInt32
+  ) throws(CatalogError) -> ByteString? {
+    try exclusively("looking for an owner's name") { connection throws(CatalogError) in
+      guard let tree = try connection.treeNumber(tree) else { return nil }
+      return try connection.ownerName(tree: tree, sequence: sequence, kind: kind, number: number)
+    }
+  }
+
   package func volumes() throws(CatalogError) -> [Volume] {
     try exclusively("listing volumes") { connection throws(CatalogError) in try connection.volumes() }
   }

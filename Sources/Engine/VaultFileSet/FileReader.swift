@@ -25,10 +25,17 @@ package struct FileReader: ~Copyable {
   /// - Throws: phase `.open` with the system's error (ENOENT: it vanished), `.changed` when it is no regular file any more.
   package init(in directory: WalkDirectory, name: UnsafePointer<CChar>) throws(FileReadError) {
     let opened = try Self.open(in: directory, name)
-    let status = try Self.attributes(of: opened.rawValue, .open)
+    var status = try Self.attributes(of: opened.rawValue, .open)
     guard status.type == .regular else { throw FileReadError(phase: .changed, errorNumber: 0) }
+    // Where the file system has no flags, what the status tells is all.
+    do throws(Errno) { status.inodeFlags = try InodeFlags.read(of: opened.rawValue) } catch {}
     descriptor = opened
     attributes = status
+  }
+
+  /// Reads the file's extended attributes; see `ExtendedAttributeReader.read`.
+  package func readExtendedAttributes(_ reader: inout ExtendedAttributeReader) -> Int32 {
+    reader.read(of: descriptor.rawValue)
   }
 
   private static func open(

@@ -1,3 +1,4 @@
+import struct SystemPackage.Errno
 import VaultModel
 
 /// What a restore does where a name is taken already.
@@ -27,13 +28,24 @@ package enum RestoreOutcome: Hashable, Sendable {
   case exists
 }
 
-/// Attributes that the system or the file system refused to set.
-package struct UnsetAttributes: OptionSet, Hashable, Sendable {
-  package let rawValue: UInt8
-  package init(rawValue: UInt8) { self.rawValue = rawValue }
+/// Attributes that the system or the file system refused to set, each kind with the first error.
+package struct UnsetAttributes: Hashable, Sendable, ExpressibleByArrayLiteral {
+  package enum Kind: UInt8, Sendable, CaseIterable {
+    case owner, mode, times, extendedAttributes, inodeFlags
+  }
 
-  /// Only a privileged process may give files away: no error for anybody else.
-  package static let owner = UnsetAttributes(rawValue: 1)
-  package static let mode = UnsetAttributes(rawValue: 2)
-  package static let times = UnsetAttributes(rawValue: 4)
+  package private(set) var errors: [Kind: Errno] = [:]
+
+  /// Kinds without an error of the system's.
+  package init(arrayLiteral kinds: Kind...) {
+    for kind in kinds { errors[kind] = Errno(rawValue: 0) }
+  }
+
+  package var isEmpty: Bool { errors.isEmpty }
+  package var kinds: Set<Kind> { Set(errors.keys) }
+  package func contains(_ kind: Kind) -> Bool { errors[kind] != nil }
+
+  mutating func insert(_ kind: Kind, _ error: Errno) {
+    if errors[kind] == nil { errors[kind] = error }
+  }
 }

@@ -1,3 +1,4 @@
+import Synchronization
 import struct SystemPackage.Errno
 import VaultModel
 import VaultSystem
@@ -8,6 +9,8 @@ package final class RestoreTarget: Sendable {
   /// As it was given, for messages.
   package let path: ByteString
   package let policy: OverwritePolicy
+  /// Whether a directory was met that hands access control lists down.
+  private let handsListsDown = Atomic(false)
 
   /// Opens the directory, made with its parents if missing.
   ///
@@ -19,7 +22,12 @@ package final class RestoreTarget: Sendable {
     do throws(SystemError) {
       root = SharedDescriptor(try Self.openOrMake(path))
     } catch { throw FileSetError(.openTarget, path, error.errno) }
+    if InheritedLists.areGiven(by: .descriptor(root.number)) { noteInheritance() }
   }
+
+  /// Whether what is made below the target may have inherited access control lists.
+  var inheritsLists: Bool { handsListsDown.load(ordering: .relaxed) }
+  func noteInheritance() { handsListsDown.store(true, ordering: .relaxed) }
 
   private static func openOrMake(_ path: ByteString) throws(SystemError) -> Descriptor {
     let flags: OpenFlags = [.readOnly, .directory]

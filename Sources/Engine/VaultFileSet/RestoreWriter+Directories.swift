@@ -19,6 +19,7 @@ extension RestoreWriter {
       if let existing = try make(place) {
         if existing.type == .directory {
           admitOwner(place, existing)
+          noteInheritance(place)
           return .written([])
         }
         guard target.policy.replaces(existing, with: attributes.modified) else { return .exists }
@@ -33,11 +34,20 @@ extension RestoreWriter {
   private func make(_ place: RestorePlace) throws(Errno) -> FileAttributes? {
     do throws(Errno) {
       try DirectoryNames.makeDirectory(at: place.directory.number, place.name, mode: 0o700)
+      if target.inheritsLists { InheritedLists.remove(at: place.directory.number, place.name) }
       return nil
     } catch {
       guard error == .fileExists else { throw error }
       return try FileStatus.read(at: place.directory.number, name: place.name)
     }
+  }
+
+  private func noteInheritance(_ place: RestorePlace) {
+    if target.inheritsLists { return }
+    let areGiven = place.name.bytes.withUnsafeBytes { name in
+      AttributedObject.withName(at: place.directory.number, name) { InheritedLists.areGiven(by: $0) }
+    }
+    if areGiven { target.noteInheritance() }
   }
 
   /// Lets an ordinary user write into a directory of his that he made read-only; `finishDirectory` sets the mode again.
@@ -50,19 +60,20 @@ extension RestoreWriter {
     } catch { return }  // Not ours: what is written into it will tell.
   }
 
-  /// Sets a directory's owner, mode and times, after everything in it was restored; directories may come in any order.
+  /// Sets all attributes of a directory, after everything in it was restored; directories may come in any order.
   ///
   /// - Returns: what was refused.
   /// - Throws: `.finishDirectory` when it is not there or no directory any more.
   package mutating func finishDirectory(
-    _ path: ByteString, attributes: FileAttributes
+    _ path: ByteString, attributes: FileAttributes,
+    extended: ByteString = ""
   ) throws(FileSetError) -> UnsetAttributes {
     guard let (parent, name) = Self.split(path) else {
       if path.bytes == [0x2f] { return [] }
       throw FileSetError(.unsafeName, path)
     }
     do throws(FileSetError) {
-      return try finish(try place(parent, name), attributes)
+      return try finish(try place(parent, name), attributes, extended)
     } catch {
       guard error.errno == .permissionDenied else { throw error }
     }
@@ -82,19 +93,25 @@ extension RestoreWriter {
       }
       opened.append((ancestor, status.mode))
     }
-    return try finish(try place(parent, name), attributes)
+    return try finish(try place(parent, name), attributes, extended)
   }
 
-  private func finish(_ place: RestorePlace, _ attributes: FileAttributes) throws(FileSetError) -> UnsetAttributes {
+  private func finish(
+    _ place: RestorePlace, _ attributes: FileAttributes, _ extended: ByteString
+  ) throws(FileSetError) -> UnsetAttributes {
     do throws(SystemError) {
       let flags: OpenFlags = [.readOnly, .directory, .noFollow, .nonBlocking]
       let descriptor = try Descriptor.open(at: place.directory.number, place.name, flags)
-      return AttributeSetting.apply(attributes, to: descriptor.rawValue)
+      var unset = AttributeSetting.apply(attributes, extended: extended, to: descriptor.rawValue)
+      AttributeSetting.add(attributes.inodeFlags, to: descriptor.rawValue, &unset)
+      return unset
     } catch {
       guard error.errno == .permissionDenied, let existing = try place.existing(), existing.type == .directory else {
         throw FileSetError(.finishDirectory, place.shown, error.errno)
       }
-      return AttributeSetting.apply(attributes, at: place.directory.number, place.name)
+      var unset = AttributeSetting.apply(attributes, extended: extended, at: place.directory.number, place.name)
+      if !attributes.inodeFlags.isEmpty { unset.insert(.inodeFlags, error.errno) }
+      return unset
     }
   }
 

@@ -41,28 +41,30 @@ package struct RestoreWriter: ~Copyable {
   ) throws(FileSetError) -> RestoringFile? {
     let place = try place(directory, name)
     if try place.isTaken(for: attributes.modified) { return nil }
-    return try RestoringFile(place)
+    return try RestoringFile(place, inodeFlags: attributes.inodeFlags)
   }
 
-  /// Makes a symbolic link with its owner and times.
+  /// Makes a symbolic link with its owner, extended attributes and times.
   package mutating func createSymbolicLink(
-    directory: ByteString, name: ByteString, target: ByteString, attributes: FileAttributes
+    directory: ByteString, name: ByteString, target: ByteString, attributes: FileAttributes,
+    extended: ByteString = ""
   ) throws(FileSetError) -> RestoreOutcome {
     let place = try place(directory, name)
     guard !target.isEmpty, !target.bytes.contains(0) else { throw FileSetError(.unsafeName, place.shown) }
     var attributes = attributes
     attributes.type = .symbolicLink
-    return try create(place, attributes) { () throws(Errno) in
+    return try create(place, attributes, extended) { () throws(Errno) in
       try DirectoryNames.makeSymbolicLink(at: place.directory.number, place.temporaryName, target: target)
     }
   }
 
   /// Makes a fifo, a socket or a device node with its attributes.
   package mutating func createNode(
-    directory: ByteString, name: ByteString, attributes: FileAttributes
+    directory: ByteString, name: ByteString, attributes: FileAttributes,
+    extended: ByteString = ""
   ) throws(FileSetError) -> RestoreOutcome {
     let place = try place(directory, name)
-    return try create(place, attributes) { () throws(Errno) in
+    return try create(place, attributes, extended) { () throws(Errno) in
       try DirectoryNames.makeNode(
         at: place.directory.number, place.temporaryName, type: attributes.type,
         specialDevice: attributes.specialDevice)
@@ -100,14 +102,38 @@ package struct RestoreWriter: ~Copyable {
     return RestoredFile(directory: directory, name: name, identity: FileIdentity(status))
   }
 
+  /// Sets the inode flags of a file that this restore made, once it has all its names: some forbid giving it more.
+  package mutating func setInodeFlags(
+    _ flags: InodeFlags, of file: RestoredFile
+  ) throws(FileSetError) -> UnsetAttributes {
+    let place = try place(file.directory, file.name)
+    var unset: UnsetAttributes = []
+    do throws(SystemError) {
+      let descriptor = try Descriptor.open(
+        at: place.directory.number, file.name, [.readOnly, .noFollow, .nonBlocking])
+      do throws(Errno) {
+        guard FileIdentity(try FileStatus.read(of: descriptor.rawValue)) == file.identity else {
+          throw .staleNFSFileHandle
+        }
+        AttributeSetting.add(flags, to: descriptor.rawValue, &unset)
+      } catch { unset.insert(.inodeFlags, error) }
+    } catch { unset.insert(.inodeFlags, error.errno) }
+    return unset
+  }
+
   private func create(
-    _ place: RestorePlace, _ attributes: FileAttributes, _ make: () throws(Errno) -> Void
+    _ place: RestorePlace, _ attributes: FileAttributes, _ extended: ByteString,
+    _ make: () throws(Errno) -> Void
   ) throws(FileSetError) -> RestoreOutcome {
     if try place.isTaken(for: attributes.modified) { return .exists }
     try FileSetError.wrapping(.createFile, place.shown, make)
     var isNamed = false
     defer { if !isNamed { place.removeTemporary() } }
-    let unset = AttributeSetting.apply(attributes, at: place.directory.number, place.temporaryName)
+    if target.inheritsLists, attributes.type != .symbolicLink {
+      InheritedLists.remove(at: place.directory.number, place.temporaryName)
+    }
+    let unset = AttributeSetting.apply(
+      attributes, extended: extended, at: place.directory.number, place.temporaryName)
     isNamed = try place.takeName(modified: attributes.modified)
     return isNamed ? .written(unset) : .exists
   }

@@ -11,7 +11,7 @@ package struct RestoringFile: ~Copyable {
   private var offset: Int64 = 0
   private var isNamed = false
 
-  init(_ place: RestorePlace) throws(FileSetError) {
+  init(_ place: RestorePlace, inodeFlags: InodeFlags) throws(FileSetError) {
     self.place = place
     do throws(SystemError) {
       let opened = try Descriptor.open(
@@ -20,6 +20,13 @@ package struct RestoringFile: ~Copyable {
       descriptor = consume opened
     } catch {
       throw FileSetError(.createFile, place.shown, error.errno)
+    }
+    if place.target.inheritsLists { InheritedLists.remove(from: .descriptor(number)) }
+    // These say how data is written: they come before it. What is refused now is told when all flags are set.
+    let early = inodeFlags.intersection([.compressed, .notCompressed, .noCopyOnWrite, .journaledData])
+    if !early.isEmpty {
+      var refused: UnsetAttributes = []
+      AttributeSetting.add(early, to: number, &refused)
     }
   }
 
@@ -62,11 +69,13 @@ package struct RestoringFile: ~Copyable {
     }
   }
 
-  /// Sets owner, mode and times, closes, and gives the file its name.
+  /// Sets all attributes but the inode flags, closes, and gives the file its name.
   ///
   /// - Returns: `.exists` when something took the name meanwhile that must not be replaced; the file is then gone.
-  package consuming func commit(attributes: FileAttributes) throws(FileSetError) -> RestoreOutcome {
-    let unset = AttributeSetting.apply(attributes, to: number)
+  package consuming func commit(
+    attributes: FileAttributes, extended: ByteString = ""
+  ) throws(FileSetError) -> RestoreOutcome {
+    let unset = AttributeSetting.apply(attributes, extended: extended, to: number)
     try close()
     guard try place.takeName(modified: attributes.modified) else { return .exists }
     isNamed = true

@@ -85,7 +85,7 @@ extension TreeWalker {
       }
       return
     }
-    if isExcluded(attributes) { return }
+    if isExcluded(attributes) || isNotToBeSaved(name.bytes, attributes) { return }
     switch attributes.type {
     case .directory:
       try visitor.entry(name: name.bytes, attributes: attributes, linkTarget: Self.noTarget, in: directory)
@@ -158,6 +158,14 @@ extension TreeWalker {
   @inline(__always)
   private func isExcluded(_ attributes: FileAttributes) -> Bool {
     options.excluded.contains { $0.inode == attributes.inode && $0.device == attributes.device }
+  }
+
+  /// Whether a name's own flag keeps it out of backups; a path that was given, and the way to it, stay.
+  @inline(__always)
+  private mutating func isNotToBeSaved(_ name: UnsafeRawBufferPointer, _ attributes: FileAttributes) -> Bool {
+    guard options.honorsNoDump, attributes.inodeFlags.contains(.noDump) else { return false }
+    let place = currentKey.appending(ByteString(name))
+    return !selection.contains(place) && selection.names(in: place).isEmpty
   }
 
   /// A mount point's contents belong to the walk only when a path there was given by name.

@@ -17,6 +17,8 @@ package struct TreeWalker: ~Copyable {
     package var crossesFileSystems = false
     /// What is left out with everything below it, such as the repository itself.
     package var excluded: [FileIdentity] = []
+    /// Leaves out what has the inode flag *no dump*, unless a path names it.
+    package var honorsNoDump = true
     package var nameByteLimit = 16 * 1024 * 1024
     package var levelLimit = 256
     package var temporaryDirectory = TemporaryFile.defaultDirectory

@@ -28,6 +28,10 @@ package struct AttributeGroupReader: ~Copyable {
         try sink.deletion(directory: try resolve(directory), name: name)
       case .problem(let directory, let name, let phase, let errorNumber):
         try sink.problem(directory: try resolve(directory), name: name, phase: phase, errorNumber: errorNumber)
+      case .extendedAttributes(let index, _, _, _):
+        try sink.extendedAttributes(index: index, group: view.header.number)
+      case .ownerName(let kind, let number, let name):
+        try sink.ownerName(kind: kind, number: number, name: name)
       case .contentData, .job, .jobEnd, .commit, .label: throw FormatError(.malformed, "attribute group")
       }
     }

@@ -3,10 +3,13 @@ import VaultModel
 /// Entry records to bytes and back; the byte table is in vault-volume(5).
 package enum EntryCodec {
   static let fixedByteCount = 112
+  /// The value of the tag of extended attributes.
+  static let extendedReferenceByteCount: UInt32 = 64
 
   /// Tags of what follows the fixed part, the name and the content reference.
   enum Tag {
     static let linkTarget: UInt16 = 1
+    static let extendedAttributes: UInt16 = 2
     static let criticalFlag: UInt16 = 1
   }
 
@@ -33,11 +36,10 @@ package enum EntryCodec {
     let name = try NameRules.name(try reader.take(Int(nameLength)), in: reader)
     let content = try decodeContent(form, from: &reader)
     guard (type == .regular) == (form != .none) else { throw reader.error(.malformed) }
-    let target = try decodeTags(from: &reader)
-    guard (type == .symbolicLink) == !target.isEmpty else { throw reader.error(.malformed) }
-    return .entry(
-      index: index, directory: directory,
-      Entry(name: name, attributes: attributes, content: content, linkTarget: target))
+    var entry = Entry(name: name, attributes: attributes, content: content)
+    try decodeTags(of: &entry, from: &reader)
+    guard (type == .symbolicLink) == !entry.linkTarget.isEmpty else { throw reader.error(.malformed) }
+    return .entry(index: index, directory: directory, entry)
   }
 
   @inline(__always)
@@ -59,8 +61,8 @@ package enum EntryCodec {
     let size: UInt64 = try reader.integer()
     let specialDevice: UInt64 = try reader.integer()
     let flags: UInt32 = try reader.integer()
-    let reserved: UInt32 = try reader.integer()
-    guard mode <= 0o7777, size <= UInt64(Int64.max), flags == 0, reserved == 0,
+    let inodeFlags = InodeFlags(rawValue: try reader.integer())
+    guard mode <= 0o7777, size <= UInt64(Int64.max), flags == 0, inodeFlags.isSubset(of: .settable),
       max(modifiedNanoseconds, changedNanoseconds, accessedNanoseconds) < 1_000_000_000
     else { throw reader.error(.outOfBounds) }
     return FileAttributes(
@@ -68,7 +70,8 @@ package enum EntryCodec {
       size: size,
       modified: FileTime(seconds: modifiedSeconds, nanoseconds: modifiedNanoseconds),
       changed: FileTime(seconds: changedSeconds, nanoseconds: changedNanoseconds),
-      accessed: FileTime(seconds: accessedSeconds, nanoseconds: accessedNanoseconds), specialDevice: specialDevice)
+      accessed: FileTime(seconds: accessedSeconds, nanoseconds: accessedNanoseconds), specialDevice: specialDevice,
+      inodeFlags: inodeFlags)
   }
 
   private static func decodeContent(
@@ -125,22 +128,37 @@ package enum EntryCodec {
     return SealedContent(size: size, algorithm: algorithm, digest: digest, flags: SealFlags(rawValue: flags))
   }
 
-  private static func decodeTags(from reader: inout ByteReader) throws(FormatError) -> ByteString {
-    var target: ByteString = ""
+  private static func decodeTags(of entry: inout Entry, from reader: inout ByteReader) throws(FormatError) {
     while !reader.isAtEnd {
       let tag: UInt16 = try reader.integer()
       let flags: UInt16 = try reader.integer()
       let length: UInt32 = try reader.integer()
       let bytes = try reader.take(Int(length))
-      if tag == Tag.linkTarget {
-        guard target.isEmpty, !bytes.isEmpty, bytes.count <= 4095, !bytes.contains(0) else {
+      switch tag {
+      case Tag.linkTarget:
+        guard entry.linkTarget.isEmpty, !bytes.isEmpty, bytes.count <= 4095, !bytes.contains(0) else {
           throw reader.error(.outOfBounds)
         }
-        target = ByteString(bytes)
-      } else if flags & Tag.criticalFlag != 0 {
-        throw reader.error(.unknownCritical(UInt32(tag)))
+        entry.linkTarget = ByteString(bytes)
+      case Tag.extendedAttributes:
+        guard entry.extended == nil else { throw reader.error(.malformed) }
+        entry.extended = try decodeExtended(bytes)
+      default:
+        if flags & Tag.criticalFlag != 0 { throw reader.error(.unknownCritical(UInt32(tag))) }
       }
     }
-    return target
+  }
+
+  private static func decodeExtended(_ value: UnsafeRawBufferPointer) throws(FormatError) -> ExtendedReference {
+    var reader = ByteReader(value, "entry record")
+    let session = try reader.identifier()
+    let index = try reader.index()
+    let byteCount: UInt32 = try reader.integer()
+    try reader.zeros(4)
+    let digest = try reader.digest()
+    guard reader.isAtEnd else { throw reader.error(.malformed) }
+    guard byteCount > 0, byteCount <= GroupLimits.extendedListLimit else { throw reader.error(.outOfBounds) }
+    return ExtendedReference(
+      carrier: ContentIdentifier(session: session, index: index), byteCount: byteCount, digest: digest)
   }
 }

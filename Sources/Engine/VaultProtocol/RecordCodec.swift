@@ -8,6 +8,10 @@ package enum Record {
   case seal(index: UInt64, SealedContent)
   case deletion(directory: UInt64, name: ByteString)
   case problem(directory: UInt64, name: ByteString, phase: ProblemPhase, errorNumber: Int32)
+  /// A part of the list of extended attributes that the entry with `index` carries.
+  case extendedAttributes(index: UInt64, offset: UInt32, total: UInt32, UnsafeRawBufferPointer)
+  /// What a number means in the entries that follow; an empty name says that it has none.
+  case ownerName(OwnerKind, number: UInt32, name: ByteString)
   case job(JobDescription)
   case jobEnd(JobOutcome)
   case commit(CommitRecord)
@@ -132,11 +136,38 @@ package struct RecordReader {
       let directory = try reader.index()
       return .deletion(directory: directory, name: try NameRules.name(reader.takeRest(), in: reader))
     case .problem: return try decodeProblem(payload)
+    case .extendedAttributes: return try decodeExtended(payload)
+    case .ownerName: return try decodeOwnerName(payload)
     case .job: return .job(try JobCodec.description(payload))
     case .jobEnd: return .jobEnd(try JobCodec.outcome(payload))
     case .commit: return .commit(try JobCodec.commit(payload))
     case .label: return .label(try JobCodec.label(payload))
     }
+  }
+
+  private static func decodeExtended(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> Record {
+    var reader = ByteReader(payload, "extended attributes record")
+    let index = try reader.index()
+    let offset: UInt32 = try reader.integer()
+    let total: UInt32 = try reader.integer()
+    let bytes = reader.takeRest()
+    guard bytes.count > 0, bytes.count <= GroupLimits.extendedDataLimit, total <= GroupLimits.extendedListLimit,
+      offset <= total, bytes.count <= Int(total - offset)
+    else { throw reader.error(.outOfBounds) }
+    return .extendedAttributes(index: index, offset: offset, total: total, bytes)
+  }
+
+  private static func decodeOwnerName(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> Record {
+    var reader = ByteReader(payload, "owner name record")
+    let number: UInt32 = try reader.integer()
+    let kindNumber: UInt8 = try reader.integer()
+    try reader.zeros(3)
+    let name = reader.takeRest()
+    guard let kind = OwnerKind(rawValue: kindNumber), name.count <= OwnerNameRules.byteLimit else {
+      throw reader.error(.outOfBounds)
+    }
+    guard !name.contains(0) else { throw reader.error(.illegalName) }
+    return .ownerName(kind, number: number, name: ByteString(name))
   }
 
   private static func decodeProblem(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> Record {
@@ -151,6 +182,11 @@ package struct RecordReader {
     let name = rest.isEmpty ? ByteString("") : try NameRules.name(rest, in: reader)
     return .problem(directory: directory, name: name, phase: phase, errorNumber: errorNumber)
   }
+}
+
+/// What names of users and groups may be.
+package enum OwnerNameRules {
+  package static let byteLimit = 1024
 }
 
 /// What names and paths from foreign bytes may be.

@@ -5,14 +5,16 @@ package enum RecordKind: UInt16, Sendable, CaseIterable {
   case contentData = 3
   case seal = 4
   case deletion = 5
+  case extendedAttributes = 6
   case problem = 7
+  case ownerName = 8
   case job = 16
   case jobEnd = 17
   case commit = 32
   case label = 48
 
   /// Whether a reader that does not know the kind must refuse it.
-  var isCritical: Bool { self != .problem }
+  var isCritical: Bool { self != .problem && self != .ownerName }
 }
 
 /// The eight bytes before every record's payload.
@@ -33,6 +35,12 @@ package enum GroupLimits {
   package static let contentDataOverhead = RecordHeader.byteCount + 16
   /// Content bytes in one content-data record at most.
   package static let contentDataLimit = rawLimit - contentDataOverhead
-  /// Attributes of one entry at most, until continuation records exist.
+  /// An entry record at most, its extended attributes not counted.
   package static let entryLimit = 64 * 1024
+  /// Headers of an extended attributes record.
+  package static let extendedOverhead = RecordHeader.byteCount + 16
+  /// Bytes of a list of extended attributes in one record at most.
+  package static let extendedDataLimit = 64 * 1024
+  /// Extended attributes of one entry at most, as they are stored.
+  package static let extendedListLimit = 16 * 1024 * 1024
 }

@@ -29,7 +29,8 @@ package struct RecordWriter: ~Copyable {
     entry.name.bytes.withUnsafeBytes { name in
       entry.linkTarget.bytes.withUnsafeBytes { target in
         self.entry(
-          index: index, directory: directory, name: name, entry.attributes, entry.content, linkTarget: target)
+          index: index, directory: directory, name: name, entry.attributes, entry.content, linkTarget: target,
+          extended: entry.extended)
       }
     }
   }
@@ -37,7 +38,7 @@ package struct RecordWriter: ~Copyable {
   /// An entry from its parts, without an `Entry` value: the hot path's form.
   package mutating func entry(
     index: UInt64, directory: UInt64, name: UnsafeRawBufferPointer, _ attributes: FileAttributes,
-    _ content: ContentReference, linkTarget: UnsafeRawBufferPointer
+    _ content: ContentReference, linkTarget: UnsafeRawBufferPointer, extended: ExtendedReference? = nil
   ) {
     let start = writer.count
     header(.entry, 0)
@@ -55,6 +56,7 @@ package struct RecordWriter: ~Copyable {
       writer.integer(UInt32(truncatingIfNeeded: linkTarget.count))
       writer.append(linkTarget)
     }
+    if let extended { tag(extended) }
     writer.patch(UInt32(truncatingIfNeeded: writer.count - start - RecordHeader.byteCount), at: start + 4)
   }
 
@@ -82,6 +84,25 @@ package struct RecordWriter: ~Copyable {
     writer.integer(directory)
     writer.integer(errorNumber)
     writer.integer(phase.rawValue)
+    writer.zeros(3)
+    writer.append(name)
+  }
+
+  /// A part of the list that the entry with `index` carries.
+  package mutating func extendedAttributes(
+    index: UInt64, offset: UInt32, total: UInt32, _ bytes: UnsafeRawBufferPointer
+  ) {
+    header(.extendedAttributes, 16 + bytes.count)
+    writer.integer(index)
+    writer.integer(offset)
+    writer.integer(total)
+    writer.append(bytes)
+  }
+
+  package mutating func ownerName(_ kind: OwnerKind, number: UInt32, name: ByteString) {
+    header(.ownerName, 8 + name.count)
+    writer.integer(number)
+    writer.integer(kind.rawValue)
     writer.zeros(3)
     writer.append(name)
   }
@@ -133,7 +154,8 @@ package struct RecordWriter: ~Copyable {
     writer.integer(attributes.accessed.seconds)
     writer.integer(attributes.size)
     writer.integer(attributes.specialDevice)
-    writer.integer(0 as UInt64)
+    writer.integer(0 as UInt32)
+    writer.integer(attributes.inodeFlags.rawValue)
   }
 
   private mutating func reference(_ content: ContentReference) {
@@ -158,6 +180,17 @@ package struct RecordWriter: ~Copyable {
         writer.integer(extent.fileOffset)
       }
     }
+  }
+
+  private mutating func tag(_ extended: ExtendedReference) {
+    writer.integer(EntryCodec.Tag.extendedAttributes)
+    writer.integer(EntryCodec.Tag.criticalFlag)
+    writer.integer(EntryCodec.extendedReferenceByteCount)
+    writer.identifier(extended.carrier.session)
+    writer.integer(extended.carrier.index)
+    writer.integer(extended.byteCount)
+    writer.integer(0 as UInt32)
+    writer.digest(extended.digest)
   }
 
   private mutating func sealed(_ content: SealedContent) {

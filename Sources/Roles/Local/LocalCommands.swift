@@ -136,6 +136,7 @@ package struct LocalCommands: Sendable {
     Self.set(request.at, in: &line)
     line.set("target", request.target)
     line.set("overwrite", request.overwrite.rawValue)
+    if request.usesNumericOwners { line.set("numeric-ids", "yes") }
     try await console.sendLine(line)
     try await console.sendFrame(.paths, PathList.encode(request.paths))
     var problems: [RestoreProblem] = []

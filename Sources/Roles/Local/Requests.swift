@@ -120,14 +120,18 @@ package struct RestoreRequest: Sendable {
   /// The directory below which everything lands under its full original path.
   package var target: ByteString
   package var overwrite: OverwriteChoice
+  /// Restores owners and groups by number, whatever their names are here.
+  package var usesNumericOwners: Bool
   package init(
-    paths: [ByteString], treeName: ByteString?, at: PointInTime, target: ByteString, overwrite: OverwriteChoice
+    paths: [ByteString], treeName: ByteString?, at: PointInTime, target: ByteString, overwrite: OverwriteChoice,
+    usesNumericOwners: Bool = false
   ) {
     self.paths = paths
     self.treeName = treeName
     self.at = at
     self.target = target
     self.overwrite = overwrite
+    self.usesNumericOwners = usesNumericOwners
   }
 }
 

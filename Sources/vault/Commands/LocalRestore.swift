@@ -25,13 +25,16 @@ struct LocalRestore: RunnableCommand {
   @Option(help: "What happens to files that exist there already.")
   var overwrite = OverwriteChoice.always
 
+  @Flag(help: "Restore owners and groups by number, even where their names are known.")
+  var numericIds = false
+
   @OptionGroup var reporting: ReportOptions
 
   func perform(in context: CommandContext) async throws -> ExitStatus {
     let target = try context.absolute(to)
     let request = RestoreRequest(
       paths: try paths.map(context.normalized), treeName: tree.name?.bytes, at: try tree.pointInTime(in: context),
-      target: target, overwrite: overwrite)
+      target: target, overwrite: overwrite, usesNumericOwners: numericIds)
     return try await context.withRepository(from, .existing, command: "vault local restore") {
       [reporting] repository in
       try await reporting.run(in: context) { progress in

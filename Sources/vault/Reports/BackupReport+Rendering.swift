@@ -100,6 +100,7 @@ extension FileTrouble {
     case .list: return "could not be listed to its end\(cause)"
     case .changed: return "changed while it was read; what was read is stored"
     case .missing: return "does not exist"
+    case .attributes: return "not all of its extended attributes could be read\(cause)"
     }
   }
 }

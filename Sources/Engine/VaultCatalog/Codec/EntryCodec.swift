@@ -5,6 +5,7 @@ import VaultModel
 /// - Layout: version (1), file type, flags; then in LEB128 mode, owner, group, link count, size; the three times, each
 ///   as
 ///   zigzag seconds and nanoseconds; with flag 4 the special device; with flag 2 the link target's length and bytes;
+///   with flag 8 the inode flags; with flag 16 the extended attributes' length and 32 bytes of digest;
 ///   with flag 1 the seal: algorithm, flags, 32 bytes of digest, size in LEB128. The first two bytes mean the same in
 ///   every version.
 enum EntryCodec {
@@ -16,12 +17,17 @@ enum EntryCodec {
   static let sealedFlag: UInt8 = 1
   static let linkTargetFlag: UInt8 = 2
   static let specialDeviceFlag: UInt8 = 4
+  static let inodeFlagsFlag: UInt8 = 8
+  static let extendedFlag: UInt8 = 16
+  private static let knownFlags = sealedFlag | linkTargetFlag | specialDeviceFlag | inodeFlagsFlag | extendedFlag
 
   /// What a blob says.
   struct Decoded {
     var attributes: FileAttributes
     var linkTarget: ByteString
     var seal: SealedContent?
+    /// Length and digest of the extended attributes.
+    var extended: (byteCount: UInt32, digest: Digest256)?
   }
 
   /// Appends an entry's blob, without a seal.
@@ -32,6 +38,8 @@ enum EntryCodec {
     var flags: UInt8 = 0
     if entry.linkTarget.count > 0 { flags |= linkTargetFlag }
     if attributes.specialDevice != 0 { flags |= specialDeviceFlag }
+    if !attributes.inodeFlags.isEmpty { flags |= inodeFlagsFlag }
+    if entry.extended != nil { flags |= extendedFlag }
     buffer.append(flags)
     buffer.append(variable: UInt64(attributes.mode))
     buffer.append(variable: UInt64(attributes.owner))
@@ -45,6 +53,11 @@ enum EntryCodec {
     if entry.linkTarget.count > 0 {
       buffer.append(variable: UInt64(entry.linkTarget.count))
       entry.linkTarget.bytes.withUnsafeBytes { buffer.append($0) }
+    }
+    if !attributes.inodeFlags.isEmpty { buffer.append(variable: UInt64(attributes.inodeFlags.rawValue)) }
+    if let extended = entry.extended {
+      buffer.append(variable: UInt64(extended.byteCount))
+      extended.digest.withBytes { buffer.append($0) }
     }
   }
 
@@ -61,7 +74,7 @@ enum EntryCodec {
   static func decode(_ blob: UnsafeRawBufferPointer, device: UInt64, inode: UInt64) -> Decoded? {
     var reader = ByteReader(blob)
     guard reader.byte() == version, let rawType = reader.byte(), let type = FileType(rawValue: rawType),
-      let flags = reader.byte(), flags & ~(sealedFlag | linkTargetFlag | specialDeviceFlag) == 0,
+      let flags = reader.byte(), flags & ~knownFlags == 0,
       let mode = reader.variable32(), let owner = reader.variable32(), let group = reader.variable32(),
       let linkCount = reader.variable32(), let size = reader.variable(), let modified = time(&reader),
       let changed = time(&reader), let accessed = time(&reader)
@@ -78,6 +91,15 @@ enum EntryCodec {
     if flags & linkTargetFlag != 0 {
       guard let length = reader.variable(), let target = reader.take(length) else { return nil }
       decoded.linkTarget = ByteString(target)
+    }
+    if flags & inodeFlagsFlag != 0 {
+      guard let bits = reader.variable32() else { return nil }
+      decoded.attributes.inodeFlags = InodeFlags(rawValue: bits)
+    }
+    if flags & extendedFlag != 0 {
+      guard let byteCount = reader.variable32(), let bytes = reader.take(32), let digest = Digest256(bytes: bytes)
+      else { return nil }
+      decoded.extended = (byteCount, digest)
     }
     if flags & sealedFlag != 0 {
       guard let seal = seal(&reader) else { return nil }

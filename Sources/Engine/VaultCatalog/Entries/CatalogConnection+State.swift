@@ -41,7 +41,7 @@ extension CatalogConnection {
     let select = try statement(
       """
       SELECT e.directory, d.key, e.name, e.first, e.content_session, e.content_index, e.device, e.inode, e.attributes,
-        e.extents
+        e.extents, e.extended_session, e.extended_index
       FROM entry_current AS e INDEXED BY \(CatalogSchema.inodeIndexName) CROSS JOIN directory AS d ON d.id = e.directory
       WHERE e.inode = ?1 AND e.content_session IS NOT NULL AND e.device = ?2 AND d.tree = ?3
       """)

@@ -1,15 +1,15 @@
 import VaultModel
 
-/// Turns rows of the ten state columns into values; remembers the last directory and session, which most rows share.
+/// Turns rows of the twelve state columns into values; remembers the last directory and session, which most rows share.
 ///
 /// Columns: directory number, directory key, name, first, content session, content index, device, inode, attributes,
-/// extents.
+/// extents, session and index of the extended attributes.
 struct StateRowReader {
   private let connection: CatalogConnection
   private var directoryNumber: DirectoryNumber = 0
   private var directoryKey = DirectoryKey.root
-  private var sessionNumber: Int64 = 0
-  private var session = UniqueIdentifier.none
+  private var contentSession: (number: Int64, identifier: UniqueIdentifier) = (0, .none)
+  private var extendedSession: (number: Int64, identifier: UniqueIdentifier) = (0, .none)
 
   init(_ connection: CatalogConnection) { self.connection = connection }
 
@@ -35,7 +35,8 @@ struct StateRowReader {
     else { throw damaged(statement) }
     let entry = Entry(
       name: ByteString(statement.bytes(2)), attributes: decoded.attributes,
-      content: try content(statement, seal: decoded.seal), linkTarget: decoded.linkTarget)
+      content: try content(statement, seal: decoded.seal), linkTarget: decoded.linkTarget,
+      extended: try extended(statement, decoded))
     return StateRow(directory: directoryKey, entry: entry, first: try statement.count(3))
   }
 
@@ -51,12 +52,26 @@ struct StateRowReader {
       return .none
     }
     guard let seal else { return .own }
-    let number = statement.integer(4)
-    if number != sessionNumber || number == 0 {
-      session = try connection.session(number)
-      sessionNumber = number
-    }
+    let session = try identifier(of: statement.integer(4), last: &contentSession)
     return .stored(ContentIdentifier(session: session, index: try statement.count(5)), seal)
+  }
+
+  private mutating func extended(
+    _ statement: borrowing Statement, _ decoded: EntryCodec.Decoded
+  ) throws(CatalogError) -> ExtendedReference? {
+    guard let extended = decoded.extended else { return nil }
+    guard !statement.isNull(10) else { throw damaged(statement) }
+    let session = try identifier(of: statement.integer(10), last: &extendedSession)
+    return ExtendedReference(
+      carrier: ContentIdentifier(session: session, index: try statement.count(11)), byteCount: extended.byteCount,
+      digest: extended.digest)
+  }
+
+  private func identifier(
+    of number: Int64, last: inout (number: Int64, identifier: UniqueIdentifier)
+  ) throws(CatalogError) -> UniqueIdentifier {
+    if number != last.number || number == 0 { last = (number, try connection.session(number)) }
+    return last.identifier
   }
 
   private func damaged(_ statement: borrowing Statement) -> CatalogError {

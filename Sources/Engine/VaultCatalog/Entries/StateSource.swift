@@ -56,7 +56,8 @@ enum StateSource {
 
   private static func select(from table: String, first: String = "e.first", and condition: String = "1") -> String {
     """
-    SELECT d.id, d.key, e.name, \(first), e.content_session, e.content_index, e.device, e.inode, e.attributes, e.extents
+    SELECT d.id, d.key, e.name, \(first), e.content_session, e.content_index, e.device, e.inode, e.attributes, e.extents,
+      e.extended_session, e.extended_index
     FROM directory AS d CROSS JOIN \(table) AS e ON e.directory = d.id AND \(condition)
     """
   }

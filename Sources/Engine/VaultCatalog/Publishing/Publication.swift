@@ -26,19 +26,21 @@ struct Publication {
       directory INTEGER, name BLOB, first INTEGER, PRIMARY KEY (directory, name)) WITHOUT ROWID;
     """
 
-  private static let columns = "content_session, content_index, device, inode, attributes, extents"
+  private static let columns =
+    "content_session, content_index, device, inode, attributes, extents, extended_session, extended_index"
 
   /// Columns of one table, as one list with its alias.
   private static func columns(of alias: String) -> String {
     """
     \(alias).content_session, \(alias).content_index, \(alias).device, \(alias).inode, \(alias).attributes,
-      \(alias).extents
+      \(alias).extents, \(alias).extended_session, \(alias).extended_index
     """
   }
 
   // MARK: What the job staged
 
-  /// A staged entry that says what the current row says makes no new row.
+  /// A staged entry that says what the current row says makes no new row. Where its extended attributes lie does not matter:
+  /// `attributes` has their digest.
   static let markUnchanged = Step(
     sql: """
       UPDATE stage SET state = 3 WHERE job = ?1 AND state = 1 AND EXISTS (

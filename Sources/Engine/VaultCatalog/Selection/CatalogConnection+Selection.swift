@@ -76,7 +76,7 @@ extension CatalogConnection {
       }
       let row = try reader.row(select.statement)
       do { try visit(row) } catch { throw CatalogError.fromCaller(error) }
-      last = select.statement.integer(10)
+      last = select.statement.integer(12)
       count += 1
     }
     select.statement.reset()

@@ -50,7 +50,10 @@ struct MaterializedSelection {
 
   /// Reads the rows of the table from a number on, whatever a job that was published in between did to them.
   func select(from source: StateSource) -> String {
-    let columns = ["content_session", "content_index", "device", "inode", "attributes", "extents"]
+    let columns = [
+      "content_session", "content_index", "device", "inode", "attributes", "extents", "extended_session",
+      "extended_index",
+    ]
     if case .staged = source {
       return """
         SELECT d.id, d.key, x.name, ?2, \(columns.map { "e.\($0)" }.joined(separator: ", ")), x.id

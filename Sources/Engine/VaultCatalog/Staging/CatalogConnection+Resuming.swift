@@ -25,7 +25,7 @@ extension CatalogConnection {
     let select = try statement(
       """
       SELECT s.directory, d.key, s.name, 0, s.content_session, s.content_index, s.device, s.inode, s.attributes,
-        s.extents
+        s.extents, s.extended_session, s.extended_index
       FROM stage AS s INDEXED BY stage_unsealed JOIN directory AS d ON d.id = s.directory
       WHERE s.job = ?1 AND s.state = 0 AND NOT EXISTS (
         SELECT 1 FROM problem AS p

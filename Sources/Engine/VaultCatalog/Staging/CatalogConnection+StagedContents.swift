@@ -12,7 +12,7 @@ extension CatalogConnection {
     let select = try statement(
       """
       SELECT s.directory, d.key, s.name, 0, s.content_session, s.content_index, s.device, s.inode, s.attributes,
-        s.extents
+        s.extents, s.extended_session, s.extended_index
       FROM temp.staged_inode AS i CROSS JOIN stage AS s ON s.job = ?1 AND s.directory = i.directory AND s.name = i.name
         CROSS JOIN directory AS d ON d.id = s.directory
       WHERE i.inode = ?2 AND s.inode = ?2 AND s.device = ?3 AND s.state = \(StageState.entry)

@@ -1,5 +1,11 @@
 import VaultModel
 
+/// Where an entry's extended attributes are, as its row says it.
+struct ExtendedColumns {
+  var session: Int64
+  var index: Int64
+}
+
 /// Entries that wait for their seal inside one commit, so that most are written once, sealed.
 struct PendingEntries: ~Copyable {
   /// One entry; its bytes are in `bytes`.
@@ -10,6 +16,7 @@ struct PendingEntries: ~Copyable {
     var attributes: Range<Int>
     var device: UInt64
     var inode: UInt64
+    var extended: ExtendedColumns?
     var isWritten = false
   }
 

@@ -23,8 +23,9 @@ final class SQLiteStaging: StagingTransaction {
     insert = try connection.statement(
       """
       INSERT OR REPLACE INTO stage
-        (job, directory, name, state, content_session, content_index, device, inode, attributes, extents)
-      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        (job, directory, name, state, content_session, content_index, device, inode, attributes, extents,
+          extended_session, extended_index)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
       """)
     try insert.statement.bind(jobNumber, at: 1)
     let last = try connection.statement("SELECT coalesce(max(number), 0) FROM problem WHERE job = ?1")
@@ -70,11 +71,12 @@ final class SQLiteStaging: StagingTransaction {
     let name = start..<pending.bytes.count
     EntryCodec.append(entry, to: &pending.bytes)
     let attributes = entry.attributes
+    let extended = try columns(entry.extended)
     if case .own = entry.content {
       pending.append(
         PendingEntries.Item(
           index: index, directory: directory, name: name, attributes: name.upperBound..<pending.bytes.count,
-          device: attributes.device, inode: attributes.inode))
+          device: attributes.device, inode: attributes.inode, extended: extended))
       return
     }
     defer { pending.bytes.truncate(to: start) }
@@ -97,7 +99,13 @@ final class SQLiteStaging: StagingTransaction {
     try write(
       directory: directory, name: name, state: StageState.entry, session: session, content: content,
       device: attributes.device, inode: attributes.inode,
-      attributes: name.upperBound..<(extents?.lowerBound ?? pending.bytes.count), extents: extents)
+      attributes: name.upperBound..<(extents?.lowerBound ?? pending.bytes.count), extents: extents, extended: extended)
+  }
+
+  private func columns(_ extended: ExtendedReference?) throws(CatalogError) -> ExtendedColumns? {
+    guard let carrier = extended?.carrier else { return nil }
+    return ExtendedColumns(
+      session: try connection.sessionNumber(carrier.session), index: try connection.ordered(carrier.index))
   }
 
   func seal(index: UInt64, _ content: SealedContent) throws(CatalogError) {
@@ -110,7 +118,7 @@ final class SQLiteStaging: StagingTransaction {
     try write(
       directory: item.directory, name: item.name, state: StageState.entry, session: job.session,
       content: connection.ordered(index), device: item.device, inode: item.inode,
-      attributes: start..<pending.bytes.count, extents: nil)
+      attributes: start..<pending.bytes.count, extents: nil, extended: item.extended)
     pending.bytes.truncate(to: start)
     pending.written(position)
   }
@@ -123,7 +131,7 @@ final class SQLiteStaging: StagingTransaction {
     let end = pending.bytes.count
     try write(
       directory: directory, name: start..<end, state: StageState.deletion, session: nil, content: nil, device: 0,
-      inode: 0, attributes: end..<end, extents: nil)
+      inode: 0, attributes: end..<end, extents: nil, extended: nil)
   }
 
   // MARK: What else a commit tells
@@ -143,6 +151,35 @@ final class SQLiteStaging: StagingTransaction {
     try insert.statement.bind(Int64(errorNumber), at: 6)
     try insert.statement.run()
     nextProblem += 1
+  }
+
+  func extendedAttributes(index: UInt64, group: UInt64) throws(CatalogError) {
+    try checkOpen()
+    let upsert = try connection.statement(
+      """
+      INSERT INTO extended_list(job, entry, first_group, last_group) VALUES (?1, ?2, ?3, ?3)
+      ON CONFLICT(job, entry) DO UPDATE SET first_group = min(first_group, excluded.first_group),
+        last_group = max(last_group, excluded.last_group)
+      """)
+    try upsert.statement.bind(jobNumber, at: 1)
+    try upsert.statement.bind(connection.ordered(index), at: 2)
+    try upsert.statement.bind(connection.ordered(group), at: 3)
+    try upsert.statement.run()
+  }
+
+  func ownerName(kind: OwnerKind, number: UInt32, name: ByteString) throws(CatalogError) {
+    try checkOpen()
+    let sequence = job.record.description.sequence
+    let known = try connection.ownerName(tree: job.tree, sequence: sequence, kind: kind, number: number)
+    guard known ?? "" != name else { return }
+    let insert = try connection.statement(
+      "INSERT OR REPLACE INTO owner_name(tree, kind, number, sequence, name) VALUES (?1, ?2, ?3, ?4, ?5)")
+    try insert.statement.bind(job.tree, at: 1)
+    try insert.statement.bind(Int64(kind.rawValue), at: 2)
+    try insert.statement.bind(Int64(number), at: 3)
+    try insert.statement.bind(connection.ordered(sequence), at: 4)
+    try insert.statement.bind(name, at: 5)
+    try insert.statement.run()
   }
 
   func location(_ location: GroupLocation) throws(CatalogError) {
@@ -184,14 +221,14 @@ final class SQLiteStaging: StagingTransaction {
       try write(
         directory: item.directory, name: item.name, state: StageState.unsealed, session: job.session,
         content: connection.ordered(item.index), device: item.device, inode: item.inode, attributes: item.attributes,
-        extents: nil)
+        extents: nil, extended: item.extended)
     }
     pending.removeAll()
   }
 
   private func write(
     directory: DirectoryNumber, name: Range<Int>, state: Int64, session: Int64?, content: Int64?, device: UInt64,
-    inode: UInt64, attributes: Range<Int>, extents: Range<Int>?
+    inode: UInt64, attributes: Range<Int>, extents: Range<Int>?, extended: ExtendedColumns?
   ) throws(CatalogError) {
     try insert.statement.bind(directory, at: 2)
     try insert.statement.bind(lending: pending.bytes.bytes(name), at: 3)
@@ -206,6 +243,8 @@ final class SQLiteStaging: StagingTransaction {
     } else {
       try insert.statement.bindNull(at: 10)
     }
+    try insert.statement.bind(extended?.session, at: 11)
+    try insert.statement.bind(extended?.index, at: 12)
     try insert.statement.run()
   }
 
@@ -213,7 +252,7 @@ final class SQLiteStaging: StagingTransaction {
   private func sealStaged(index: UInt64, _ content: SealedContent) throws(CatalogError) {
     let select = try connection.statement(
       """
-      SELECT directory, name, device, inode, attributes FROM stage INDEXED BY stage_unsealed
+      SELECT directory, name, device, inode, attributes, extended_session, extended_index FROM stage INDEXED BY stage_unsealed
       WHERE job = ?1 AND content_index = ?2 AND state = 0
       """)
     defer { select.statement.reset() }
@@ -227,6 +266,9 @@ final class SQLiteStaging: StagingTransaction {
     let directory = select.statement.integer(0)
     let device = UInt64(bitPattern: select.statement.integer(2))
     let inode = UInt64(bitPattern: select.statement.integer(3))
+    let extended =
+      select.statement.isNull(5)
+      ? nil : ExtendedColumns(session: select.statement.integer(5), index: select.statement.integer(6))
     pending.bytes.append(select.statement.bytes(1))
     let blob = pending.bytes.count
     pending.bytes.append(select.statement.bytes(4))
@@ -236,7 +278,7 @@ final class SQLiteStaging: StagingTransaction {
     try write(
       directory: directory, name: start..<blob, state: StageState.entry, session: job.session,
       content: connection.ordered(index), device: device, inode: inode, attributes: blob..<pending.bytes.count,
-      extents: nil)
+      extents: nil, extended: extended)
   }
 
   private func volumeNumber(_ identifier: UniqueIdentifier) throws(CatalogError) -> Int64 {

@@ -18,12 +18,14 @@ struct PlanServer: ~Copyable {
   private var cursor: SelectionCursor?
   private var isAtEnd = false
   private var locations: LocationCursor
+  private var owners: OwnerNameCursor
+  private var extended: ExtendedCursor
   private var directoryNumber: UInt64 = 0
   /// Rows that were read and go with the next batch.
   private var held: [StateRow] = []
 
   init(
-    channel: Channel, catalog: any CatalogStore, source: SelectionSource, paths: [ByteString],
+    channel: Channel, catalog: any CatalogStore, tree: Tree, source: SelectionSource, paths: [ByteString],
     onProgress: @escaping @Sendable (FrameKind, [UInt8]) -> Void
   ) {
     self.channel = channel
@@ -32,6 +34,8 @@ struct PlanServer: ~Copyable {
     self.paths = paths
     self.onProgress = onProgress
     locations = LocationCursor(catalog: catalog)
+    owners = OwnerNameCursor(catalog: catalog, tree: tree)
+    extended = ExtendedCursor(catalog: catalog)
   }
 
   /// Serves until the file daemon's job ends.
@@ -104,11 +108,17 @@ struct PlanServer: ~Copyable {
         directoryNumber += 1
         records.directory(number: directoryNumber, path: row.directory.path)
       }
+      for owner in try owners.changes(for: row) {
+        records.ownerName(owner.kind, number: owner.number, name: owner.name)
+      }
       records.entry(index: 0, directory: directoryNumber, row.entry)
       if pass == 2 { try collect(row.entry.content, into: &found) }
+      // The first pass makes directories only.
+      if pass != 1, let reference = row.entry.extended { extended.want(reference.carrier) }
       sentCount += 1
     }
     held.removeFirst(sentCount)
+    for run in try extended.take() { add(run.locations, of: run.session, to: &found) }
     var payload = ByteWriter(capacity: records.count + 4)
     payload.integer(UInt32(found.count))
     payload.append(records.bytes)
@@ -130,6 +140,18 @@ struct PlanServer: ~Copyable {
   private struct SessionLocations {
     let session: UniqueIdentifier
     var locations: [GroupLocation] = []
+  }
+
+  /// Adds attribute groups, in frames of their own.
+  private func add(
+    _ locations: [GroupLocation], of session: UniqueIdentifier, to found: inout [SessionLocations]
+  ) {
+    var rest = locations[...]
+    while !rest.isEmpty {
+      let part = rest.prefix(LocationCodec.locationsPerFrame)
+      found.append(SessionLocations(session: session, locations: Array(part)))
+      rest = rest.dropFirst(part.count)
+    }
   }
 
   /// Adds a content's groups, each once: contents come in the order of their groups.

@@ -29,13 +29,14 @@ struct RestoreJob: Sendable {
       guard let value = line[key] else { throw ControlError(.missingField(key), line: line.verb) }
       request.set(key, value)
     }
+    if let numeric = line["numeric-ids"] { request.set("numeric-ids", numeric) }
     try await fileDaemon.request(request, expecting: .fileDaemonOK)
     console.whenBytesArrive { fileDaemon.close() }
     // A whole tree is as large as its job saw it.
     let expected = paths.isEmpty && selection.job.status.isPublished ? selection.job.counters : nil
     let end = try await onThread(name: "vault-plan") {
       var server = PlanServer(
-        channel: fileDaemon, catalog: catalog, source: selection.source, paths: paths
+        channel: fileDaemon, catalog: catalog, tree: selection.tree, source: selection.source, paths: paths
       ) { kind, payload in
         var payload = payload
         if kind == .progress, let expected, var line = try? ControlLine(payload: payload) {

@@ -14,6 +14,8 @@ final class BackupContext: Sendable {
   let rawBuffers: BufferPool
   /// Groups on their way to the sequencer.
   let groupBuffers: BufferPool
+  /// Lists of extended attributes that this attempt carries already.
+  let lists = CarriedLists()
   private let state = Mutex(State())
   private let stopping = Atomic(false)
 

@@ -16,6 +16,8 @@ enum UnitAction: Sendable {
   case resume(HalfSent)
   case delete
   case problem(ProblemPhase, Int32)
+  /// The item's name is that of an owner or group, and empty when the number has none.
+  case ownerName(OwnerKind, UInt32)
 }
 
 /// A file of which an earlier attempt committed the beginning.

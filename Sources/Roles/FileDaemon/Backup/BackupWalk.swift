@@ -11,6 +11,7 @@ struct BackupWalk: WalkVisitor, ~Copyable {
   private var detector: DetectorBox
   private var cutter: UnitCutter
   private var links = LinkMap()
+  private var owners = OwnerNames()
   private(set) var counters = JobCounters()
   /// Bytes of files that are not read in this attempt.
   private var passedByteCount: UInt64 = 0
@@ -118,10 +119,22 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       passed(attributes)
       return
     }
+    try nameOwners(attributes)
     try add(name, attributes, linkTarget, directory, known, comparison, isNew: isNew)
   }
 
   // MARK: Deciding
+
+  /// Tells what owner and group are called before the first entry that has them.
+  private mutating func nameOwners(_ attributes: FileAttributes) throws {
+    for owner in owners.new(in: attributes) {
+      try owner.name.bytes.withUnsafeBytes { name in
+        try cutter.add(
+          .ownerName(owner.kind, owner.number), name: name, target: UnsafeRawBufferPointer(start: nil, count: 0),
+          attributes: FileAttributes(type: .fifo, mode: 0))
+      }
+    }
+  }
 
   private mutating func add(
     _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ target: UnsafeRawBufferPointer,

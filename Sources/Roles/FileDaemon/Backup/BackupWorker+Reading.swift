@@ -34,7 +34,7 @@ extension BackupWorker {
     defer { progress.reading(nil) }
     if let known, let outcome = try reference(file, work, known) { return outcome }
     try flush(work.unit)
-    entry(work, file.attributes, .own)
+    try entry(work, file, .own)
     return try large(file, work, index: work.item.index, from: 0)
   }
 
@@ -52,9 +52,9 @@ extension BackupWorker {
     try hasher.update(UnsafeRawBufferPointer(rebasing: content[..<count]))
     let sealed = try seal(file, size: UInt64(count))
     if let known, known.1.digest == sealed.digest, !sealed.flags.contains(.changedWhileReading) {
-      return refer(file, work, known, flags: sealed.flags)
+      return try refer(file, work, known, flags: sealed.flags)
     }
-    entry(work, file.attributes, .own)
+    try entry(work, file, .own)
     data.append(index: work.item.index, offset: 0, byteCount: count)
     counters.bytesSent += UInt64(count)
     return finish(file, work, index: work.item.index, sealed)
@@ -71,7 +71,7 @@ extension BackupWorker {
     try digest(file, upTo: file.attributes.size)
     let sealed = try seal(file, size: file.attributes.size)
     guard sealed.digest == known.1.digest, !sealed.flags.contains(.changedWhileReading) else { return nil }
-    return refer(file, work, known, flags: sealed.flags)
+    return try refer(file, work, known, flags: sealed.flags)
   }
 
   /// Sends a large file's bytes from `offset` on, a record to a group; what lies before is read for the digest only.
@@ -123,12 +123,12 @@ extension BackupWorker {
   private mutating func refer(
     _ file: borrowing FileReader, _ work: borrowing WorkItem, _ known: (ContentIdentifier, SealedContent),
     flags: SealFlags
-  ) -> LinkPromise.Outcome {
+  ) throws -> LinkPromise.Outcome {
     var sealed = known.1
     sealed.flags = flags
     counters.add(sealed.size, to: \.bytesKnown)
     let content = ContentReference.stored(known.0, sealed)
-    entry(work, file.attributes, content)
+    try entry(work, file, content)
     return .sealed(content, file.attributes)
   }
 

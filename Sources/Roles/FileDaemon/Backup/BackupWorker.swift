@@ -12,6 +12,8 @@ struct BackupWorker: ~Copyable {
   var hasher: SHA256Hasher
   var entries = RecordWriter(capacity: 256 * 1024)
   var seals = RecordWriter(capacity: 64 * 1024)
+  /// The extended attributes of the present entry.
+  var extended = ExtendedAttributeReader()
   /// The data group that is being filled, and the memory it lies in.
   var data = DataGroupBuilder(UnsafeMutableRawBufferPointer(start: nil, count: 0))
   var raw: PooledBuffer?
@@ -83,14 +85,15 @@ struct BackupWorker: ~Copyable {
     nameDirectories(work.unit, through: work.item.directory)
     toldByteCount = 0
     switch work.item.action {
-    case .attributes: entry(work, work.item.attributes, .none)
+    case .attributes: try storeAttributes(work)
+    case .ownerName(let kind, let number):
+      entries.ownerName(kind, number: number, name: ByteString(work.name))
     case .delete: entries.deletion(directory: work.directoryNumber, name: ByteString(work.name))
     case .problem(let phase, let errorNumber): problem(work, phase, errorNumber)
     case .store, .compare, .resume: try readFile(work)
     case .follow(let promise):
       if case .sealed(let content, let first) = promise.wait(), first.isSameFile(as: work.item.attributes) {
-        entry(work, work.item.attributes, content)
-        count(work.item, content.digest)
+        try follow(work, content)
       } else {
         try readFile(work)
       }
@@ -110,12 +113,6 @@ struct BackupWorker: ~Copyable {
     }
   }
 
-  mutating func entry(_ work: borrowing WorkItem, _ attributes: FileAttributes, _ content: ContentReference) {
-    entries.entry(
-      index: work.item.index, directory: work.directoryNumber, name: work.name, attributes, content,
-      linkTarget: work.target)
-  }
-
   mutating func problem(_ work: borrowing WorkItem, _ phase: ProblemPhase, _ errorNumber: Int32) {
     counters.problems += 1
     nameDirectories(work.unit, through: work.item.directory)
@@ -124,7 +121,7 @@ struct BackupWorker: ~Copyable {
   }
 
   /// Counts an entry whose content decides what it counts as.
-  private mutating func count(_ item: UnitItem, _ digest: Digest256?) {
+  mutating func count(_ item: UnitItem, _ digest: Digest256?) {
     if let comparison = item.comparison { counters.count(comparison, isSame: digest == comparison.digest) }
   }
 

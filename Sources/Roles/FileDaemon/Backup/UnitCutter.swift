@@ -66,7 +66,7 @@ extension UnitAction {
   var readsContent: Bool {
     switch self {
     case .store, .compare, .resume: true
-    case .attributes, .follow, .delete, .problem: false
+    case .attributes, .follow, .delete, .problem, .ownerName: false
     }
   }
 }

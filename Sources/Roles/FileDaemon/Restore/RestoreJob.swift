@@ -1,3 +1,4 @@
+import VaultCrypto
 import VaultFileSet
 import VaultModel
 import VaultProtocol
@@ -32,12 +33,13 @@ struct RestoreJob: Sendable {
       queue.finish()
       crew.join()
     }
+    let lists = ExtendedLists()
     let seed = UInt64.random(in: 0...UInt64.max)
     for number in 1...daemon.workerCount {
       try crew.start(name: "vault-write-\(number)") {
         do {
           var worker = try RestoreWorker(
-            report: report, target: target, randomSeed: seed &+ UInt64(number) &* 0x1_0000_0001)
+            report: report, target: target, lists: lists, randomSeed: seed &+ UInt64(number) &* 0x1_0000_0001)
           worker.run(queue)
         } catch {
           queue.fail(error)
@@ -45,36 +47,45 @@ struct RestoreJob: Sendable {
       }
     }
     let run = RestoreRun(
-      plan: RestorePlan(director: director),
+      plan: RestorePlan(director: director, owners: OwnerNumbers(isNumeric: order.usesNumericOwners)),
       fetcher: BlockFetcher(
         channel: storage, restore: order.restore,
         buffers: BufferPool(bufferSize: 1 << 20, limit: 8 + 6 * daemon.workerCount)),
-      writer: RestoreWriter(target: target, randomSeed: seed), report: report, queue: queue)
+      writer: RestoreWriter(target: target, randomSeed: seed), report: report, queue: queue, lists: lists,
+      hasher: try SHA256Hasher())
     try run.run()
+    report.tellUnset()
     return report.reply()
   }
 }
 
 /// The restore's main thread: takes the plan and hands out the work.
 final class RestoreRun {
-  private let plan: RestorePlan
+  private var plan: RestorePlan
   private var fetcher: BlockFetcher
   private var writer: RestoreWriter
   private let report: RestoreReport
   private let queue: RestoreQueue
+  private let lists: ExtendedLists
+  private var hasher: SHA256Hasher
+  private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 16)
   /// The last link, pipe, socket or device with several names: the others come behind it.
   private var lastOther: (row: PlanBatch.Row, file: RestoredFile)?
 
   init(
     plan: consuming RestorePlan, fetcher: consuming BlockFetcher, writer: consuming RestoreWriter,
-    report: RestoreReport, queue: RestoreQueue
+    report: RestoreReport, queue: RestoreQueue, lists: ExtendedLists, hasher: consuming SHA256Hasher
   ) {
     self.plan = plan
     self.fetcher = fetcher
     self.writer = writer
     self.report = report
     self.queue = queue
+    self.lists = lists
+    self.hasher = hasher
   }
+
+  deinit { scratch.deallocate() }
 
   func run() throws {
     try plan.forEachBatch(ofPass: 1) { batch in
@@ -82,6 +93,7 @@ final class RestoreRun {
       report.tick()
     }
     try plan.forEachBatch(ofPass: 2) { batch in
+      try fetchExtended(batch)
       let rest = batch.rows.drop { row in
         if case .stored = row.entry.content { return false }
         createOther(row)
@@ -92,6 +104,7 @@ final class RestoreRun {
     }
     // Every entry of a directory is in place: its times stay now.
     try plan.forEachBatch(ofPass: 3) { batch in
+      try fetchExtended(batch)
       for row in batch.rows { finishDirectory(row) }
       report.tick()
     }
@@ -110,8 +123,9 @@ final class RestoreRun {
   }
 
   private func finishDirectory(_ row: PlanBatch.Row) {
+    let list = extended(of: row)
     do throws(FileSetError) {
-      let unset = try writer.finishDirectory(row.path, attributes: row.entry.attributes)
+      let unset = try writer.finishDirectory(row.path, attributes: row.entry.attributes, extended: list)
       report.restored(row.path, unset)
     } catch {
       report.problem(row.path, error.description)
@@ -126,11 +140,14 @@ final class RestoreRun {
           directory: row.directory, name: entry.name, to: lastOther.file, modified: entry.attributes.modified)
         return outcome == .exists ? report.problem(row.path, RestoreWords.exists) : report.restored(row.path, [])
       }
+      let list = extended(of: row)
       let outcome =
         entry.attributes.type == .symbolicLink
         ? try writer.createSymbolicLink(
-          directory: row.directory, name: entry.name, target: entry.linkTarget, attributes: entry.attributes)
-        : try writer.createNode(directory: row.directory, name: entry.name, attributes: entry.attributes)
+          directory: row.directory, name: entry.name, target: entry.linkTarget, attributes: entry.attributes,
+          extended: list)
+        : try writer.createNode(
+          directory: row.directory, name: entry.name, attributes: entry.attributes, extended: list)
       switch outcome {
       case .written(let unset):
         report.restored(row.path, unset)
@@ -139,6 +156,54 @@ final class RestoreRun {
       }
     } catch {
       report.problem(row.path, error.description)
+    }
+  }
+
+  // MARK: Extended attributes
+
+  /// Reads the lists that a batch wants and that are not there yet: each group once, in order.
+  private func fetchExtended(_ batch: PlanBatch) throws {
+    // Nobody works on the batch before any more.
+    lists.trim()
+    var collector = ExtendedCollector(rows: batch.rows, locations: batch.extendedLocations, lists: lists)
+    if collector.missing.isEmpty { return }
+    var wanted: [BlockFetcher.Wanted] = []
+    var served: [[ExtendedCollector.Fetch]] = []
+    for fetch in collector.fetches {
+      let block = BlockFetcher.Wanted(
+        session: fetch.session, volume: fetch.location.volume, block: fetch.location.block)
+      if wanted.last == block {
+        served[served.count - 1].append(fetch)
+      } else {
+        wanted.append(block)
+        served.append([fetch])
+      }
+    }
+    try fetcher.fetch(wanted) { number, result in
+      for fetch in served[number] {
+        guard case .success(let group) = Self.group(fetch.location.group, in: result) else { continue }
+        let bytes = UnsafeRawBufferPointer(rebasing: group.block.used[group.range])
+        do {
+          let records = try GroupView(decoding: bytes).records(using: scratch)
+          try collector.take(records, of: fetch.session, into: lists, &hasher)
+        } catch is FormatError {
+          // Whose list is missing for it is told below.
+          continue
+        }
+      }
+      report.tick()
+    }
+    if collector.missing.isEmpty { return }
+    for row in batch.rows {
+      guard let reference = row.entry.extended, collector.missing[reference.carrier] != nil else { continue }
+      report.problem(row.path, "its extended attributes are missing or damaged; it has none now", damage: true)
+    }
+  }
+
+  private func extended(of row: PlanBatch.Row) -> ByteString {
+    do throws(SystemError) { return try lists.list(row.entry.extended) } catch {
+      report.problem(row.path, error.description)
+      return ""
     }
   }
 

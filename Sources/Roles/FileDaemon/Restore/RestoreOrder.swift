@@ -8,6 +8,8 @@ struct RestoreOrder: Sendable {
   var restore: UniqueIdentifier
   var target: ByteString
   var policy: OverwritePolicy
+  /// Owners and groups go by number even where their names are known.
+  var usesNumericOwners: Bool
 
   init(_ line: ControlLine) throws(ControlError) {
     guard let restore = UniqueIdentifier(text: try line.word(0).text ?? "") else {
@@ -19,5 +21,6 @@ struct RestoreOrder: Sendable {
     self.restore = restore
     self.policy = policy
     self.target = target
+    usesNumericOwners = line["numeric-ids"] == "yes"
   }
 }

@@ -13,6 +13,8 @@ struct PlanBatch {
   var rows: [Row] = []
   /// In the order of the rows' contents: groups of one session after another's.
   var locations: [SessionLocations] = []
+  /// Where the rows' extended attributes are, in order.
+  var extendedLocations: [SessionLocations] = []
 
   struct SessionLocations {
     var session: UniqueIdentifier
@@ -23,11 +25,15 @@ struct PlanBatch {
 /// Asks the director for the plan, one batch ahead. Blocks its thread.
 struct RestorePlan: ~Copyable {
   private let director: Channel
+  private var owners: OwnerNumbers
 
-  init(director: Channel) { self.director = director }
+  init(director: Channel, owners: OwnerNumbers) {
+    self.director = director
+    self.owners = owners
+  }
 
   /// Goes through all batches of a pass.
-  func forEachBatch(ofPass pass: UInt8, _ body: (PlanBatch) throws -> Void) throws {
+  mutating func forEachBatch(ofPass pass: UInt8, _ body: (PlanBatch) throws -> Void) throws {
     try request(pass)
     while let batch = try receive() {
       try request(pass)
@@ -39,7 +45,7 @@ struct RestorePlan: ~Copyable {
     try withUnsafeBytes(of: pass) { try director.sendFrameBlocking(.planRequest, $0) }
   }
 
-  private func receive() throws -> PlanBatch? {
+  private mutating func receive() throws -> PlanBatch? {
     let (kind, payload) = try receiveFrame()
     guard kind == .plan else {
       if kind == .planEnd { return nil }
@@ -49,7 +55,7 @@ struct RestorePlan: ~Copyable {
     let frameCount = try payload.withUnsafeBytes { bytes in
       var reader = ByteReader(bytes, "plan frame")
       let count: UInt32 = try reader.integer()
-      try Self.read(reader.takeRest(), into: &batch)
+      try Self.read(reader.takeRest(), into: &batch, &owners)
       return count
     }
     for _ in 0..<frameCount {
@@ -61,23 +67,36 @@ struct RestorePlan: ~Copyable {
         return PlanBatch.SessionLocations(
           session: session, locations: try LocationCodec.locations(reader.takeRest()))
       }
-      // A session's groups may come in several frames.
-      if batch.locations.last?.session == found.session {
-        batch.locations[batch.locations.count - 1].locations += found.locations
+      if found.locations.first?.kind == .attributes {
+        Self.append(found, to: &batch.extendedLocations)
       } else {
-        batch.locations.append(found)
+        Self.append(found, to: &batch.locations)
       }
     }
     return batch
   }
 
-  private static func read(_ records: UnsafeRawBufferPointer, into batch: inout PlanBatch) throws {
+  /// A session's groups may come in several frames.
+  private static func append(_ found: PlanBatch.SessionLocations, to runs: inout [PlanBatch.SessionLocations]) {
+    if runs.last?.session == found.session {
+      runs[runs.count - 1].locations += found.locations
+    } else {
+      runs.append(found)
+    }
+  }
+
+  private static func read(
+    _ records: UnsafeRawBufferPointer, into batch: inout PlanBatch, _ owners: inout OwnerNumbers
+  ) throws {
     var reader = RecordReader(records)
     var directory: ByteString = "/"
     while let record = try reader.next() {
       switch record {
       case .directory(_, let path): directory = ByteString(path)
-      case .entry(_, _, let entry): batch.rows.append(PlanBatch.Row(directory: directory, entry: entry))
+      case .ownerName(let kind, let number, let name): owners.learn(kind, number, name)
+      case .entry(_, _, var entry):
+        owners.resolve(&entry.attributes)
+        batch.rows.append(PlanBatch.Row(directory: directory, entry: entry))
       default: throw FormatError(.malformed, "plan frame")
       }
     }

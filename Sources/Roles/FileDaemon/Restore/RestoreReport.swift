@@ -1,4 +1,5 @@
 import Synchronization
+import struct SystemPackage.Errno
 import VaultFileSet
 import VaultModel
 import VaultProtocol
@@ -18,6 +19,7 @@ final class RestoreReport: Sendable {
     var lastProgress: UInt64
     /// What was restored last, shortly before the next line.
     var path: ByteString = ""
+    var unset: [UnsetAttributes.Kind: Unset] = [:]
 
     /// Keeps a path if a line is due; none is made otherwise.
     mutating func notePath(_ path: () -> ByteString, ifDueAt now: UInt64) -> Bool {
@@ -25,6 +27,13 @@ final class RestoreReport: Sendable {
       self.path = path()
       return true
     }
+  }
+
+  /// What the system refused to set, of how many entries, and the first of them.
+  private struct Unset {
+    var count: UInt64
+    var first: ByteString
+    var error: Errno
   }
 
   private static let interval: UInt64 = 1_000_000_000
@@ -49,10 +58,30 @@ final class RestoreReport: Sendable {
       return state.notePath(path, ifDueAt: now)
     }
     if isDue { tick() }
-    // An ordinary user cannot give files away, and knows it.
-    let refused = unset.subtracting(.owner)
-    if !refused.isEmpty || (unset.contains(.owner) && CurrentProcess.isPrivileged) {
-      problem(path(), "not all of its owner, mode and times could be set")
+    notSet(unset, of: path())
+  }
+
+  /// Some attributes of a path could not be set; they are told together at the end.
+  func notSet(_ unset: UnsetAttributes, of path: @autoclosure () -> ByteString) {
+    guard !unset.isEmpty else { return }
+    let path = path()
+    state.withLock { state in
+      for (kind, error) in unset.errors {
+        state.unset[kind, default: Unset(count: 0, first: path, error: error)].count += 1
+      }
+    }
+  }
+
+  /// Tells what could not be set: a problem for each kind of attribute.
+  func tellUnset() {
+    let all = state.withLock { state in
+      defer { state.unset = [:] }
+      return state.unset
+    }
+    for kind in UnsetAttributes.Kind.allCases {
+      guard let unset = all[kind] else { continue }
+      let others = unset.count > 1 ? "; this is the first of \(unset.count) entries" : ""
+      problem(unset.first, "its \(kind.words) could not be set: \(unset.error.description)\(others)")
     }
   }
 
@@ -116,5 +145,17 @@ final class RestoreReport: Sendable {
     reply.line.set("problems", end.problems)
     reply.line.set("damage", end.foundDamage ? "yes" : "no")
     return reply
+  }
+}
+
+extension UnsetAttributes.Kind {
+  fileprivate var words: String {
+    switch self {
+    case .owner: "owner or group"
+    case .mode: "mode"
+    case .times: "times"
+    case .extendedAttributes: "extended attributes"
+    case .inodeFlags: "inode flags"
+    }
   }
 }

@@ -7,12 +7,16 @@ import VaultSystem
 /// One of the threads that write files: decompress, write, digest, and give the name only when the digest matched.
 struct RestoreWorker: ~Copyable {
   private let report: RestoreReport
+  private let lists: ExtendedLists
   private var writer: RestoreWriter
   private var hasher: SHA256Hasher
   private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 4096)
 
-  init(report: RestoreReport, target: RestoreTarget, randomSeed: UInt64) throws(CryptoError) {
+  init(
+    report: RestoreReport, target: RestoreTarget, lists: ExtendedLists, randomSeed: UInt64
+  ) throws(CryptoError) {
     self.report = report
+    self.lists = lists
     writer = RestoreWriter(target: target, randomSeed: randomSeed)
     hasher = try SHA256Hasher()
   }
@@ -83,12 +87,25 @@ struct RestoreWorker: ~Copyable {
     _ file: consuming RestoringFile, _ group: ContentItem.LinkGroup, _ byteCount: UInt64
   ) throws(FileSetError) {
     guard let first = group.rows.first else { return }
-    let identity = group.rows.count > 1 ? try file.identity() : nil
-    guard case .written(let unset) = try file.commit(attributes: first.entry.attributes) else { return exists(group) }
+    let attributes = first.entry.attributes
+    let identity = group.rows.count > 1 || !attributes.inodeFlags.isEmpty ? try file.identity() : nil
+    let list = extended(of: first)
+    guard case .written(let unset) = try file.commit(attributes: attributes, extended: list) else {
+      return exists(group)
+    }
     report.restored(first.path, unset, bytes: byteCount)
     guard let identity else { return }
     let source = RestoredFile(directory: first.directory, name: first.entry.name, identity: identity)
     for row in group.rows.dropFirst() { link(row, to: source) }
+    guard !attributes.inodeFlags.isEmpty else { return }
+    report.notSet(try writer.setInodeFlags(attributes.inodeFlags, of: source), of: first.path)
+  }
+
+  private func extended(of row: PlanBatch.Row) -> ByteString {
+    do throws(SystemError) { return try lists.list(row.entry.extended) } catch {
+      report.problem(row.path, error.description)
+      return ""
+    }
   }
 
   private mutating func link(_ row: PlanBatch.Row, to source: RestoredFile) {
