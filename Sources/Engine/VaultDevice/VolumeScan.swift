@@ -41,7 +41,7 @@ package struct VolumeScan {
         file = try store.open(name, forAppending: false)
         size = try file.size()
       } catch { throw DeviceError(error, volume: name) }
-      let label = try VolumeLabel.read(file, name: name)
+      let label = try label(of: file, name, size)
       guard !scanned.contains(where: { $0.label.identifier == label.identifier }) else {
         throw DeviceError(
           .labelMismatch(found: label.record.name, foundIdentifier: label.identifier), volume: name)
@@ -50,6 +50,19 @@ package struct VolumeScan {
       try scan(file, label, name, size)
     } catch {
       report.damage.append(VolumeDamage(.volume(error), volume: name))
+    }
+  }
+
+  /// The label, or what takes its place when only it is damaged: the first whole block behind it names the volume.
+  private mutating func label(
+    of file: any VolumeFile, _ name: String, _ size: UInt64
+  ) throws(DeviceError) -> VolumeLabel {
+    do throws(DeviceError) { return try VolumeLabel.read(file, name: name) } catch {
+      guard case .damagedLabel = error.kind,
+        let identifier = try VolumeScanner.identify(file, name: name, size: size)
+      else { throw error }
+      report.damage.append(VolumeDamage(.volume(error), volume: name))
+      return VolumeLabel(standingInFor: identifier, repository: .none, name: name)
     }
   }
 

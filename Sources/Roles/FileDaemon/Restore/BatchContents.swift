@@ -18,6 +18,10 @@ struct BatchContents {
 
   private(set) var items: [ContentItem] = []
   private(set) var fetches: [Fetch] = []
+  private var sessions: Set<UniqueIdentifier> = []
+
+  /// Whether groups of a session are known.
+  func knows(_ session: UniqueIdentifier) -> Bool { sessions.contains(session) }
 
   /// Contents of no bytes.
   var empty: [ContentItem] { items.filter { $0.sealed.size == 0 } }
@@ -26,6 +30,7 @@ struct BatchContents {
   init(rows: some Sequence<PlanBatch.Row>, locations: [PlanBatch.SessionLocations]) {
     collect(rows)
     var bySession: [UniqueIdentifier: [GroupLocation]] = [:]
+    sessions = Set(locations.map(\.session))
     for run in locations { bySession[run.session, default: []] += run.locations }
     var next = 0
     while next < items.count {

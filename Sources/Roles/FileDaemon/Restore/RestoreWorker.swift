@@ -7,13 +7,14 @@ import VaultSystem
 /// One of the threads that write files: decompress, write, digest, and give the name only when the digest matched.
 struct RestoreWorker: ~Copyable {
   private let report: RestoreReport
-  private var writer: RestoreWriter
+  /// Missing when contents are only compared with their digests.
+  private var writer: RestoreWriter?
   private var hasher: SHA256Hasher
   private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 4096)
 
-  init(report: RestoreReport, target: RestoreTarget, randomSeed: UInt64) throws(CryptoError) {
+  init(report: RestoreReport, target: RestoreTarget?, randomSeed: UInt64) throws(CryptoError) {
     self.report = report
-    writer = RestoreWriter(target: target, randomSeed: randomSeed)
+    writer = target.map { RestoreWriter(target: $0, randomSeed: randomSeed) }
     hasher = try SHA256Hasher()
   }
 
@@ -58,6 +59,7 @@ struct RestoreWorker: ~Copyable {
         return fail(item, "its data does not match its digest", damage: true)
       }
       item.settle()
+      if writer == nil { return report.verified(bytes: item.sealed.size) }
       for group in item.groups { write(group, content) }
     } catch {
       fail(item, "\(error)", damage: false)
@@ -68,7 +70,7 @@ struct RestoreWorker: ~Copyable {
     guard let first = group.rows.first else { return }
     do throws(FileSetError) {
       guard
-        var file = try writer.writeFile(
+        var file = try writer?.writeFile(
           directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
       else { return exists(group) }
       try file.write(content)
@@ -93,7 +95,7 @@ struct RestoreWorker: ~Copyable {
 
   private mutating func link(_ row: PlanBatch.Row, to source: RestoredFile) {
     do throws(FileSetError) {
-      let outcome = try writer.createHardLink(
+      let outcome = try writer?.createHardLink(
         directory: row.directory, name: row.entry.name, to: source, modified: row.entry.attributes.modified)
       if outcome == .exists { return report.problem(row.path, RestoreWords.exists) }
       report.restored(row.path, [], bytes: 0)
@@ -111,10 +113,9 @@ struct RestoreWorker: ~Copyable {
     }
     guard let group = item.groups.first, let first = group.rows.first else { return }
     do {
-      guard
-        var file = try writer.writeFile(
-          directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
-      else {
+      var file = try writer?.writeFile(
+        directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
+      if writer != nil, file == nil {
         item.settle()
         return exists(group)
       }
@@ -128,7 +129,7 @@ struct RestoreWorker: ~Copyable {
           guard case .contentData(item.identifier.index, let offset, let content) = record else { continue }
           guard offset == size else { throw FormatError(.malformed, "data group") }
           try hasher.update(content)
-          try file.write(content)
+          try file?.write(content)
           size += UInt64(content.count)
           report.writing(first.path, UInt64(content.count))
         }
@@ -139,6 +140,7 @@ struct RestoreWorker: ~Copyable {
         return fail(item, "its data does not match its digest", damage: true)
       }
       item.settle()
+      guard let file else { return report.verified(bytes: size) }
       try commit(file, group, size)
     } catch let error as FileSetError {
       item.settle()
@@ -160,9 +162,7 @@ struct RestoreWorker: ~Copyable {
 
   private func fail(_ item: ContentItem, _ reason: String, damage: Bool) {
     item.settle()
-    for group in item.groups {
-      for row in group.rows { report.problem(row.path, reason, damage: damage) }
-    }
+    report.failed(item, reason, damage: damage)
   }
 }
 
