@@ -1,3 +1,4 @@
+import Glibc
 import VaultModel
 import VaultProtocol
 
@@ -138,6 +139,7 @@ struct VolumeExamination: ~Copyable {
     _ header: BlockHeader, at offset: UInt64, expecting expected: ArraySlice<PlacedGroup>
   ) {
     let block = offset..<offset + UInt64(header.paddedByteCount)
+    if block.upperBound > examined.size { report(block, .truncated(size: examined.size), isHarmless: true) }
     if readsData { examinePadding(header, block) }
     var held: [UInt64: HeldGroup] = [:]
     let isWellFormed: Bool
@@ -172,12 +174,17 @@ struct VolumeExamination: ~Copyable {
     withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { padding in
       do throws(StoreError) {
         let found = try file.readAll(into: padding, at: start)
-        if found < count { report(block, .truncated(size: examined.size), isHarmless: true) }
-        if padding[..<found].contains(where: { $0 != 0 }) { report(block, .paddingNotZero, isHarmless: true) }
+        if !Self.isZero(UnsafeRawBufferPointer(rebasing: padding[..<found])) { report(block, .paddingNotZero, isHarmless: true) }
       } catch {
         report(block, .readFailed(DeviceError(error, volume: name)), isHarmless: true)
       }
     }
+  }
+
+  private static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let base = bytes.baseAddress, bytes.count > 0 else { return true }
+    // Each byte equals the one before it, and the first is zero.
+    return bytes[0] == 0 && memcmp(base, base + 1, bytes.count - 1) == 0
   }
 
   private func payload(_ header: BlockHeader) -> UnsafeRawBufferPointer {

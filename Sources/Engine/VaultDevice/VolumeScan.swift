@@ -125,6 +125,7 @@ package struct VolumeScan {
       if let start = trace.starts[commit.attempt] { positions.append(start) }
       positions.append(contentsOf: trace.judge(commit).groups.map(\.position))
     }
+    positions.append(contentsOf: trace.uncoveredTail.map(\.position))
     if let end = trace.end { positions.append(end) }
     for position in positions { ends[position.volume] = max(ends[position.volume], position.end) }
   }
@@ -142,6 +143,16 @@ package struct VolumeScan {
             .commit(session: session, number: commit.record.number), volume: table[commit.position.volume].volume.name))
       }
       commits.append(trace.recovered(commit, verdict, in: table))
+    }
+    let tail = trace.uncoveredTail
+    if let last = tail.last {
+      let number = min(commits.last?.number ?? 0, UInt64(Int64.max) - 1) + 1
+      damage.append(
+        VolumeDamage(.commit(session: session, number: number), volume: table[last.position.volume].volume.name))
+      commits.append(
+        trace.recovered(
+          number: number, attempt: trace.endAttempt, CommitVerdict(groups: Array(tail), missing: [], isWhole: false),
+          ends: [:], in: table))
     }
     return RecoveredSession(
       session: session, job: trace.job, commits: commits, outcome: trace.outcome,

@@ -53,6 +53,8 @@ extension VerifyReport.Damage {
       for entry in lost.prefix(Self.shownCount) { lines.append("    " + entry.text) }
       let left = lostCount - UInt64(min(lost.count, Self.shownCount))
       if left > 0 { lines.append("    … and \(Figures.count(left)) more; --json names them.") }
+    } else if volume == nil {
+      // It speaks for itself.
     } else if attributeGroups > 0 {
       lines.append("  A restore loses nothing by it, as long as the catalog is there.")
     } else {

@@ -22,6 +22,8 @@ struct BackupWorker: ~Copyable {
   var namedDirectoryCount = 0
   /// Bytes of the present file that progress was told of.
   private var toldByteCount: UInt64 = 0
+  /// The directory of the name that is being processed, by its place in the unit's list.
+  var presentDirectory = 0
 
   struct Source {
     let openedAt: Timestamp
@@ -65,6 +67,7 @@ struct BackupWorker: ~Copyable {
   private mutating func process(_ unit: BackupUnit) throws {
     if unit.asksForInodes { unit.answer(try link.askInodes(of: unit)) }
     namedDirectoryCount = 0
+    presentDirectory = 0
     entries.removeAll()
     seals.removeAll()
     for index in unit.items.indices {
@@ -80,6 +83,7 @@ struct BackupWorker: ~Copyable {
   }
 
   private mutating func process(_ work: borrowing WorkItem) throws {
+    presentDirectory = work.item.directory
     nameDirectories(work.unit, through: work.item.directory)
     toldByteCount = 0
     switch work.item.action {
@@ -111,6 +115,7 @@ struct BackupWorker: ~Copyable {
   }
 
   mutating func entry(_ work: borrowing WorkItem, _ attributes: FileAttributes, _ content: ContentReference) {
+    nameDirectories(work.unit, through: work.item.directory)
     entries.entry(
       index: work.item.index, directory: work.directoryNumber, name: work.name, attributes, content,
       linkTarget: work.target)
