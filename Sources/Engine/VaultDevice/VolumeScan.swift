@@ -10,6 +10,8 @@ package struct ScanReport: Hashable, Sendable {
   /// All sessions, by job number; commits that are not whole say what is missing.
   package var sessions: [RecoveredSession] = []
   package var damage: [VolumeDamage] = []
+  /// Bytes behind the last block that counts that are no block: damage, or the torn end that a crash left.
+  package var tornEnds: [VolumeDamage] = []
 
   package init() {}
 }
@@ -99,10 +101,15 @@ package struct VolumeScan {
     for trace in collector.sessions.values { Self.cover(trace, &ends) }
     for index in table.indices {
       table[index].volume.end = BlockAddress(byteOffset: ends[index])
-      for damage in scanned[index].damage where damage.offset < ends[index] {
-        table[index].volume.status = .error
-        report.damage.append(
-          VolumeDamage(.bytes(offset: damage.offset, byteCount: damage.byteCount), volume: table[index].volume.name))
+      for damage in scanned[index].damage {
+        let found = VolumeDamage(
+          .bytes(offset: damage.offset, byteCount: damage.byteCount), volume: table[index].volume.name)
+        if damage.offset < ends[index] {
+          table[index].volume.status = .error
+          report.damage.append(found)
+        } else {
+          report.tornEnds.append(found)
+        }
       }
     }
     if let newest, table[newest].volume.status == .full { table[newest].volume.status = .append }

@@ -22,9 +22,13 @@ package struct AttributeGroupReader: ~Copyable {
     let view = try GroupView(decoding: group)
     guard view.header.kind == .attributes else { throw FormatError(.malformed, "attribute group") }
     var reader = RecordReader(try view.records(using: scratch))
-    while let record = try reader.next() {
-      do { try take(record, into: sink) } catch let error as FormatError {
-        guard isLenient else { throw error }
+    while true {
+      do {
+        guard let record = try reader.next() else { return }
+        try take(record, into: sink)
+      } catch let error as FormatError {
+        // Behind a record whose length cannot be trusted nothing can be found.
+        guard isLenient, error.object != "record" else { throw error }
         skippedCount += 1
       }
     }

@@ -22,7 +22,7 @@ package enum LocalVolumes {
     return try await LocalRepository.run(
       view.catalog, device, SystemClock(), excludedDirectories: [], isReadOnly: true
     ) { commands in
-      try await body(LocalVolumeCommands(commands: commands, scanDamage: view.damage))
+      try await body(LocalVolumeCommands(commands: commands, viewDamage: view.damage, blockDamage: view.blockDamage))
     }
   }
 }
@@ -38,14 +38,17 @@ package enum ExtractChoice: Sendable, Hashable {
 /// What can be asked of volumes alone.
 package struct LocalVolumeCommands: Sendable {
   let commands: LocalCommands
-  /// What is wrong with the volumes as a whole, in words.
-  package let scanDamage: [String]
+  let viewDamage: [String]
+  let blockDamage: [String]
+
+  /// What is wrong with the volumes, in words.
+  package var scanDamage: [String] { blockDamage + viewDamage }
 
   /// Checks every block, every group, and every file digest.
   package func verify(progress: @escaping @Sendable (JobProgress) -> Void) async throws -> VerifyReport {
     var report = try await commands.verify(readingData: true, progress: progress)
     report.notes.removeAll { $0.hasPrefix("Volume ") && $0.contains("is not in the catalog") }
-    report.damages += scanDamage.map { VerifyReport.Damage(volume: nil, blocks: 0..<0, reason: $0) }
+    report.damages += viewDamage.map { VerifyReport.Damage(volume: nil, blocks: 0..<0, reason: $0) }
     return report
   }
 

@@ -39,7 +39,7 @@ package enum VolumeListCommand {
         labelName: label.record.name, labeled: label.record.labeled, byteCount: volume.end.byteOffset,
         sessions: report.sessions.compactMap { Self.part(of: $0, on: volume.identifier) })
     }
-    return (volumes, report.damage.map(\.description))
+    return (volumes, (report.damage + report.tornEnds).map(\.description))
   }
 
   private static func part(of session: RecoveredSession, on volume: UniqueIdentifier) -> VolumeListing.Session? {

@@ -13,6 +13,8 @@ package struct VolumeView: Sendable {
   package let catalog: any CatalogStore
   /// Damage that the scan met and an examination of blocks does not tell.
   package let damage: [String]
+  /// Bytes and blocks that make no sense.
+  package let blockDamage: [String]
 
   /// Scans volume files, or all volumes of directories. Blocks its thread.
   ///
@@ -23,19 +25,22 @@ package struct VolumeView: Sendable {
     let store = CombinedVolumeStore(scanned.folders)
     let named = Set(scanned.report.volumes.map(\.name))
     // Blocks are examined one by one later, and commits are told of when they are staged.
-    let damage = scanned.report.damage.filter { damage in
+    let found = scanned.report.damage + scanned.report.tornEnds
+    var blockDamage: [String] = []
+    scanned.report.damage = []
+    for damage in found {
       switch damage.kind {
-      case .volume: !named.contains(damage.volume)
-      case .bytes, .content, .commit: false
+      case .volume where !named.contains(damage.volume): scanned.report.damage.append(damage)
+      case .volume, .bytes, .content: blockDamage.append(damage.description)
+      case .commit: continue
       }
     }
-    scanned.report.damage = damage
     let catalog = try SQLiteCatalog.temporary(newRepository: repository)
     var report = VolumeScanReport()
     var rebuild = CatalogRebuild(catalog: catalog, scanned: scanned, takesAll: true)
     try rebuild.run(&report)
     for volume in scanned.report.volumes { try catalog.recordVolume(try wholeFile(volume, in: store)) }
-    return VolumeView(repository: repository, store: store, catalog: catalog, damage: report.notes)
+    return VolumeView(repository: repository, store: store, catalog: catalog, damage: report.notes, blockDamage: blockDamage)
   }
 
   private static func wholeFile(_ volume: Volume, in store: any VolumeStore) throws -> Volume {

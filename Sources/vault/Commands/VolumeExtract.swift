@@ -74,6 +74,7 @@ struct VolumeExtract: RunnableCommand {
     let milliseconds = context.milliseconds(since: start)
     if json {
       context.output.write(report.json(milliseconds: milliseconds))
+      for line in report.missing { context.talk.note(line) }
     } else {
       if !quiet { context.output.write(report.text(target: target, milliseconds: milliseconds)) }
       for line in report.problemLines { context.talk.note(line) }

@@ -53,7 +53,8 @@ struct BatchContents {
     }
     for row in rows {
       guard case .stored(let identifier, let sealed) = row.entry.content else { continue }
-      if current?.identifier != identifier {
+      // An entry's own seal decides: one that says something else of the same content is checked by itself.
+      if current?.identifier != identifier || current?.sealed != sealed {
         items += close()
         groups = []
         current = (identifier, sealed)
@@ -88,7 +89,7 @@ struct BatchContents {
       guard index < locations.count, locations[index].firstEntry <= content else { continue }
       let location = locations[index]
       if let last = fetches.last, last.session == session, last.location.group == location.group,
-        case .whole(var wanted) = last.purpose
+        case .whole(var wanted) = last.purpose, wanted[content] == nil
       {
         wanted[content] = item
         fetches[fetches.count - 1].purpose = .whole(wanted)
