@@ -39,7 +39,8 @@ import VaultModel
         try catalog.contents(ofGroup: group, of: session(1))
       }
       #expect(try contents(1) == 1...3 && contents(3) == 4...6)
-      #expect(try contents(4) == 7...7 && contents(5) == 7...8, "what begins behind a long content may share its last group")
+      #expect(
+        try contents(4) == 7...7 && contents(5) == 7...8, "what begins behind a long content may share its last group")
       #expect(try contents(6) == 9...UInt64(Int64.max))
       #expect(try contents(7) == nil)
       #expect(try catalog.contents(ofGroup: 1, of: session(2)) == nil)
@@ -65,7 +66,8 @@ import VaultModel
       ])
     try catalog.publish(second)
     let third = try catalog.makeJob(.incremental, base: 2)
-    try catalog.stage(third, [("/d/c", .sealed(fileEntry("c"), sealed(30))), ("/d/open", .unsealed(fileEntry("open")))])
+    try catalog.stage(
+      third, [("/d/c", .sealed(fileEntry("c"), sealed(30))), ("/d/open", .unsealed(fileEntry("open")))])
   }
 
   @Test(arguments: CatalogEngine.allCases) func everyContentComesOnce(engine: CatalogEngine) throws {

@@ -174,7 +174,9 @@ struct VolumeExamination: ~Copyable {
     withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { padding in
       do throws(StoreError) {
         let found = try file.readAll(into: padding, at: start)
-        if !Self.isZero(UnsafeRawBufferPointer(rebasing: padding[..<found])) { report(block, .paddingNotZero, isHarmless: true) }
+        if !Self.isZero(UnsafeRawBufferPointer(rebasing: padding[..<found])) {
+          report(block, .paddingNotZero, isHarmless: true)
+        }
       } catch {
         report(block, .readFailed(DeviceError(error, volume: name)), isHarmless: true)
       }

@@ -40,7 +40,8 @@ package struct VolumeView: Sendable {
     var rebuild = CatalogRebuild(catalog: catalog, scanned: scanned, takesAll: true)
     try rebuild.run(&report)
     for volume in scanned.report.volumes { try catalog.recordVolume(try wholeFile(volume, in: store)) }
-    return VolumeView(repository: repository, store: store, catalog: catalog, damage: report.notes, blockDamage: blockDamage)
+    return VolumeView(
+      repository: repository, store: store, catalog: catalog, damage: report.notes, blockDamage: blockDamage)
   }
 
   private static func wholeFile(_ volume: Volume, in store: any VolumeStore) throws -> Volume {

@@ -7,7 +7,9 @@ extension VerifyReport {
     var text =
       "Checked \(Figures.count(jobs, "job", "jobs")) on \(Figures.count(volumes, "volume", "volumes")) "
       + "(\(Figures.count(blocks, "block", "blocks")), \(Figures.bytes(bytes)))"
-    if readingData { text += " and \(Figures.count(contents, "file content", "file contents")) (\(Figures.bytes(contentBytes)))" }
+    if readingData {
+      text += " and \(Figures.count(contents, "file content", "file contents")) (\(Figures.bytes(contentBytes)))"
+    }
     text += " in \(Figures.duration(milliseconds: milliseconds)): "
     guard foundDamage else { return text + (readingData ? "everything is sound." : "everything is in its place.") }
     let (versions, bytes) = damages.reduce((UInt64(0), UInt64(0))) { ($0.0 + $1.lostCount, $0.1 &+ $1.lostBytes) }

@@ -31,9 +31,12 @@ enum VolumeTable {
   }
 
   private static func title(_ volume: VolumeListing, _ zone: LocalTimeZone) -> String {
-    guard volume.repository != .none else { return "\(volume.name): volume \(volume.identifier), its label is damaged." }
+    guard volume.repository != .none else {
+      return "\(volume.name): volume \(volume.identifier), its label is damaged."
+    }
     let name = volume.labelName == volume.name ? "" : ", labelled \(volume.labelName)"
-    return "\(volume.name)\(name): volume \(volume.identifier) of repository \(volume.repository), pool \(volume.pool), "
+    return
+      "\(volume.name)\(name): volume \(volume.identifier) of repository \(volume.repository), pool \(volume.pool), "
       + "made \(zone.text(volume.labeled)), \(Figures.bytes(volume.byteCount))."
   }
 

@@ -33,7 +33,7 @@ struct VerifyJob: Sendable {
       if readsData { try await checkContents(&totals) }
       let found = totals
       return try await onThread(name: "vault-verify") { try tell(found) }
-    } catch where cancel.isSet {
+    } catch  where cancel.isSet {
       // Whatever broke because the conversations were closed.
       throw DirectorError.verificationInterrupted
     }

@@ -99,7 +99,8 @@ struct BlockFetcher: ~Copyable {
     }
     var reply = Reply(.storageRefused)
     reply.line.set("status", ExitStatus.damaged.rawValue)
-    reply.line.set("reason", "A block of \(count) bytes is longer than the \(buffers.bufferSize) that can be read at once.")
+    reply.line.set(
+      "reason", "A block of \(count) bytes is longer than the \(buffers.bufferSize) that can be read at once.")
     return .failure(PeerRefusal(reply))
   }
 }

@@ -140,11 +140,12 @@ final class RestoreRun {
           directory: row.directory, name: entry.name, to: lastOther.file, modified: entry.attributes.modified)
         return outcome == .exists ? report.problem(row.path, RestoreWords.exists) : report.restored(row.path, [])
       }
-      guard let outcome =
-        entry.attributes.type == .symbolicLink
-        ? try writer?.createSymbolicLink(
-          directory: row.directory, name: entry.name, target: entry.linkTarget, attributes: entry.attributes)
-        : try writer?.createNode(directory: row.directory, name: entry.name, attributes: entry.attributes)
+      guard
+        let outcome =
+          entry.attributes.type == .symbolicLink
+          ? try writer?.createSymbolicLink(
+            directory: row.directory, name: entry.name, target: entry.linkTarget, attributes: entry.attributes)
+          : try writer?.createNode(directory: row.directory, name: entry.name, attributes: entry.attributes)
       else { return }
       switch outcome {
       case .written(let unset):
