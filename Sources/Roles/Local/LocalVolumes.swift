@@ -7,14 +7,10 @@ import VolumeTools
 /// Volumes without their repository, read by the daemons that read a repository: only the catalog is made up, from what the
 /// volumes say.
 package enum LocalVolumes {
-  /// Scans the volumes, runs `body` on them and closes everything. Nothing is written but what a restore writes.
-  ///
-  /// - Parameter paths: volume files, or directories of which all volumes are taken.
-  /// - Throws: `VolumeScanError` and the parts' own errors.
+  /// Runs `body` on volumes that were scanned. Nothing is written but what a restore writes.
   package static func use<Result: Sendable>(
-    _ paths: [ByteString], _ body: @Sendable (LocalVolumeCommands) async throws -> Result
+    _ view: VolumeView, _ body: @Sendable (LocalVolumeCommands) async throws -> Result
   ) async throws -> Result {
-    let view = try await onThread(name: "vault-scan") { try VolumeView.open(paths) }
     let device = Device(
       store: view.store,
       parameters: DeviceParameters(

@@ -55,7 +55,7 @@ struct VolumeExtract: RunnableCommand {
     let (target, choice, overwrite) = (try context.absolute(to), choice, overwrite)
     let start = context.clock.monotonicNanoseconds()
     var report = try await ProgressLine.during(context, isQuiet: quiet) { progress in
-      try await LocalVolumes.use(paths) { volumes in
+      try await VolumeScanning.use(paths) { volumes in
         var report = ExtractReport(damage: volumes.scanDamage)
         for job in try await volumes.jobs(choice) {
           do {

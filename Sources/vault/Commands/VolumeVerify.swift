@@ -21,7 +21,7 @@ struct VolumeVerify: RunnableCommand {
     let start = context.clock.monotonicNanoseconds()
     let paths = try volumes.map(context.absolute)
     let report = try await ProgressLine.during(context, isQuiet: quiet) { progress in
-      try await LocalVolumes.use(paths) { volumes in try await volumes.verify { progress.show($0) } }
+      try await VolumeScanning.use(paths) { volumes in try await volumes.verify { progress.show($0) } }
     }
     let milliseconds = context.milliseconds(since: start)
     context.tell(report, readingData: true, milliseconds: milliseconds, json: json, quiet: quiet)
