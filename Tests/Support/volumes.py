@@ -86,7 +86,7 @@ def job(session, number=1, sequence=None, base=0, level=1, host=b"host", tree=b"
 
 
 def job_end(status="T"):
-    return record(17, struct.pack("<I4xq11Q", ord(status), 1_600_000_100 * 10**9, *[0] * 11))
+    return record(17, struct.pack("<I4xq15Q", ord(status), 1_600_000_100 * 10**9, *[0] * 15))
 
 
 # ---- Groups and blocks

@@ -68,7 +68,7 @@ class Verify(DamageTest):
     def test_sound_repository(self):
         self.make_repository()
         for options in ((), ("--read-data",)):
-            report = self.expect(verify(self.repository, *options)).json
+            report = self.assertDescribed("verify", self.expect(verify(self.repository, *options)).json)
             self.assertEqual((report["damages"], report["jobs"], report["volumes"]), ([], 2, 1))
             self.assertEqual(report["bytes"], os.path.getsize(self.volume))
         # f1 and its link are one content; the second job added one file of 7 bytes.
@@ -194,8 +194,8 @@ class FlippedBits(DamageTest):
             byte = stream.read(1)[0]
             stream.seek(offset)
             stream.write(bytes([byte ^ 1 << bit]))
-        self.expect(verify_volumes(volume), program.DAMAGED)
-        report = self.expect(verify(repository, "--read-data"), program.DAMAGED).json
+        self.assertDescribed("verify", self.expect(verify_volumes(volume), program.DAMAGED).json)
+        report = self.assertDescribed("verify", self.expect(verify(repository, "--read-data"), program.DAMAGED).json)
         lost = {item["path"] for damage in report["damages"] for item in damage["lost"] if "lastJob" not in item}
         target = self.path(f"restored{number}")
         self.expect(program.restore(repository, target), program.DAMAGED if lost else 0)

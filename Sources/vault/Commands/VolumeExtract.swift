@@ -59,9 +59,10 @@ struct VolumeExtract: RunnableCommand {
         var report = ExtractReport(damage: volumes.scanDamage)
         for job in try await volumes.jobs(choice) {
           do {
-            report.add(
-              try await volumes.extract(job, paths: wanted, to: target, overwrite: overwrite) { progress.show($0) },
-              of: job)
+            let restored = try await volumes.extract(job, paths: wanted, to: target, overwrite: overwrite) {
+              progress.show($0)
+            }
+            report.add(RestoreOutcome(report: restored, target: target), of: job)
           } catch let error as any DescribedError where error.exitStatus == .notFound && !wanted.isEmpty {
             // Another tree may have the path.
             report.missing.append(error.description)
@@ -76,7 +77,7 @@ struct VolumeExtract: RunnableCommand {
       context.output.write(report.json(milliseconds: milliseconds))
       for line in report.missing { context.talk.note(line) }
     } else {
-      if !quiet { context.output.write(report.text(target: target, milliseconds: milliseconds)) }
+      if !quiet { context.output.write(report.text(milliseconds: milliseconds)) }
       for line in report.problemLines { context.talk.note(line) }
     }
     return report.exitStatus

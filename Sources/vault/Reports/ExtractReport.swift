@@ -5,7 +5,7 @@ import VaultModel
 struct ExtractReport: Sendable {
   struct Restored: Sendable {
     var job: JobListing
-    var report: RestoreReport
+    var outcome: RestoreOutcome
   }
 
   /// What is wrong with the volumes, in words.
@@ -16,26 +16,26 @@ struct ExtractReport: Sendable {
 
   init(damage: [String]) { self.damage = damage }
 
-  mutating func add(_ report: RestoreReport, of job: JobListing) {
-    restored.append(Restored(job: job, report: report))
+  mutating func add(_ outcome: RestoreOutcome, of job: JobListing) {
+    restored.append(Restored(job: job, outcome: outcome))
   }
 
   var exitStatus: ExitStatus {
     var status = damage.isEmpty ? ExitStatus.done : .damaged
     if !missing.isEmpty { status = status.combined(with: .notFound) }
-    for restored in restored { status = status.combined(with: restored.report.exitStatus) }
+    for restored in restored { status = status.combined(with: restored.outcome.exitStatus) }
     return status
   }
 
-  func text(target: ByteString, milliseconds: UInt64) -> String {
+  func text(milliseconds: UInt64) -> String {
     restored.map { restored in
-      let tree = restored.job.description.tree.title
-      let kind = restored.job.status.isPublished ? "" : " This job is not complete: only what it had saved came back."
-      return printable("\(tree): \(restored.report.sentence(target: target, milliseconds: milliseconds))\(kind)") + "\n"
+      let tree = printable(restored.job.description.tree.title)
+      let kind = restored.job.status.isPublished ? "" : "That job is not complete: only what it had saved came back.\n"
+      return "\(tree): \(restored.outcome.text(milliseconds: milliseconds))\(kind)"
     }.joined()
   }
 
-  var problemLines: [String] { damage + missing + restored.flatMap { $0.report.problemLines } }
+  var problemLines: [String] { damage + missing + restored.flatMap { $0.outcome.problemLines } }
 
   func json(milliseconds: UInt64) -> [UInt8] {
     var writer = JSONWriter()
@@ -52,11 +52,11 @@ struct ExtractReport: Sendable {
               writer.field("name", restored.job.description.tree.name)
             }
             writer.status(restored.job.status)
-            writer.field("entries", restored.report.entries)
-            writer.field("files", restored.report.files)
-            writer.field("bytes", restored.report.bytes)
-            writer.problems(
-              restored.report.problems.map { ($0.path, $0.reason) }, count: restored.report.problemCount)
+            let report = restored.outcome.report
+            writer.field("entries", report.entries)
+            writer.field("files", report.files)
+            writer.field("bytes", report.bytes)
+            writer.problems(report.problems.map { ($0.path, $0.reason) }, count: report.problemCount)
           }
         }
       }

@@ -51,6 +51,7 @@ struct VerifyJob: Sendable {
         var line = ControlLine("progress")
         line.set("entries", 0)
         line.set("bytes", bytes)
+        line.set("read", bytes)
         line.set("sent", 0)
         line.set("problems", damage)
         // A console that is gone is noticed as a cancel.
