@@ -64,11 +64,11 @@ let roles: [Target] = [
     [
       "VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultSession", "VaultCatalog", "VaultDevice",
       "VaultFileSet",
-      "Director", "StorageDaemon", "FileDaemon",
+      "Director", "StorageDaemon", "FileDaemon", "VolumeTools",
     ]),
   module(
     "VolumeTools", in: "Roles",
-    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultCatalog", "VaultDevice"]),
+    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultCatalog", "VaultDevice", system]),
 ]
 
 let program: [Target] = [

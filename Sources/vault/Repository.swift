@@ -13,6 +13,8 @@ package protocol RepositoryCommands: Sendable {
   func list(_ request: ListRequest, each: (EntryListing) throws -> Void) async throws
   func restore(_ request: RestoreRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws
     -> RestoreReport
+  /// Checks the catalog against the volumes; when data is read, every block, group and file digest.
+  func verify(readingData: Bool, progress: @escaping @Sendable (JobProgress) -> Void) async throws -> VerifyReport
 }
 
 extension LocalCommands: RepositoryCommands {}

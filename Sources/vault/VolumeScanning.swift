@@ -1,3 +1,4 @@
+import Local
 import VaultModel
 import VolumeTools
 
@@ -6,5 +7,13 @@ import VolumeTools
 enum VolumeScanning {
   static func run(volumes: [ByteString], repository: ByteString) async throws -> VolumeScanReport {
     try await abandonable(name: "vault-scan") { try VolumeScanCommand.run(volumes: volumes, repository: repository) }
+  }
+
+  /// Scans volumes into a view of their own, and runs `body` on them.
+  static func use<Result: Sendable>(
+    _ volumes: [ByteString], _ body: @Sendable (LocalVolumeCommands) async throws -> Result
+  ) async throws -> Result {
+    let view = try await abandonable(name: "vault-scan") { try VolumeView.open(volumes) }
+    return try await LocalVolumes.use(view, body)
   }
 }

@@ -74,4 +74,5 @@ private func readLine(_ bytes: UnsafeRawBufferPointer) {
   guard let line = try? ControlLine(decoding: bytes) else { return }
   _ = try? Reply(line)
   _ = try? JobCounters(line)
+  _ = try? DamageLine(line)
 }

@@ -68,6 +68,7 @@ struct FakeRepository: RepositoryCommands {
   var listings: [JobListing] = []
   var entries: [EntryListing] = []
   var onList: @Sendable (ListRequest) -> Void = { _ in }
+  var verify: @Sendable (Bool) throws -> VerifyReport = { _ in throw CancellationError() }
   var restore: @Sendable (RestoreRequest) throws -> RestoreReport = { _ in throw CancellationError() }
 
   func backup(_ request: BackupRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws
@@ -91,6 +92,10 @@ struct FakeRepository: RepositoryCommands {
   func restore(
     _ request: RestoreRequest, progress: @escaping @Sendable (JobProgress) -> Void
   ) async throws -> RestoreReport { try restore(request) }
+
+  func verify(
+    readingData: Bool, progress: @escaping @Sendable (JobProgress) -> Void
+  ) async throws -> VerifyReport { try verify(readingData) }
 }
 
 extension JobListing {

@@ -79,3 +79,14 @@ package struct GroupLocation: Hashable, Sendable {
     self.storedLength = storedLength
   }
 }
+
+/// A record group with the session whose it is.
+package struct PlacedGroup: Hashable, Sendable {
+  package var session: UniqueIdentifier
+  package var location: GroupLocation
+
+  package init(session: UniqueIdentifier, location: GroupLocation) {
+    self.session = session
+    self.location = location
+  }
+}

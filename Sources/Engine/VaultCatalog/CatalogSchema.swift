@@ -175,5 +175,6 @@ enum CatalogSchema {
       stored_length INTEGER NOT NULL,
       PRIMARY KEY (job, number, copy)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX group_location_place ON group_location(volume, file, block);
     """
 }

@@ -125,6 +125,9 @@ package protocol CatalogStore: AnyObject, Sendable {
     of tree: Tree, sequence: UInt64, kind: OwnerKind, number: UInt32
   ) throws(CatalogError) -> ByteString?
 
+  /// All groups that should lie in blocks of a volume, by address.
+  func locations(on volume: UniqueIdentifier, blocks: Range<UInt32>) throws(CatalogError) -> [PlacedGroup]
+
   func volumes() throws(CatalogError) -> [Volume]
 
   /// Adds a volume or updates the row with its UUID; of two ends the greater counts, for sessions commit in any order.
@@ -133,6 +136,22 @@ package protocol CatalogStore: AnyObject, Sendable {
   /// The problems that a job met, in order, `limit` at most; they are numbered from 1, those up to `number` are left
   /// out.
   func problems(of job: JobNumber, after number: UInt64, limit: Int) throws(CatalogError) -> [FileProblem]
+
+  // MARK: Damage
+
+  /// The contents that a data group of a session holds bytes of, whether or not there is an entry for each; nil when it
+  /// is no data group.
+  func contents(ofGroup number: UInt64, of session: UniqueIdentifier) throws(CatalogError) -> ClosedRange<UInt64>?
+
+  /// Looks for the entries of all states whose content is damaged; `readAffected` then visits them.
+  func findAffected(_ damaged: [DamagedContents]) throws(CatalogError)
+
+  /// Up to `limit` of the entries that `findAffected` found, by damage, after a row; 0 begins.
+  ///
+  /// - Returns: the row to go on after; nil at the end.
+  func readAffected(
+    after row: Int64, limit: Int, _ visit: (AffectedEntry) throws -> Void
+  ) throws(CatalogError) -> Int64?
 
   /// Closes the database; the store is not used after.
   func close() throws(CatalogError)
@@ -308,6 +327,8 @@ package enum SelectionSource: Hashable, Sendable {
   case state(tree: Tree, sequence: UInt64)
   /// What an unpublished job has staged and sealed.
   case staged(job: JobNumber)
+  /// Every content that an entry of any state has, once, with one of its entries: no directories, nothing without content.
+  case everyContent
 }
 
 /// The two passes of a restore.

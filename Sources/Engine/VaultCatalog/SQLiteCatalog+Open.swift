@@ -68,6 +68,14 @@ extension SQLiteCatalog {
     return try prepared(connection, mode: .createOrOpen, newRepository: newRepository, options: options)
   }
 
+  /// Makes a catalog that goes with its last reference, in a file without a name where memory does not do.
+  package static func temporary(newRepository: UniqueIdentifier) throws(CatalogError) -> SQLiteCatalog {
+    let database = try Database(uri: "", flags: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
+    let connection = CatalogConnection(database, path: "of volumes")
+    return try prepared(
+      connection, mode: .createOrOpen, newRepository: newRepository, options: CatalogOptions())
+  }
+
   private static func prepared(
     _ connection: CatalogConnection, mode: CatalogMode, newRepository: UniqueIdentifier, options: CatalogOptions
   ) throws(CatalogError) -> SQLiteCatalog {

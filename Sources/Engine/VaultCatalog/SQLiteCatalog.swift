@@ -220,6 +220,36 @@ extension SQLiteCatalog {
     }
   }
 
+  package func locations(
+    on volume: UniqueIdentifier, blocks: Range<UInt32>
+  ) throws(CatalogError) -> [PlacedGroup] {
+    try exclusively("locating the groups of a volume") { connection throws(CatalogError) in
+      try connection.locations(on: volume, blocks: blocks)
+    }
+  }
+
+  package func contents(
+    ofGroup number: UInt64, of session: UniqueIdentifier
+  ) throws(CatalogError) -> ClosedRange<UInt64>? {
+    try exclusively("looking for a group's contents") { connection throws(CatalogError) in
+      try connection.contents(ofGroup: number, of: session)
+    }
+  }
+
+  package func findAffected(_ damaged: [DamagedContents]) throws(CatalogError) {
+    try exclusively("looking for what damage costs") { connection throws(CatalogError) in
+      try connection.findAffected(damaged)
+    }
+  }
+
+  package func readAffected(
+    after row: Int64, limit: Int, _ visit: (AffectedEntry) throws -> Void
+  ) throws(CatalogError) -> Int64? {
+    try exclusively("reading what damage costs") { connection throws(CatalogError) in
+      try connection.readAffected(after: row, limit: limit, visit)
+    }
+  }
+
   package func volumes() throws(CatalogError) -> [Volume] {
     try exclusively("listing volumes") { connection throws(CatalogError) in try connection.volumes() }
   }

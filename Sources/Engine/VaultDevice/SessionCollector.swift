@@ -35,6 +35,7 @@ struct SessionCollector {
       case .groups: return try Self.addGroups(header, payload, position, to: &trace)
       case .sessionEnd:
         trace.end = position
+        trace.endAttempt = header.attempt
         var records = RecordReader(payload)
         guard case .jobEnd(let outcome)? = try records.next() else { return false }
         trace.outcome = outcome
@@ -83,7 +84,16 @@ struct SessionCollector {
 extension SessionTrace {
   /// A commit as the scan's caller sees it.
   func recovered(_ commit: FoundCommit, _ verdict: CommitVerdict, in volumes: [ScannedVolume]) -> RecoveredCommit {
-    var ends = [commit.position.volume: commit.position.end]
+    recovered(
+      number: commit.record.number, attempt: commit.attempt, verdict,
+      ends: [commit.position.volume: commit.position.end], in: volumes)
+  }
+
+  /// A commit whose own record may be lost.
+  func recovered(
+    number: UInt64, attempt: UInt32, _ verdict: CommitVerdict, ends: [Int: UInt64], in volumes: [ScannedVolume]
+  ) -> RecoveredCommit {
+    var ends = ends
     let groups = verdict.groups.map { group -> GroupLocation in
       let index = group.position.volume
       ends[index] = max(ends[index] ?? 0, group.position.end)
@@ -98,7 +108,7 @@ extension SessionTrace {
       return volume
     }
     return RecoveredCommit(
-      number: commit.record.number, attempt: commit.attempt, groups: groups, missing: verdict.missing,
+      number: number, attempt: attempt, groups: groups, missing: verdict.missing,
       isWhole: verdict.isWhole, volumes: touched)
   }
 }

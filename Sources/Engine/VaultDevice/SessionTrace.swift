@@ -62,6 +62,8 @@ struct SessionTrace: Sendable {
   private var bases: [UInt32: CommitRecord] = [:]
   var outcome: JobOutcome?
   var end: BlockPosition?
+  /// The attempt that ended the session.
+  var endAttempt: UInt32 = 0
   var highestAttempt: UInt32 = 0
   /// Groups by attempt, each in order of their numbers.
   private var groups: [UInt32: [FoundGroup]] = [:]
@@ -123,6 +125,14 @@ struct SessionTrace: Sendable {
     let commits = liveCommits
     guard let last = commits.last, end == nil, !judge(last).isWhole else { return commits }
     return commits.dropLast()
+  }
+
+  /// The groups behind the last commit met of a session that ended: their commit was lost, for a session ends only when all
+  /// its groups are committed.
+  var uncoveredTail: ArraySlice<FoundGroup> {
+    guard end != nil else { return [] }
+    let covered = (commits.values.map(\.record) + bases.values).compactMap { $0.ranges.last?.groups.upperBound }.max()
+    return groups(endAttempt, min(covered ?? 0, UInt64.max - 1) + 1...UInt64.max)
   }
 
   private func isVoid(_ commit: FoundCommit) -> Bool {

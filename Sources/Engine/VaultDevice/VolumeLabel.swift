@@ -11,6 +11,16 @@ package struct VolumeLabel: Hashable, Sendable {
     self.record = record
   }
 
+  /// What takes the place of a label that cannot be read: only the volume's identity is known.
+  package init(standingInFor identifier: UniqueIdentifier, repository: UniqueIdentifier, name: String) {
+    self.init(
+      identifier: identifier,
+      record: LabelRecord(
+        repository: repository, labeled: Timestamp(nanoseconds: 0),
+        maximumBlockSize: UInt32(BlockHeader.maximumBlockSizes.upperBound), maximumVolumeSize: 0, name: name, pool: "",
+        mediaType: ""))
+  }
+
   /// What a label's block takes: names are far shorter than one alignment unit.
   package static let paddedByteCount = BlockHeader.alignment
   /// Where the block after the label begins.

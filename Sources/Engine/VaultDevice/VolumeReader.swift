@@ -108,13 +108,26 @@ package final class VolumeReader: Sendable {
     do throws(StoreError) { file = try store.open(name, forAppending: false) } catch {
       throw DeviceError(error, volume: name)
     }
-    let label = try VolumeLabel.read(file, name: name)
-    try label.check(is: volume, of: repository, name: name)
+    let label = try label(of: file, volume, name)
     let handle = Handle(identifier: volume, file: file, label: label)
     handles.withLock { handles in
       if handles.count >= openLimit { handles.removeFirst() }
       handles.append(handle)
     }
     return handle
+  }
+
+  /// The file's label, checked; one that cannot be read costs only itself, for every block says whose it is.
+  private func label(
+    of file: any VolumeFile, _ volume: UniqueIdentifier, _ name: String
+  ) throws(DeviceError) -> VolumeLabel {
+    do throws(DeviceError) {
+      let label = try VolumeLabel.read(file, name: name)
+      try label.check(is: volume, of: repository, name: name)
+      return label
+    } catch {
+      guard case .damagedLabel = error.kind else { throw error }
+      return VolumeLabel(standingInFor: volume, repository: repository, name: name)
+    }
   }
 }

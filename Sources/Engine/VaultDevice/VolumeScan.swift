@@ -10,6 +10,8 @@ package struct ScanReport: Hashable, Sendable {
   /// All sessions, by job number; commits that are not whole say what is missing.
   package var sessions: [RecoveredSession] = []
   package var damage: [VolumeDamage] = []
+  /// Bytes behind the last block that counts that are no block: damage, or the torn end that a crash left.
+  package var tornEnds: [VolumeDamage] = []
 
   package init() {}
 }
@@ -41,7 +43,7 @@ package struct VolumeScan {
         file = try store.open(name, forAppending: false)
         size = try file.size()
       } catch { throw DeviceError(error, volume: name) }
-      let label = try VolumeLabel.read(file, name: name)
+      let label = try label(of: file, name, size)
       guard !scanned.contains(where: { $0.label.identifier == label.identifier }) else {
         throw DeviceError(
           .labelMismatch(found: label.record.name, foundIdentifier: label.identifier), volume: name)
@@ -50,6 +52,19 @@ package struct VolumeScan {
       try scan(file, label, name, size)
     } catch {
       report.damage.append(VolumeDamage(.volume(error), volume: name))
+    }
+  }
+
+  /// The label, or what takes its place when only it is damaged: the first whole block behind it names the volume.
+  private mutating func label(
+    of file: any VolumeFile, _ name: String, _ size: UInt64
+  ) throws(DeviceError) -> VolumeLabel {
+    do throws(DeviceError) { return try VolumeLabel.read(file, name: name) } catch {
+      guard case .damagedLabel = error.kind,
+        let identifier = try VolumeScanner.identify(file, name: name, size: size)
+      else { throw error }
+      report.damage.append(VolumeDamage(.volume(error), volume: name))
+      return VolumeLabel(standingInFor: identifier, repository: .none, name: name)
     }
   }
 
@@ -86,10 +101,15 @@ package struct VolumeScan {
     for trace in collector.sessions.values { Self.cover(trace, &ends) }
     for index in table.indices {
       table[index].volume.end = BlockAddress(byteOffset: ends[index])
-      for damage in scanned[index].damage where damage.offset < ends[index] {
-        table[index].volume.status = .error
-        report.damage.append(
-          VolumeDamage(.bytes(offset: damage.offset, byteCount: damage.byteCount), volume: table[index].volume.name))
+      for damage in scanned[index].damage {
+        let found = VolumeDamage(
+          .bytes(offset: damage.offset, byteCount: damage.byteCount), volume: table[index].volume.name)
+        if damage.offset < ends[index] {
+          table[index].volume.status = .error
+          report.damage.append(found)
+        } else {
+          report.tornEnds.append(found)
+        }
       }
     }
     if let newest, table[newest].volume.status == .full { table[newest].volume.status = .append }
@@ -112,6 +132,7 @@ package struct VolumeScan {
       if let start = trace.starts[commit.attempt] { positions.append(start) }
       positions.append(contentsOf: trace.judge(commit).groups.map(\.position))
     }
+    positions.append(contentsOf: trace.uncoveredTail.map(\.position))
     if let end = trace.end { positions.append(end) }
     for position in positions { ends[position.volume] = max(ends[position.volume], position.end) }
   }
@@ -129,6 +150,16 @@ package struct VolumeScan {
             .commit(session: session, number: commit.record.number), volume: table[commit.position.volume].volume.name))
       }
       commits.append(trace.recovered(commit, verdict, in: table))
+    }
+    let tail = trace.uncoveredTail
+    if let last = tail.last {
+      let number = min(commits.last?.number ?? 0, UInt64(Int64.max) - 1) + 1
+      damage.append(
+        VolumeDamage(.commit(session: session, number: number), volume: table[last.position.volume].volume.name))
+      commits.append(
+        trace.recovered(
+          number: number, attempt: trace.endAttempt, CommitVerdict(groups: Array(tail), missing: [], isWhole: false),
+          ends: [:], in: table))
     }
     return RecoveredSession(
       session: session, job: trace.job, commits: commits, outcome: trace.outcome,

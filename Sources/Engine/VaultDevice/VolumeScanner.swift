@@ -44,6 +44,18 @@ package struct VolumeScanner: ~Copyable {
 
   deinit { memory.deallocate() }
 
+  /// The volume that the first whole block of a file belongs to, in its first megabytes; nil when there is none.
+  static func identify(_ file: any VolumeFile, name: String, size: UInt64) throws(DeviceError) -> UniqueIdentifier? {
+    let none = VolumeLabel(standingInFor: .none, repository: .none, name: name)
+    let limit = min(size, 2 * UInt64(none.record.maximumBlockSize))
+    var scanner = VolumeScanner(file: file, label: none, name: name, from: 0, to: limit)
+    while scanner.offset < limit {
+      if case .block(let header) = try scanner.look(acceptingAny: true) { return header.volume }
+      scanner.offset += UInt64(BlockHeader.alignment)
+    }
+    return nil
+  }
+
   /// The payload of the block that `next` returned last.
   package var payload: UnsafeRawBufferPointer {
     guard let found else { return UnsafeRawBufferPointer(start: nil, count: 0) }
@@ -96,7 +108,7 @@ package struct VolumeScanner: ~Copyable {
   }
 
   /// What lies at the present offset.
-  private mutating func look() throws(DeviceError) -> Sight {
+  private mutating func look(acceptingAny: Bool = false) throws(DeviceError) -> Sight {
     guard try load(BlockHeader.byteCount), let header = try? BlockHeader(decoding: bytes(BlockHeader.byteCount)) else {
       return .nothing
     }
@@ -106,6 +118,7 @@ package struct VolumeScanner: ~Copyable {
     guard BlockHeader.isIntact(UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + length])) else {
       return .nothing
     }
+    if acceptingAny { return header.kind == .label ? .nothing : .block(header) }
     // Every block takes at least one unit, and numbers only grow: anything else was not written here by the volume.
     guard header.volume == volume, header.number <= offset / UInt64(BlockHeader.alignment),
       lastNumber.map({ header.number > $0 }) ?? true

@@ -7,7 +7,12 @@ package struct AttributeGroupReader: ~Copyable {
   private var directories: [UInt64: Int64] = [:]
   private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 16)
 
-  package init() {}
+  private let isLenient: Bool
+  /// Records that a lenient reader passed over: their directory was named in a group that is lost.
+  package private(set) var skippedCount: UInt64 = 0
+
+  /// - Parameter isLenient: whether a record that cannot be taken costs itself only, where others before it were lost.
+  package init(isLenient: Bool = false) { self.isLenient = isLenient }
   deinit { scratch.deallocate() }
 
   /// Reads one group, header and stored bytes, and hands its records on.
@@ -17,23 +22,35 @@ package struct AttributeGroupReader: ~Copyable {
     let view = try GroupView(decoding: group)
     guard view.header.kind == .attributes else { throw FormatError(.malformed, "attribute group") }
     var reader = RecordReader(try view.records(using: scratch))
-    while let record = try reader.next() {
-      switch record {
-      case .directory(let number, let path):
-        directories[number] = try sink.directory(DirectoryKey(path: ByteString(path)))
-      case .entry(let index, let directory, let entry):
-        try sink.entry(index: index, directory: try resolve(directory), entry)
-      case .seal(let index, let content): try sink.seal(index: index, content)
-      case .deletion(let directory, let name):
-        try sink.deletion(directory: try resolve(directory), name: name)
-      case .problem(let directory, let name, let phase, let errorNumber):
-        try sink.problem(directory: try resolve(directory), name: name, phase: phase, errorNumber: errorNumber)
-      case .extendedAttributes(let index, _, _, _):
-        try sink.extendedAttributes(index: index, group: view.header.number)
-      case .ownerName(let kind, let number, let name):
-        try sink.ownerName(kind: kind, number: number, name: name)
-      case .contentData, .job, .jobEnd, .commit, .label: throw FormatError(.malformed, "attribute group")
+    while true {
+      do {
+        guard let record = try reader.next() else { return }
+        try take(record, ofGroup: view.header.number, into: sink)
+      } catch let error as FormatError {
+        // Behind a record whose length cannot be trusted nothing can be found.
+        guard isLenient, error.object != "record" else { throw error }
+        skippedCount += 1
       }
+    }
+  }
+
+  private mutating func take(_ record: Record, ofGroup group: UInt64, into sink: some AttributeSink) throws {
+    switch record {
+    case .directory(let number, let path):
+      directories[number] = nil
+      directories[number] = try sink.directory(DirectoryKey(path: ByteString(path)))
+    case .entry(let index, let directory, let entry):
+      try sink.entry(index: index, directory: try resolve(directory), entry)
+    case .seal(let index, let content): try sink.seal(index: index, content)
+    case .deletion(let directory, let name):
+      try sink.deletion(directory: try resolve(directory), name: name)
+    case .problem(let directory, let name, let phase, let errorNumber):
+      try sink.problem(directory: try resolve(directory), name: name, phase: phase, errorNumber: errorNumber)
+    case .extendedAttributes(let index, _, _, _):
+      try sink.extendedAttributes(index: index, group: group)
+    case .ownerName(let kind, let number, let name):
+      try sink.ownerName(kind: kind, number: number, name: name)
+    case .contentData, .job, .jobEnd, .commit, .label: throw FormatError(.malformed, "attribute group")
     }
   }
 

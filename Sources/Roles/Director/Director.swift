@@ -67,6 +67,7 @@ package struct Director: Sendable {
       case "recover": reply = try await Recovery(director: self).run()
       case "run": reply = try await runBackup(line, channel)
       case "restore": reply = try await runRestore(line, channel)
+      case "verify": reply = try await runVerification(line, channel)
       case "list jobs": reply = try await Listings(director: self, channel: channel).jobs(line)
       case "list files": reply = try await Listings(director: self, channel: channel).files(line)
       case "list problems": reply = try await Listings(director: self, channel: channel).problems(line)
@@ -93,6 +94,13 @@ package struct Director: Sendable {
   private func runRestore(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
     let paths = try await Self.receivePaths(channel)
     return try await RestoreJob(director: self, line: line, paths: paths, console: channel).run()
+  }
+
+  private func runVerification(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
+    let readsData = try line.text("data") == "yes"
+    return try await withCancellation(by: channel) { cancel in
+      try await VerifyJob(director: self, readsData: readsData, console: channel, cancel: cancel).run()
+    }
   }
 
   private static func receivePaths(_ channel: Channel) async throws -> [ByteString] {

@@ -3,6 +3,7 @@ import VaultModel
 /// Why the director refuses or gives up a request.
 package enum DirectorError: DescribedError, Hashable {
   case interrupted
+  case verificationInterrupted
   case noTree
   case severalTrees([String])
   case noSuchJob(JobNumber)
@@ -18,7 +19,7 @@ package enum DirectorError: DescribedError, Hashable {
 
   package var exitStatus: ExitStatus {
     switch self {
-    case .interrupted: .interrupted
+    case .interrupted, .verificationInterrupted: .interrupted
     case .severalTrees, .selectionTooLong: .usage
     case .noTree, .noSuchJob, .jobNotOfTree, .nothingPublished, .nothingBefore, .notInJob, .noPathExists: .notFound
     case .jobFailed(_, _, let status): status
@@ -29,6 +30,7 @@ package enum DirectorError: DescribedError, Hashable {
     switch self {
     case .interrupted:
       "Interrupted. What was saved is kept: the next backup of the same paths goes on from there."
+    case .verificationInterrupted: "Interrupted before everything was checked."
     case .noTree: "The repository holds no such tree. 'vault local jobs' lists what it holds."
     case .severalTrees(let names):
       "The repository holds several trees; name one with --name: " + names.joined(separator: ", ") + "."

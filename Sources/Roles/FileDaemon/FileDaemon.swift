@@ -45,6 +45,7 @@ package struct FileDaemon: Sendable {
         // A connection carries one job, and ends with it.
         case "backup": return try await backup(line, channel)
         case "restore": return try await restore(line, channel)
+        case "verify": return try await verify(line, channel)
         case "noop": try await channel.sendReply(Reply(.fileDaemonOK))
         default:
           try await channel.sendReply(
@@ -71,7 +72,17 @@ package struct FileDaemon: Sendable {
   private func restore(_ line: ControlLine, _ channel: Channel) async throws {
     let order = try RestoreOrder(line)
     try await channel.sendReply(Reply(.fileDaemonOK))
-    let reply = await RestoreJob(daemon: self, order: order, director: channel).run()
+    let reply = await RestoreJob(daemon: self, restore: order.restore, destination: order, director: channel).run()
+    try await channel.sendFrame(.jobEnd, reply.line.encoded())
+  }
+
+  /// A restore of every content that writes nothing: only digests are compared.
+  private func verify(_ line: ControlLine, _ channel: Channel) async throws {
+    guard let name = UniqueIdentifier(text: try line.word(0).text ?? "") else {
+      throw ControlError(.malformedField("verify"), line: line.verb)
+    }
+    try await channel.sendReply(Reply(.fileDaemonOK))
+    let reply = await RestoreJob(daemon: self, restore: name, destination: nil, director: channel).run()
     try await channel.sendFrame(.jobEnd, reply.line.encoded())
   }
 }

@@ -157,6 +157,31 @@ package struct LocalCommands: Sendable {
       problemKinds: kinds, foundDamage: try reply.line.text("damage") == "yes")
   }
 
+  // MARK: Verification
+
+  /// Checks the catalog against the volumes; when data is read, every block, group and file digest.
+  package func verify(
+    readingData: Bool, progress: @escaping @Sendable (JobProgress) -> Void
+  ) async throws -> VerifyReport {
+    var line = ControlLine("verify")
+    line.set("data", readingData ? "yes" : "no")
+    try await console.sendLine(line)
+    var report = VerifyReport()
+    var keptCount = 0
+    let reply = try await finalReply(cancelling: true) { kind, payload in
+      let line = try ControlLine(payload: payload)
+      if kind == .progress { progress(try JobProgress(line)) }
+      if kind == .listing { try report.take(line, &keptCount) }
+    }
+    report.jobs = try reply.line.integer("jobs")
+    report.volumes = try reply.line.integer("volumes")
+    report.blocks = try reply.line.integer("blocks")
+    report.bytes = try reply.line.integer("bytes")
+    report.contents = try reply.line.integer("contents")
+    report.contentBytes = try reply.line.integer("content-bytes")
+    return report
+  }
+
   // MARK: The conversation
 
   /// Receives frames until the request's end; `cancelling` turns the task's cancellation into a cancel that the director answers.

@@ -49,7 +49,8 @@ package enum LocalRepository {
     let outcome: Swift.Result<Result, any Error>
     do {
       outcome = .success(
-        try await run(catalog, device, clock, path, isReadOnly: isReadOnly, body))
+        try await run(
+          catalog, device, clock, excludedDirectories: [try identity(of: path)], isReadOnly: isReadOnly, body))
     } catch {
       outcome = .failure(error)
     }
@@ -64,15 +65,16 @@ package enum LocalRepository {
     return try outcome.get()
   }
 
-  private static func run<Result: Sendable>(
-    _ catalog: any CatalogStore, _ device: Device, _ clock: any VaultClock, _ path: ByteString,
+  /// Runs the three daemons over a catalog and a device, and `body` as their console.
+  static func run<Result: Sendable>(
+    _ catalog: any CatalogStore, _ device: Device, _ clock: any VaultClock, excludedDirectories: [FileIdentity],
     isReadOnly: Bool, _ body: @Sendable (LocalCommands) async throws -> Result
   ) async throws -> Result {
     let pipes = LocalPipes()
     let storage = StorageDaemon(name: "local-sd", device: device, clock: clock)
     let fileDaemon = FileDaemon(
       name: "local-fd", clock: clock, workerCount: onlineProcessorCount(),
-      excludedDirectories: [try identity(of: path)], dialStorage: { try await pipes.dialStorage(from: .fileDaemon) })
+      excludedDirectories: excludedDirectories, dialStorage: { try await pipes.dialStorage(from: .fileDaemon) })
     let director = Director(
       name: "local-dir", catalog: catalog, clock: clock,
       diallers: Director.Diallers(

@@ -29,6 +29,8 @@ struct DirectorConversation: Sendable {
           readers.append(job)
           try await channel.sendReply(Reply(.storageOK))
         case "recover": try await recover()
+        case "verify volume": try await verifyVolume(line)
+        case "list volumes": try await listVolumes()
         case "noop": try await channel.sendReply(Reply(.storageOK))
         default: throw StorageError(.unknownRequest(line.verb))
         }
@@ -40,7 +42,7 @@ struct DirectorConversation: Sendable {
     }
   }
 
-  private static func identifier(_ line: ControlLine) throws -> UniqueIdentifier {
+  static func identifier(_ line: ControlLine) throws -> UniqueIdentifier {
     guard let identifier = UniqueIdentifier(text: try line.word(0).text ?? "") else {
       throw ControlError(.malformedField("session"), line: line.verb)
     }
@@ -113,7 +115,7 @@ struct DirectorConversation: Sendable {
   }
 
   /// Runs what answers in frames: its failure is a frame too, and ends the conversation.
-  private func inFrames(_ body: () async throws -> Void) async throws {
+  func inFrames(_ body: () async throws -> Void) async throws {
     do { try await body() } catch let error as TransportError { throw error } catch {
       try await channel.sendFrame(.jobEnd, Reply.refusing(error).line.encoded())
       throw TransportError(.closed, peer: channel.transport.peer)

@@ -5,14 +5,20 @@ import VaultProtocol
 import VaultSystem
 
 /// Puts what volumes say into a catalog, session by session in the order of their jobs.
+///
+/// Damage costs what it hit: of a commit that is not whole, what can be read is taken when its job has ended, for the next
+/// job of the tree saves again what is missing then.
 struct CatalogRebuild: ~Copyable {
   private let catalog: any CatalogStore
   private let scanned: ScannedFiles
+  /// Whether everything readable is taken, also of jobs that are not whole: for catalogs that nothing is added to.
+  private let takesAll: Bool
   private var readers: [UniqueIdentifier: VolumeReader] = [:]
   private let buffer = UnsafeMutableRawBufferPointer.allocate(
     byteCount: BlockHeader.maximumBlockSizes.upperBound, alignment: 4096)
 
-  init(catalog: any CatalogStore, scanned: ScannedFiles) {
+  init(catalog: any CatalogStore, scanned: ScannedFiles, takesAll: Bool = false) {
+    self.takesAll = takesAll
     self.catalog = catalog
     self.scanned = scanned
   }
@@ -30,47 +36,76 @@ struct CatalogRebuild: ~Copyable {
         VolumeScanReport.VolumeLine(
           name: volume.name, bytes: UInt64(volume.end.block) * 4096, status: volume.status.rawValue))
     }
-    report.notes += found.damage.map(\.description)
-    report.foundDamage = !found.damage.isEmpty
+    for damage in found.damage { report.damaged(damage.description) }
     for session in found.sessions { try add(session, &report) }
     report.jobs = try catalog.jobs(of: nil).count
   }
 
   private mutating func add(_ session: RecoveredSession, _ report: inout VolumeScanReport) throws {
-    guard let description = session.job else {
-      report.notes.append("Session \(session.session): its start is missing, so its job is not known; it was left out.")
-      report.foundDamage = true
+    guard let description = try session.job ?? (takesAll ? standIn(for: session) : nil) else {
+      report.damaged("Session \(session.session): its start is missing, so its job is not known; it was left out.")
       return
     }
-    let job = try catalog.adoptJob(description)
+    if session.job == nil {
+      report.damaged(
+        "Session \(session.session): its start is missing; what can be read of it is called job \(description.number).")
+    }
+    let job: JobRecord
+    do throws(CatalogError) { job = try catalog.adoptJob(description) } catch {
+      guard error.kind == .conflict || error.kind == .outOfRange else { throw error }
+      report.damaged("Job \(description.number) of session \(session.session) was left out: \(error)")
+      return
+    }
     if job.status.isPublished { return }
     try catalog.startAttempt(max(job.attempt, session.highestAttempt), of: job.description.number)
     for commit in session.commits {
-      guard commit.isWhole else {
-        report.notes.append(
-          "Job \(job.description.number): commit \(commit.number) is damaged; what it holds was left out where it cannot be read."
-        )
+      if !commit.isWhole, !takesAll, !(session.outcome?.status.isPublished ?? false) {
+        report.damaged(
+          "Job \(job.description.number): commit \(commit.number) is damaged; what it holds was left out.")
         continue
       }
-      try stage(commit, of: job.description.number)
+      try stage(commit, of: job.description.number, &report)
     }
-    try end(session, job)
+    try end(session, job, &report)
   }
 
-  private mutating func stage(_ commit: RecoveredCommit, of job: JobNumber) throws {
+  /// A description for a session that does not say whose it is.
+  private func standIn(for session: RecoveredSession) throws -> JobDescription? {
+    guard !session.commits.isEmpty else { return nil }
+    let last = try catalog.jobs(of: nil).last?.description.number ?? 0
+    let known = scanned.report.sessions.compactMap { $0.job?.number }.max() ?? 0
+    let number = max(last, known)
+    guard number < JobNumber(Int64.max) else { return nil }
+    return JobDescription(
+      number: number + 1, session: session.session,
+      tree: Tree(host: "", name: ByteString("session \(session.session.text)")), level: .full, sequence: number + 1,
+      baseSequence: 0, created: scanned.report.labels.first?.record.labeled ?? Timestamp(nanoseconds: 0), paths: [])
+  }
+
+  /// Stages a commit; one that is not whole as far as it can be read.
+  private mutating func stage(
+    _ commit: RecoveredCommit, of job: JobNumber, _ report: inout VolumeScanReport
+  ) throws {
     let header = CommitHeader(number: commit.number, attempt: commit.attempt, volumes: commit.volumes)
     var failure: (any Error)?
     let (readers, buffer) = (readers, buffer)
+    var skipped: UInt64 = 0
+    var unreadable = 0
     do {
       try catalog.stageCommit(header, of: job) { transaction in
         do {
-          var reader = AttributeGroupReader()
+          var reader = AttributeGroupReader(isLenient: true)
+          let sink = LenientSink(transaction)
           for location in commit.groups {
             if location.kind == .attributes {
-              try reader.feed(try Self.read(location, commit, readers, buffer), to: transaction)
+              do { try reader.feed(try Self.read(location, commit, readers, buffer), to: sink) } catch {
+                guard !(error is CatalogError) else { throw error }
+                unreadable += 1
+              }
             }
             try transaction.location(location)
           }
+          skipped = reader.skippedCount + sink.refusedCount
         } catch {
           failure = error
           throw error
@@ -79,6 +114,11 @@ struct CatalogRebuild: ~Copyable {
     } catch {
       throw failure ?? error
     }
+    guard !commit.isWhole || skipped > 0 || unreadable > 0 else { return }
+    let missing = commit.missing.reduce(UInt64(unreadable)) { $0 &+ ($1.upperBound - $1.lowerBound) &+ 1 }
+    report.damaged(
+      "Job \(job): commit \(commit.number) is damaged: \(missing) of its record groups and \(skipped) more of its records are"
+        + " lost; where it saved a newer version of a file, an older one may take its place.")
   }
 
   private static func read(
@@ -95,14 +135,16 @@ struct CatalogRebuild: ~Copyable {
     return group.bytes
   }
 
-  private func end(_ session: RecoveredSession, _ job: JobRecord) throws {
+  private func end(_ session: RecoveredSession, _ job: JobRecord, _ report: inout VolumeScanReport) throws {
     let number = job.description.number
     if let outcome = session.outcome, outcome.status.isPublished {
-      try catalog.publish(number, outcome: outcome)
-    } else {
-      try catalog.endJob(
-        number,
-        outcome: JobOutcome(status: .incomplete, ended: job.description.created, counters: JobCounters()))
+      do throws(CatalogError) { return try catalog.publish(number, outcome: outcome) } catch {
+        guard error.kind == .conflict else { throw error }
+        report.damaged("Job \(number) cannot be put in the order of its tree's jobs: \(error)")
+      }
     }
+    try catalog.endJob(
+      number,
+      outcome: JobOutcome(status: .incomplete, ended: job.description.created, counters: JobCounters()))
   }
 }

@@ -12,7 +12,7 @@ struct ScannedFiles {
   }
 
   let folders: [Folder]
-  let report: ScanReport
+  var report: ScanReport
 
   /// The volumes that the paths name: files, or all volumes of directories.
   static func find(_ paths: [ByteString]) throws -> [Folder] {
@@ -51,9 +51,15 @@ struct ScannedFiles {
   }
 
   /// The one repository that all volumes belong to.
-  func repository() throws(VolumeScanError) -> UniqueIdentifier {
-    let all = Set(report.labels.map(\.record.repository))
-    guard let first = all.first else { throw .noVolumes }
+  ///
+  /// - Parameter orNone: whether volumes are taken of which no label can be read.
+  func repository(orNone: Bool = false) throws(VolumeScanError) -> UniqueIdentifier {
+    // A label that could not be read says nothing.
+    let all = Set(report.labels.map(\.record.repository).filter { $0 != .none })
+    guard let first = all.first else {
+      if orNone { return .none }
+      throw .unknownRepository
+    }
     guard all.count == 1 else { throw .severalRepositories }
     return first
   }

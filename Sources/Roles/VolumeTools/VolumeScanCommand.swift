@@ -54,12 +54,14 @@ package enum VolumeScanCommand {
 package enum VolumeScanError: DescribedError, Hashable {
   case noVolumes
   case severalRepositories
+  case unknownRepository
   case otherRepository
   case readOnly(ByteString)
 
   package var exitStatus: ExitStatus {
     switch self {
     case .noVolumes: .notFound
+    case .unknownRepository: .damaged
     case .severalRepositories, .otherRepository, .readOnly: .usage
     }
   }
@@ -69,6 +71,8 @@ package enum VolumeScanError: DescribedError, Hashable {
     case .noVolumes: "There is no readable volume among the paths given; nothing was changed."
     case .severalRepositories:
       "The volumes belong to several repositories; scan those of one at a time. Nothing was changed."
+    case .unknownRepository:
+      "No label among the volumes can be read, so that their repository is not known; nothing was changed."
     case .otherRepository: "The volumes belong to another repository than the one named with --to; nothing was changed."
     case .readOnly(let path):
       "\(path.displayText) lies on a read-only file system: its catalog cannot be rebuilt there."

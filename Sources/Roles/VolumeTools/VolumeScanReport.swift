@@ -12,4 +12,10 @@ package struct VolumeScanReport: Sendable {
   /// Everything worth telling, in plain words.
   package var notes: [String] = []
   package var foundDamage = false
+
+  /// Notes damage.
+  mutating func damaged(_ text: String) {
+    notes.append(text)
+    foundDamage = true
+  }
 }

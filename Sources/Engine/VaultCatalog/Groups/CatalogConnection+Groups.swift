@@ -112,16 +112,19 @@ extension CatalogConnection {
   private func append(
     from select: CachedStatement, to locations: inout [GroupLocation]
   ) throws(CatalogError) {
-    while try select.statement.step() {
-      guard let kind = UInt8(exactly: select.statement.integer(1)).flatMap({ GroupKind(rawValue: $0) }) else {
-        throw .corrupt("a record group's kind is unknown")
-      }
-      locations.append(
-        GroupLocation(
-          group: try select.statement.count(0), kind: kind, firstEntry: try select.statement.count(2),
-          firstOffset: try select.statement.count(3), volume: try select.statement.identifier(4),
-          block: BlockAddress(file: try select.statement.smallCount(5), block: try select.statement.smallCount(6)),
-          storedLength: try select.statement.smallCount(7), rawLength: try select.statement.smallCount(8)))
+    while try select.statement.step() { locations.append(try location(select.statement)) }
+  }
+
+  /// The location that a row of nine columns says: number, kind, first entry and offset, volume, file, block, stored and raw
+  /// length.
+  func location(_ row: borrowing Statement) throws(CatalogError) -> GroupLocation {
+    guard let kind = UInt8(exactly: row.integer(1)).flatMap({ GroupKind(rawValue: $0) }) else {
+      throw .corrupt("a record group's kind is unknown")
     }
+    return GroupLocation(
+      group: try row.count(0), kind: kind, firstEntry: try row.count(2), firstOffset: try row.count(3),
+      volume: try row.identifier(4),
+      block: BlockAddress(file: try row.smallCount(5), block: try row.smallCount(6)),
+      storedLength: try row.smallCount(7), rawLength: try row.smallCount(8))
   }
 }

@@ -5,6 +5,9 @@ extension CatalogConnection {
     of selection: SelectionSource, paths: [ByteString], pass: SelectionPass, after cursor: SelectionCursor?, limit: Int,
     _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> SelectionCursor? {
+    if selection == .everyContent {
+      return pass == .contents ? try readEveryContent(after: cursor, limit: limit, visit) : nil
+    }
     guard limit > 0, let source = try stateSource(of: selection) else { return nil }
     switch pass {
     case .directories:
@@ -19,6 +22,7 @@ extension CatalogConnection {
     switch selection {
     case .state(let tree, let sequence): try source(of: tree, sequence: sequence)
     case .staged(let job): try source(staged: job)
+    case .everyContent: nil
     }
   }
 

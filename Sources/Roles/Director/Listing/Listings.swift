@@ -129,6 +129,7 @@ struct ListingWalk {
 
   private func entry(at position: CanonicalPosition) throws -> Entry? {
     switch source {
+    case .everyContent: return nil
     case .state(let tree, let sequence): return try catalog.entry(of: tree, sequence: sequence, at: position)
     case .staged(let job):
       var found: Entry?
@@ -154,6 +155,7 @@ struct ListingWalk {
     }
     defer { position = last }
     switch source {
+    case .everyContent: return false
     case .state(let tree, let sequence):
       return try catalog.readState(of: tree, sequence: sequence, after: position, limit: limit, note)
     case .staged(let job): return try catalog.readStaged(of: job, after: position, limit: limit, note)

@@ -18,14 +18,16 @@ struct PlanServer: ~Copyable {
   private var cursor: SelectionCursor?
   private var isAtEnd = false
   private var locations: LocationCursor
-  private var owners: OwnerNameCursor
+  /// Missing where only contents are wanted.
+  private var owners: OwnerNameCursor?
   private var extended: ExtendedCursor
   private var directoryNumber: UInt64 = 0
   /// Rows that were read and go with the next batch.
   private var held: [StateRow] = []
 
+  /// - Parameter tree: whose entries are restored; nil when their contents are only read.
   init(
-    channel: Channel, catalog: any CatalogStore, tree: Tree, source: SelectionSource, paths: [ByteString],
+    channel: Channel, catalog: any CatalogStore, tree: Tree?, source: SelectionSource, paths: [ByteString],
     onProgress: @escaping @Sendable (FrameKind, [UInt8]) -> Void
   ) {
     self.channel = channel
@@ -34,7 +36,7 @@ struct PlanServer: ~Copyable {
     self.paths = paths
     self.onProgress = onProgress
     locations = LocationCursor(catalog: catalog)
-    owners = OwnerNameCursor(catalog: catalog, tree: tree)
+    owners = tree.map { OwnerNameCursor(catalog: catalog, tree: $0) }
     extended = ExtendedCursor(catalog: catalog)
   }
 
@@ -108,13 +110,13 @@ struct PlanServer: ~Copyable {
         directoryNumber += 1
         records.directory(number: directoryNumber, path: row.directory.path)
       }
-      for owner in try owners.changes(for: row) {
+      for owner in try owners?.changes(for: row) ?? [] {
         records.ownerName(owner.kind, number: owner.number, name: owner.name)
       }
       records.entry(index: 0, directory: directoryNumber, row.entry)
       if pass == 2 { try collect(row.entry.content, into: &found) }
       // The first pass makes directories only.
-      if pass != 1, let reference = row.entry.extended { extended.want(reference.carrier) }
+      if pass != 1, owners != nil, let reference = row.entry.extended { extended.want(reference.carrier) }
       sentCount += 1
     }
     held.removeFirst(sentCount)

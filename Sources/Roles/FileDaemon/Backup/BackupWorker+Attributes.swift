@@ -63,6 +63,7 @@ extension BackupWorker {
     _ work: borrowing WorkItem, _ attributes: FileAttributes, _ content: ContentReference, failure: Int32
   ) throws {
     let reference = try self.reference(for: work.item.index)
+    nameDirectories(work.unit, through: work.item.directory)
     entries.entry(
       index: work.item.index, directory: work.directoryNumber, name: work.name, attributes, content,
       linkTarget: work.target, extended: reference)

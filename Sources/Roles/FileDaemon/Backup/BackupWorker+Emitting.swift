@@ -40,8 +40,8 @@ extension BackupWorker {
       entries.removeAll()
       try push(slot, unit)
     }
-    // What comes behind a commit point names its directories again.
-    if mayCommit { namedDirectoryCount = 0 }
+    // Every group names its directories, so that one can be read when those before it are lost.
+    namedDirectoryCount = mayCommit ? 0 : presentDirectory
   }
 
   /// A filled slot with the records as an attribute group.

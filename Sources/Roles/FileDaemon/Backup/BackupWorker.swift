@@ -24,6 +24,8 @@ struct BackupWorker: ~Copyable {
   var namedDirectoryCount = 0
   /// Bytes of the present file that progress was told of.
   private var toldByteCount: UInt64 = 0
+  /// The directory of the name that is being processed, by its place in the unit's list.
+  var presentDirectory = 0
 
   struct Source {
     let openedAt: Timestamp
@@ -67,6 +69,7 @@ struct BackupWorker: ~Copyable {
   private mutating func process(_ unit: BackupUnit) throws {
     if unit.asksForInodes { unit.answer(try link.askInodes(of: unit)) }
     namedDirectoryCount = 0
+    presentDirectory = 0
     entries.removeAll()
     seals.removeAll()
     for index in unit.items.indices {
@@ -82,6 +85,7 @@ struct BackupWorker: ~Copyable {
   }
 
   private mutating func process(_ work: borrowing WorkItem) throws {
+    presentDirectory = work.item.directory
     nameDirectories(work.unit, through: work.item.directory)
     toldByteCount = 0
     switch work.item.action {
@@ -105,7 +109,7 @@ struct BackupWorker: ~Copyable {
     if entries.count > GroupLimits.rawLimit - 2 * GroupLimits.entryLimit { try flush(work.unit) }
   }
 
-  private mutating func nameDirectories(_ unit: BackupUnit, through last: Int) {
+  mutating func nameDirectories(_ unit: BackupUnit, through last: Int) {
     while namedDirectoryCount <= last {
       let directory = unit.directories[namedDirectoryCount]
       entries.directory(number: directory.number, path: directory.path)

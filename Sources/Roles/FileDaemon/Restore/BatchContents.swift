@@ -18,6 +18,10 @@ struct BatchContents {
 
   private(set) var items: [ContentItem] = []
   private(set) var fetches: [Fetch] = []
+  private var sessions: Set<UniqueIdentifier> = []
+
+  /// Whether groups of a session are known.
+  func knows(_ session: UniqueIdentifier) -> Bool { sessions.contains(session) }
 
   /// Contents of no bytes.
   var empty: [ContentItem] { items.filter { $0.sealed.size == 0 } }
@@ -26,6 +30,7 @@ struct BatchContents {
   init(rows: some Sequence<PlanBatch.Row>, locations: [PlanBatch.SessionLocations]) {
     collect(rows)
     var bySession: [UniqueIdentifier: [GroupLocation]] = [:]
+    sessions = Set(locations.map(\.session))
     for run in locations { bySession[run.session, default: []] += run.locations }
     var next = 0
     while next < items.count {
@@ -48,7 +53,8 @@ struct BatchContents {
     }
     for row in rows {
       guard case .stored(let identifier, let sealed) = row.entry.content else { continue }
-      if current?.identifier != identifier {
+      // An entry's own seal decides: one that says something else of the same content is checked by itself.
+      if current?.identifier != identifier || current?.sealed != sealed {
         items += close()
         groups = []
         current = (identifier, sealed)
@@ -83,7 +89,7 @@ struct BatchContents {
       guard index < locations.count, locations[index].firstEntry <= content else { continue }
       let location = locations[index]
       if let last = fetches.last, last.session == session, last.location.group == location.group,
-        case .whole(var wanted) = last.purpose
+        case .whole(var wanted) = last.purpose, wanted[content] == nil
       {
         wanted[content] = item
         fetches[fetches.count - 1].purpose = .whole(wanted)

@@ -7,6 +7,8 @@ import VaultSystem
 struct BlockFetcher: ~Copyable {
   /// Requests that are under way at once.
   private static let window = 8
+  /// No volume has longer blocks.
+  private static let blockLimit = 16 << 20
 
   /// One block to be read.
   struct Wanted: Hashable {
@@ -77,11 +79,28 @@ struct BlockFetcher: ~Copyable {
     guard reply.code == .storageOK else { return .failure(PeerRefusal(reply)) }
     let length = try channel.receiveLineBlocking()
     guard length.verb == "Length", let count = Int(try length.word(0).text ?? ""), count >= 0,
-      count <= buffers.bufferSize
+      count <= Self.blockLimit
     else { throw TransportError(.malformed("a block's length"), peer: channel.transport.peer) }
+    guard count <= buffers.bufferSize else { return try passOver(count) }
     guard let buffer = buffers.take() else { throw BackupStopped() }
     try channel.receive(into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<count]))
     buffer.count = count
     return .success(buffer)
+  }
+
+  /// Takes a block that is longer than any buffer: it costs what it holds, and the conversation stays in step.
+  private func passOver(_ count: Int) throws -> Swift.Result<PooledBuffer, PeerRefusal> {
+    guard let buffer = buffers.take() else { throw BackupStopped() }
+    var left = count
+    while left > 0 {
+      let part = min(left, buffer.bytes.count)
+      try channel.receive(into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<part]))
+      left -= part
+    }
+    var reply = Reply(.storageRefused)
+    reply.line.set("status", ExitStatus.damaged.rawValue)
+    reply.line.set(
+      "reason", "A block of \(count) bytes is longer than the \(buffers.bufferSize) that can be read at once.")
+    return .failure(PeerRefusal(reply))
   }
 }

@@ -6,9 +6,13 @@ import VaultSession
 import VaultSystem
 
 /// A restore on the file daemon's side: directories, then contents by several threads, then directories' attributes.
+///
+/// Without a destination it is a verification: contents are read and their digests compared, and nothing is written.
 struct RestoreJob: Sendable {
   let daemon: FileDaemon
-  let order: RestoreOrder
+  /// The one-time name under which the storage daemon lets it read.
+  let restore: UniqueIdentifier
+  let destination: RestoreOrder?
   let director: Channel
 
   /// Runs to the end and says how it went.
@@ -25,8 +29,8 @@ struct RestoreJob: Sendable {
   }
 
   private func runThreads(_ storage: Channel) throws -> Reply {
-    let target = try RestoreTarget(path: order.target, policy: order.policy)
-    let report = RestoreReport(director: director, clock: daemon.clock)
+    let target = try destination.map { try RestoreTarget(path: $0.target, policy: $0.policy) }
+    let report = RestoreReport(director: director, clock: daemon.clock, isVerification: target == nil)
     let queue = RestoreQueue(capacity: 2 * daemon.workerCount)
     let crew = WorkerCrew()
     defer {
@@ -47,13 +51,13 @@ struct RestoreJob: Sendable {
       }
     }
     let run = RestoreRun(
-      plan: RestorePlan(director: director, owners: OwnerNumbers(isNumeric: order.usesNumericOwners)),
+      plan: RestorePlan(director: director, owners: OwnerNumbers(isNumeric: destination?.usesNumericOwners ?? true)),
       fetcher: BlockFetcher(
-        channel: storage, restore: order.restore,
+        channel: storage, restore: restore,
         buffers: BufferPool(bufferSize: 1 << 20, limit: 8 + 6 * daemon.workerCount)),
-      writer: RestoreWriter(target: target, randomSeed: seed), report: report, queue: queue, lists: lists,
+      writer: target.map { RestoreWriter(target: $0, randomSeed: seed) }, report: report, queue: queue, lists: lists,
       hasher: try SHA256Hasher())
-    try run.run()
+    if target == nil { try run.verify() } else { try run.run() }
     report.tellUnset()
     return report.reply()
   }
@@ -63,7 +67,8 @@ struct RestoreJob: Sendable {
 final class RestoreRun {
   private var plan: RestorePlan
   private var fetcher: BlockFetcher
-  private var writer: RestoreWriter
+  /// Missing when nothing is to be written.
+  private var writer: RestoreWriter?
   private let report: RestoreReport
   private let queue: RestoreQueue
   private let lists: ExtendedLists
@@ -73,7 +78,7 @@ final class RestoreRun {
   private var lastOther: (row: PlanBatch.Row, file: RestoredFile)?
 
   init(
-    plan: consuming RestorePlan, fetcher: consuming BlockFetcher, writer: consuming RestoreWriter,
+    plan: consuming RestorePlan, fetcher: consuming BlockFetcher, writer: consuming RestoreWriter?,
     report: RestoreReport, queue: RestoreQueue, lists: ExtendedLists, hasher: consuming SHA256Hasher
   ) {
     self.plan = plan
@@ -110,11 +115,19 @@ final class RestoreRun {
     }
   }
 
+  /// Reads every content of the plan and compares its digest.
+  func verify() throws {
+    try plan.forEachBatch(ofPass: 2) { batch in
+      try restore(BatchContents(rows: batch.rows, locations: batch.locations))
+      report.tick()
+    }
+  }
+
   // MARK: Without content
 
   private func createDirectory(_ row: PlanBatch.Row) {
     do throws(FileSetError) {
-      if try writer.createDirectory(row.path, attributes: row.entry.attributes) == .exists {
+      if try writer?.createDirectory(row.path, attributes: row.entry.attributes) == .exists {
         report.problem(row.path, RestoreWords.exists)
       }
     } catch {
@@ -125,8 +138,9 @@ final class RestoreRun {
   private func finishDirectory(_ row: PlanBatch.Row) {
     let list = extended(of: row)
     do throws(FileSetError) {
-      let unset = try writer.finishDirectory(row.path, attributes: row.entry.attributes, extended: list)
-      report.restored(row.path, unset)
+      if let unset = try writer?.finishDirectory(row.path, attributes: row.entry.attributes, extended: list) {
+        report.restored(row.path, unset)
+      }
     } catch {
       report.problem(row.path, error.description)
     }
@@ -136,22 +150,26 @@ final class RestoreRun {
     let entry = row.entry
     do throws(FileSetError) {
       if let lastOther, row.isLink(of: lastOther.row) {
-        let outcome = try writer.createHardLink(
+        let outcome = try writer?.createHardLink(
           directory: row.directory, name: entry.name, to: lastOther.file, modified: entry.attributes.modified)
         return outcome == .exists ? report.problem(row.path, RestoreWords.exists) : report.restored(row.path, [])
       }
       let list = extended(of: row)
-      let outcome =
-        entry.attributes.type == .symbolicLink
-        ? try writer.createSymbolicLink(
-          directory: row.directory, name: entry.name, target: entry.linkTarget, attributes: entry.attributes,
-          extended: list)
-        : try writer.createNode(
-          directory: row.directory, name: entry.name, attributes: entry.attributes, extended: list)
+      guard
+        let outcome =
+          entry.attributes.type == .symbolicLink
+          ? try writer?.createSymbolicLink(
+            directory: row.directory, name: entry.name, target: entry.linkTarget, attributes: entry.attributes,
+            extended: list)
+          : try writer?.createNode(
+            directory: row.directory, name: entry.name, attributes: entry.attributes, extended: list)
+      else { return }
       switch outcome {
       case .written(let unset):
         report.restored(row.path, unset)
-        if row.isHardLinked { lastOther = (row, try writer.made(directory: row.directory, name: entry.name)) }
+        if row.isHardLinked, let made = try writer?.made(directory: row.directory, name: entry.name) {
+          lastOther = (row, made)
+        }
       case .exists: report.problem(row.path, RestoreWords.exists)
       }
     } catch {
@@ -234,9 +252,7 @@ final class RestoreRun {
     parts = nil
     try queue.waitForAll()
     for item in contents.items where !item.isSettled {
-      for group in item.groups {
-        for row in group.rows { report.problem(row.path, "its data is missing", damage: true) }
-      }
+      report.failed(item, Self.missing(item, contents), damage: true)
     }
   }
 
@@ -272,12 +288,15 @@ final class RestoreRun {
   private func refuse(_ item: ContentItem, _ refusal: PeerRefusal) {
     guard !item.isSettled else { return }
     item.settle()
-    for group in item.groups {
-      for row in group.rows {
-        // Whatever the reason, stored data is not there to be read.
-        report.problem(row.path, refusal.description, damage: true)
-      }
-    }
+    // Whatever the reason, stored data is not there to be read.
+    report.failed(item, refusal.description, damage: true)
+  }
+
+  /// Why a content that nobody asked the storage daemon for is missing.
+  private static func missing(_ item: ContentItem, _ contents: BatchContents) -> String {
+    contents.knows(item.identifier.session)
+      ? "its data is missing"
+      : "its data is missing: it lies in session \(item.identifier.session), of which no volume here is known"
   }
 
   /// Where a group lies in a block's payload.

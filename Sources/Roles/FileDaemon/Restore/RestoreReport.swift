@@ -42,10 +42,14 @@ final class RestoreReport: Sendable {
   private let director: Channel
   private let clock: any VaultClock
 
-  init(director: Channel, clock: any VaultClock) {
+  /// Whether contents are read only, and failures tell the content instead of its paths.
+  private let isVerification: Bool
+
+  init(director: Channel, clock: any VaultClock, isVerification: Bool = false) {
     self.director = director
     self.clock = clock
     state = Mutex(State(lastProgress: clock.monotonicNanoseconds()))
+    self.isVerification = isVerification
   }
 
   /// An entry is in place, perhaps without all its attributes.
@@ -108,6 +112,34 @@ final class RestoreReport: Sendable {
     line.set("path", path)
     line.set("reason", reason)
     send(.restoreProblem, line)
+  }
+
+  /// A content cannot be had: every path that has it, or in a verification the content itself.
+  func failed(_ item: ContentItem, _ reason: String, damage: Bool) {
+    guard isVerification else {
+      for group in item.groups {
+        for row in group.rows { problem(row.path, reason, damage: damage) }
+      }
+      return
+    }
+    state.withLock { state in
+      state.problems += 1
+      state.foundDamage = true
+    }
+    var line = ControlLine("problem")
+    line.set("session", item.identifier.session.text)
+    line.set("index", item.identifier.index)
+    line.set("reason", reason)
+    send(.restoreProblem, line)
+  }
+
+  /// A content's digest is right.
+  func verified(bytes: UInt64) {
+    state.withLock { state in
+      state.entries += 1
+      state.files += 1
+      state.bytes += bytes
+    }
   }
 
   /// Tells how far the restore is, if a second went by.

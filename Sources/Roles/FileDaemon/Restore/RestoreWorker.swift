@@ -8,16 +8,17 @@ import VaultSystem
 struct RestoreWorker: ~Copyable {
   private let report: RestoreReport
   private let lists: ExtendedLists
-  private var writer: RestoreWriter
+  /// Missing when contents are only compared with their digests.
+  private var writer: RestoreWriter?
   private var hasher: SHA256Hasher
   private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 4096)
 
   init(
-    report: RestoreReport, target: RestoreTarget, lists: ExtendedLists, randomSeed: UInt64
+    report: RestoreReport, target: RestoreTarget?, lists: ExtendedLists, randomSeed: UInt64
   ) throws(CryptoError) {
     self.report = report
     self.lists = lists
-    writer = RestoreWriter(target: target, randomSeed: randomSeed)
+    writer = target.map { RestoreWriter(target: $0, randomSeed: randomSeed) }
     hasher = try SHA256Hasher()
   }
 
@@ -62,6 +63,7 @@ struct RestoreWorker: ~Copyable {
         return fail(item, "its data does not match its digest", damage: true)
       }
       item.settle()
+      if writer == nil { return report.verified(bytes: item.sealed.size) }
       for group in item.groups { write(group, content) }
     } catch {
       fail(item, "\(error)", damage: false)
@@ -72,7 +74,7 @@ struct RestoreWorker: ~Copyable {
     guard let first = group.rows.first else { return }
     do throws(FileSetError) {
       guard
-        var file = try writer.writeFile(
+        var file = try writer?.writeFile(
           directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
       else { return exists(group) }
       try file.write(content)
@@ -98,7 +100,7 @@ struct RestoreWorker: ~Copyable {
     let source = RestoredFile(directory: first.directory, name: first.entry.name, identity: identity)
     for row in group.rows.dropFirst() { link(row, to: source) }
     guard !attributes.inodeFlags.isEmpty else { return }
-    report.notSet(try writer.setInodeFlags(attributes.inodeFlags, of: source), of: first.path)
+    if let unset = try writer?.setInodeFlags(attributes.inodeFlags, of: source) { report.notSet(unset, of: first.path) }
   }
 
   private func extended(of row: PlanBatch.Row) -> ByteString {
@@ -110,7 +112,7 @@ struct RestoreWorker: ~Copyable {
 
   private mutating func link(_ row: PlanBatch.Row, to source: RestoredFile) {
     do throws(FileSetError) {
-      let outcome = try writer.createHardLink(
+      let outcome = try writer?.createHardLink(
         directory: row.directory, name: row.entry.name, to: source, modified: row.entry.attributes.modified)
       if outcome == .exists { return report.problem(row.path, RestoreWords.exists) }
       report.restored(row.path, [], bytes: 0)
@@ -128,10 +130,9 @@ struct RestoreWorker: ~Copyable {
     }
     guard let group = item.groups.first, let first = group.rows.first else { return }
     do {
-      guard
-        var file = try writer.writeFile(
-          directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
-      else {
+      var file = try writer?.writeFile(
+        directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
+      if writer != nil, file == nil {
         item.settle()
         return exists(group)
       }
@@ -145,7 +146,7 @@ struct RestoreWorker: ~Copyable {
           guard case .contentData(item.identifier.index, let offset, let content) = record else { continue }
           guard offset == size else { throw FormatError(.malformed, "data group") }
           try hasher.update(content)
-          try file.write(content)
+          try file?.write(content)
           size += UInt64(content.count)
           report.writing(first.path, UInt64(content.count))
         }
@@ -156,6 +157,7 @@ struct RestoreWorker: ~Copyable {
         return fail(item, "its data does not match its digest", damage: true)
       }
       item.settle()
+      guard let file else { return report.verified(bytes: size) }
       try commit(file, group, size)
     } catch let error as FileSetError {
       item.settle()
@@ -177,9 +179,7 @@ struct RestoreWorker: ~Copyable {
 
   private func fail(_ item: ContentItem, _ reason: String, damage: Bool) {
     item.settle()
-    for group in item.groups {
-      for row in group.rows { report.problem(row.path, reason, damage: damage) }
-    }
+    report.failed(item, reason, damage: damage)
   }
 }
 
