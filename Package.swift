@@ -75,8 +75,8 @@ let program: [Target] = [
   .executableTarget(
     name: "vault",
     dependencies: [
-      "VaultModel", "VaultConfiguration", "VaultSystem", "VaultScheduler", "VaultSession", "Local", "VolumeTools",
-      arguments,
+      "VaultModel", "VaultConfiguration", "VaultSystem", "VaultScheduler", "VaultSession", "VaultFileSet", "Local",
+      "VolumeTools", arguments,
     ], path: "Sources/vault", swiftSettings: settings)
 ]
 

@@ -8,6 +8,11 @@ package protocol RepositoryCommands: Sendable {
 
   func backup(_ request: BackupRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws
     -> BackupReport
+  /// Says what a backup would do; `each` is told every entry that would be saved or deleted, in canonical order.
+  func estimate(
+    _ request: BackupRequest, progress: @escaping @Sendable (JobProgress) -> Void,
+    each: ((PlannedChange) throws -> Void)?
+  ) async throws -> EstimateReport
   func jobs() async throws -> [JobListing]
   /// Calls `each` for every entry in canonical order; what it throws ends the listing.
   func list(_ request: ListRequest, each: (EntryListing) throws -> Void) async throws

@@ -50,6 +50,21 @@ private struct StoppedClock: VaultClock {
     #expect(throws: DirectorError.self) { try RunRequest(named, paths: Array(repeating: "/", count: 65_537)) }
   }
 
+  @Test func whatIsLeftOutIsHandedOn() throws {
+    let text = "run = host=a level=auto cross-file-systems=yes exclude-larger-than=9 exclude-caches=yes other=x"
+    let request = try RunRequest(line(text), paths: ["/a"], patterns: ["*.o"])
+    #expect(request.fileFields.map(\.key) == ["cross-file-systems", "exclude-larger-than", "exclude-caches"])
+    #expect(request.patterns == ["*.o"])
+    let plain = try line("run = host=a level=auto")
+    let many = Array(repeating: ByteString("x"), count: 65_537)
+    let long = Array(repeating: ByteString(String(repeating: "x", count: 4096)), count: 257)
+    for patterns in [many, long] {
+      let error = #expect(throws: DirectorError.self) { try RunRequest(plain, paths: [], patterns: patterns) }
+      #expect(error?.exitStatus == .usage)
+      #expect(throws: Never.self) { try RunRequest(plain, paths: [], patterns: Array(patterns.dropLast())) }
+    }
+  }
+
   @Test func theFirstJobIsFullAndTheNextIncremental() throws {
     let catalog = try emptyCatalog()
     let first = try JobStart.decide(request(), catalog: catalog, clock: StoppedClock())

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import VaultCatalog
 import VaultModel
@@ -31,6 +32,30 @@ import VaultSystem
     var answers: [(kind: FrameKind, payload: [UInt8])] = []
     while !closing, let frame = try? await fileDaemon.receiveFrame() { answers.append(frame) }
     return (try await line, answers)
+  }
+
+  /// An estimate's findings go on to the console as they are; a backup has none, and an estimate asks for no inodes.
+  @Test func onlyAnEstimateTellsFindings() async throws {
+    let catalog = try emptyCatalog()
+    for kind in [FrameKind.changes, .listing] {
+      await #expect(throws: TransportError.self) { try await serve([(kind, [])], catalog: catalog, closing: true) }
+    }
+    let (here, there) = PipeTransport.pair(capacity: 1 << 20)
+    let fileDaemon = Channel(there)
+    for (kind, payload) in [(.changes, [1]), (.listing, [2]), (.jobEnd, Self.end)] as [(FrameKind, [UInt8])] {
+      try await fileDaemon.sendFrame(kind, payload)
+    }
+    try await fileDaemon.sendFrame(.inodeQuestions, [])
+    let told = Mutex<[String]>([])
+    let ends = try await onThread(name: "server") {
+      var server = StateServer(
+        channel: Channel(here), catalog: catalog, tree: home, baseSequence: 0, onProgress: { _ in },
+        onFinding: { kind, payload in told.withLock { $0.append("\(kind) \(payload)") } })
+      let first = try server.run()
+      return (first.verb, (try? server.run()) == nil)
+    }
+    #expect(ends == ("2000 OK", true))
+    #expect(told.withLock { $0 } == ["changes [1]", "listing [2]"])
   }
 
   private func names(_ payload: [UInt8]) throws -> [String] {

@@ -76,7 +76,7 @@ import VaultSystem
       try await Hello(role: .director, name: "dir").dial(director, expecting: .fileDaemon)
       try await director.request(
         try line("backup = \(session) number=1 attempt=1 compare=no"),
-        frame: (.paths, PathList.encode([tree.path])), expecting: .fileDaemonOK)
+        frame: (.paths, PathList.encode([tree.path])), (.patterns, []), expecting: .fileDaemonOK)
       while let frame = try? await director.receiveFrame() {
         guard frame.kind == .jobEnd else { continue }
         return try frame.payload.withUnsafeBytes {

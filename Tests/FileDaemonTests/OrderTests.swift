@@ -13,7 +13,7 @@ import VaultSystem
 
   @Test func aNewBackup() throws {
     let order = try BackupOrder(line("backup = \(Self.name) number=7 attempt=1 compare=yes"), paths: ["/a"])
-    #expect(order.session == session && order.attempt == 1 && order.compares && order.paths == ["/a"])
+    #expect(order.session == session && order.attempt == 1 && order.compares && order.files.paths == ["/a"])
     #expect(order.nextEntry == 1 && order.nextGroup == 1 && order.position == nil && order.halfSent == nil)
   }
 
@@ -40,6 +40,24 @@ import VaultSystem
   ])
   func otherBackupsAreRefused(_ text: String) {
     #expect(throws: (any Error).self) { try BackupOrder(line(text), paths: []) }
+  }
+
+  @Test func whatABackupLeavesOut() throws {
+    let plain = try WalkOrder(line("backup = compare=no"), paths: ["/a"], patterns: [])
+    #expect(!plain.crossesFileSystems && plain.exclusions.patterns.isEmpty && !plain.exclusions.leavesOutCaches)
+    #expect(plain.exclusions.largestFile == nil)
+    let order = try EstimateOrder(
+      line(
+        "estimate = compare=yes list=yes cross-file-systems=yes exclude-caches=yes exclude-larger-than=9 directory=/a name=b"
+      ), paths: ["/a"], patterns: ["*.o", "!/x/"])
+    #expect(order.compares && order.listsChanges && order.files.crossesFileSystems)
+    #expect(order.files.exclusions.patterns == [try ExclusionPattern("*.o"), try ExclusionPattern("!/x/")])
+    #expect(order.files.exclusions.leavesOutCaches && order.files.exclusions.largestFile == 9)
+    #expect(order.position == CanonicalPosition(directory: DirectoryKey(path: "/a"), name: "b"))
+    #expect(throws: ControlError.self) {
+      try WalkOrder(line("backup = exclude-larger-than=-1"), paths: [], patterns: [])
+    }
+    #expect(throws: ExclusionPatternError.self) { try WalkOrder(line("backup"), paths: [], patterns: ["["]) }
   }
 
   @Test(arguments: OverwritePolicy.allCases) func aRestore(_ policy: OverwritePolicy) throws {

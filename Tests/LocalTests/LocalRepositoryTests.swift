@@ -79,6 +79,39 @@ import VaultSystem
     for (name, bytes) in contents { #expect(try tree.read(restored(name)) == bytes, "\(name)") }
   }
 
+  @Test func anEstimateSaysWhatTheBackupThenDoes() async throws {
+    for name in ["a", "b", "c"] { try tree.write("source/\(name)", noise(1000, seed: 9)) }
+    try tree.makeDirectory("source/dir")
+    try tree.hardLink("source/dir/a", to: "source/a")
+    let tree = tree
+    var request = request()
+    request.exclusions.patterns = ["c"]
+    for round in 0..<3 {
+      if round == 1 { request.exclusions.patterns = ["b", "/dir/a"] }
+      let wanted = request
+      let (estimate, changes) = try await LocalRepository.use(
+        tree["repository"], access: .unchanged, command: "test"
+      ) { commands in
+        var changes: [PlannedChange] = []
+        let report = try await commands.estimate(wanted, progress: { _ in }) { changes.append($0) }
+        return (report, changes)
+      }
+      #expect(try await use { try await $0.jobs() }.count == round, "an estimate is no job")
+      let backup = try await use { try await $0.backup(wanted) { _ in } }
+      let (expected, found) = (backup.job.counters, estimate.estimate)
+      #expect(estimate.level == backup.job.description.level && estimate.continuedJob == nil)
+      #expect(found.new == expected.new && found.deleted == expected.deleted)
+      // The directory of temporary files may have changed meanwhile.
+      #expect(found.changed + found.unchanged == expected.changed + expected.unchanged)
+      #expect(found.entriesSeen == expected.entriesSeen)
+      #expect(found.bytesToRead == expected.bytesRead && found.bytesSeen == expected.bytesSeen)
+      #expect(found.excluded == backup.excluded && found.excluded == (round == 0 ? 1 : 2))
+      #expect(UInt64(changes.count) == found.new + found.changed + found.deleted)
+      let deleted = changes.filter { $0.kind == .deleted }.map(\.path)
+      #expect(deleted == (round == 1 ? [tree["source/b"], tree["source/dir/a"]] : []))
+    }
+  }
+
   @Test func whatIsNotThereIsNotFound() async throws {
     let (tree, restore, request) = (tree, restore(), request())
     for wanted in [

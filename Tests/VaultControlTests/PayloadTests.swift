@@ -124,4 +124,34 @@ import VaultProtocol
       }
     }
   }
+
+  @Test func changes() throws {
+    let changes = [
+      PlannedChange(.new, "/a"), PlannedChange(.changed, ByteString([0x2f, 0xff])), PlannedChange(.deleted, ""),
+    ]
+    var list = ChangeList()
+    for change in changes { list.append(change) }
+    let bytes: [UInt8] = [1, 2, 0, 0, 0, 0x2f, 0x61, 2, 2, 0, 0, 0, 0x2f, 0xff, 3, 0, 0, 0, 0]
+    #expect(Array(list.bytes) == bytes)
+    #expect(try bytes.withUnsafeBytes { try ChangeList.decode($0) } == changes)
+    list.removeAll()
+    #expect(list.bytes.isEmpty)
+    for bad in [[0, 0, 0, 0, 0], [4, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 0xff, 0xff, 0xff, 0xff], [1]] as [[UInt8]] {
+      #expect(throws: FormatError.self) { try bad.withUnsafeBytes { try ChangeList.decode($0) } }
+    }
+  }
+
+  @Test func estimates() throws {
+    var estimate = BackupEstimate()
+    estimate.entriesSeen = 1
+    estimate.bytesToRead = UInt64.max
+    estimate.add(5, to: \.bytesToRead)
+    estimate.add(7, to: \.excluded)
+    #expect(estimate.bytesToRead == UInt64(Int64.max) && estimate.excluded == 7)
+    var line = ControlLine("x")
+    estimate.write(to: &line)
+    #expect(try BackupEstimate(line) == estimate)
+    line.fields.removeLast()
+    #expect(throws: ControlError.self) { try BackupEstimate(line) }
+  }
 }

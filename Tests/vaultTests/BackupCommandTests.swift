@@ -118,7 +118,7 @@ import vault
         {"job":3,"level":"incremental","status":"W","statusText":"OK, with warnings","entriesSeen":79013,"regularFilesSeen":70000,\
         "bytesSeen":1300000000,"new":12,"changed":3,"changedSize":1,"changedDate":0,"changedChecksum":0,\
         "changedAttributes":2,"deleted":1,"unchanged":78997,"bytesRead":1234567,"bytesChanged":1234567,"bytesKnown":34567,\
-        "bytesSent":1200000,"bytesStored":400000,"compressionRatio":3.000,"keptEntries":2,"keptBytes":2000,"attempt":1,"problems":[{"path":"/\\\\xff","pathBytes":"L/8=",\
+        "bytesSent":1200000,"bytesStored":400000,"compressionRatio":3.000,"excluded":0,"keptEntries":2,"keptBytes":2000,"attempt":1,"problems":[{"path":"/\\\\xff","pathBytes":"L/8=",\
         "reason":"changed while it was read; what was read is stored"}],"problemCount":1,"problemKinds":[\
         {"reason":"changed while it was read; what was read is stored","count":1,"firstPath":"/\\\\xff","firstPathBytes":"L/8="}],\
         "durationSeconds":0.400,"bytesPerSecond":3086417}

@@ -82,6 +82,18 @@ struct FakeRepository: RepositoryCommands {
     return try backup(request)
   }
 
+  var estimate: @Sendable (BackupRequest) throws -> EstimateReport = { _ in throw CancellationError() }
+  var changes: [PlannedChange] = []
+
+  func estimate(
+    _ request: BackupRequest, progress: @escaping @Sendable (JobProgress) -> Void,
+    each: ((PlannedChange) throws -> Void)?
+  ) async throws -> EstimateReport {
+    let report = try estimate(request)
+    for change in changes { try each?(change) }
+    return report
+  }
+
   func jobs() async throws -> [JobListing] { listings }
 
   func list(_ request: ListRequest, each: (EntryListing) throws -> Void) async throws {

@@ -8,6 +8,8 @@ package struct RepositoryFiles: Sendable {
     /// Makes the repository when there is none.
     case createIfMissing
     case existing
+    /// Only looks: the repository, or that there is none, stays as it is.
+    case unchanged
   }
 
   package let path: ByteString
@@ -58,6 +60,34 @@ package struct RepositoryFiles: Sendable {
       reading: try DurableFiles.read(configurationPath, limit: 1 << 20), file: configurationPath)
   }
 
+  /// Whether there is a repository, or else nothing in the way of making one. Changes nothing.
+  ///
+  /// - Throws: `RepositoryError.notARepository` for a directory of somebody else's, and why none could be made.
+  package static func look(_ path: ByteString) throws -> Bool {
+    let files = RepositoryFiles(path: path)
+    if try files.exists { return true }
+    guard try exists(path) else {
+      // As making it would fail.
+      _ = try Descriptor.open(parent(of: path), [.pathOnly, .directory])
+      return false
+    }
+    do throws(SystemError) {
+      guard Set(try DurableFiles.names(in: path)).isSubset(of: harmlessNames) else {
+        throw SystemError(.notDirectory, call: "open", object: path.displayText)
+      }
+      return false
+    } catch {
+      throw error.errno == .notDirectory ? RepositoryError.notARepository(path) : error
+    }
+  }
+
+  private static func parent(of path: ByteString) -> ByteString {
+    var bytes = path.bytes
+    while bytes.count > 1, bytes.last == 0x2f { bytes.removeLast() }
+    guard let cut = bytes.lastIndex(of: 0x2f) else { return "." }
+    return ByteString(bytes[..<max(1, cut)])
+  }
+
   private static func exists(_ path: ByteString) throws -> Bool {
     do {
       _ = try Descriptor.open(path, [.pathOnly])
@@ -74,12 +104,15 @@ package enum RepositoryError: DescribedError, Hashable {
   case missing(ByteString)
   case notARepository(ByteString)
   case catalogMissing(ByteString)
+  /// What an interrupted process left must be put in order first, and that would change files.
+  case notInOrder(ByteString)
 
   package var exitStatus: ExitStatus {
     switch self {
     case .missing: .notFound
     case .notARepository: .usage
     case .catalogMissing: .damaged
+    case .notInOrder: .jobFailed
     }
   }
 
@@ -88,6 +121,8 @@ package enum RepositoryError: DescribedError, Hashable {
     case .missing(let path): "\(path.displayText): there is no repository."
     case .notARepository(let path):
       "\(path.displayText) is not a vault repository (it has no repository.conf) and not an empty directory; nothing was changed. Name another directory."
+    case .notInOrder(let path):
+      "\(path.displayText) was left by a process that did not end in order, and a dry run changes nothing. 'vault local jobs --from \(path.displayText)' puts it in order; then run this again."
     case .catalogMissing(let path):
       "\(path.displayText): catalog.sqlite is missing though there are volumes. 'vault volume scan \(path.displayText)/volumes --to \(path.displayText)' rebuilds it from them."
     }

@@ -63,6 +63,9 @@ package struct DirectoryEntryType: RawRepresentable, Equatable, Sendable {
   @inline(__always)
   package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+  /// Whether the file system says what it is.
+  package var isKnown: Bool { rawValue != UInt8(DT_UNKNOWN) }
+
   /// Whether the name may be a directory: it says so, or the file system does not say.
   package var mayBeDirectory: Bool { rawValue == UInt8(DT_DIR) || rawValue == UInt8(DT_UNKNOWN) }
 }

@@ -52,23 +52,8 @@ package enum DurableFiles {
   /// - Throws: `SystemError` with `fileTooLarge` when it is longer than `limit`.
   package static func read(_ path: ByteString, limit: Int) throws(SystemError) -> [UInt8] {
     let file = try Descriptor.open(path, [.readOnly])
-    var bytes = [UInt8](repeating: 0, count: limit + 1)
-    let result: Swift.Result<Int, Errno> = bytes.withUnsafeMutableBytes { buffer in
-      do throws(Errno) {
-        var done = 0
-        while done < buffer.count {
-          let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[done...]))
-          if count == 0 { break }
-          done += count
-        }
-        return .success(done)
-      } catch { return .failure(error) }
-    }
-    switch result {
-    case .failure(let errno): throw SystemError(errno, call: "read", object: path.displayText)
-    case .success(let count):
-      guard count <= limit else { throw SystemError(.fileTooLarge, call: "read", object: path.displayText) }
-      return Array(bytes[..<count])
+    do throws(Errno) { return try file.readToEnd(limit: limit) } catch {
+      throw SystemError(error, call: "read", object: path.displayText)
     }
   }
 

@@ -34,17 +34,7 @@ package struct FileLock: ~Copyable, Sendable {
     _ path: ByteString, command: String, now: Timestamp
   ) throws(FileLockError) -> FileLock? {
     guard let descriptor = try open(path) else { return nil }
-    var request = CLinux.flock()
-    request.l_type = Int16(F_WRLCK)
-    request.l_whence = Int16(SEEK_SET)
-    let result = retryingOnInterrupt { vault_fcntl_lock(descriptor.rawValue, Int32(VAULT_F_OFD_SETLK), &request) }
-    guard result == 0 else {
-      let errno = Errno(rawValue: currentErrorNumber())
-      guard errno == .resourceTemporarilyUnavailable || errno == .permissionDenied else {
-        throw FileLockError(.system(SystemError(errno, call: "fcntl", object: path.displayText)), path)
-      }
-      throw FileLockError(.inUse(readHolder(descriptor)), path)
-    }
+    try take(Int16(F_WRLCK), descriptor, path)
     let lock = FileLock(descriptor: descriptor)
     do {
       try lock.describe(command, now)
@@ -52,6 +42,36 @@ package struct FileLock: ~Copyable, Sendable {
       throw FileLockError(.system(SystemError(error, call: "write", object: path.displayText)), path)
     }
     return lock
+  }
+
+  /// Keeps everybody from taking the lock while this value lives, and writes nothing; others may share it so.
+  ///
+  /// - Returns: nil when there is no such file: then nobody has ever taken the lock.
+  /// - Throws: `FileLockError`, `.inUse` when another holds it.
+  package static func share(_ path: ByteString) throws(FileLockError) -> SharedFileLock? {
+    let descriptor: Descriptor
+    do throws(SystemError) { descriptor = try Descriptor.open(path, [.readOnly, .noFollow]) } catch {
+      if error.errno == .noSuchFileOrDirectory { return nil }
+      throw FileLockError(.system(error), path)
+    }
+    try take(Int16(F_RDLCK), descriptor, path)
+    return SharedFileLock(descriptor: descriptor)
+  }
+
+  private static func take(
+    _ type: Int16, _ descriptor: borrowing Descriptor, _ path: ByteString
+  ) throws(FileLockError) {
+    var request = CLinux.flock()
+    request.l_type = type
+    request.l_whence = Int16(SEEK_SET)
+    let number = descriptor.rawValue
+    let result = retryingOnInterrupt { vault_fcntl_lock(number, Int32(VAULT_F_OFD_SETLK), &request) }
+    guard result != 0 else { return }
+    let errno = Errno(rawValue: currentErrorNumber())
+    guard errno == .resourceTemporarilyUnavailable || errno == .permissionDenied else {
+      throw FileLockError(.system(SystemError(errno, call: "fcntl", object: path.displayText)), path)
+    }
+    throw FileLockError(.inUse(readHolder(descriptor)), path)
   }
 
   private init(descriptor: consuming Descriptor) { self.descriptor = descriptor }
@@ -114,6 +134,16 @@ package struct FileLock: ~Copyable, Sendable {
     return "\(fields.tm_year + 1900)-\(two(fields.tm_mon + 1))-\(two(fields.tm_mday))"
       + "T\(two(fields.tm_hour)):\(two(fields.tm_min)):\(two(fields.tm_sec))Z"
   }
+}
+
+/// A share of a lock, as long as this value lives; see `FileLock.share`.
+package struct SharedFileLock: ~Copyable, Sendable {
+  private let descriptor: Descriptor
+
+  fileprivate init(descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+  /// Gives up the share.
+  package consuming func release() {}
 }
 
 /// Why a lock was not taken.

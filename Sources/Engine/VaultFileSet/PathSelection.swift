@@ -12,6 +12,9 @@ package struct PathSelection: Hashable, Sendable {
   /// Everything that was given, in canonical order; a nested path counts where a mount point lies between.
   let keys: [DirectoryKey]
 
+  /// Whether a selected path lies within another one.
+  let isNested: Bool
+
   /// Normalises `paths`: relative ones begin at `workingDirectory`; `.`, `..` and `//` are resolved without looking at the disk.
   ///
   /// - Throws: `.invalidPath` for a path that is empty or holds a NUL.
@@ -24,7 +27,14 @@ package struct PathSelection: Hashable, Sendable {
     self.init(keys: keys)
   }
 
-  private init(keys: some Sequence<DirectoryKey>) { self.keys = keys.sorted() }
+  private init(keys: some Sequence<DirectoryKey>) {
+    let keys = keys.sorted()
+    self.keys = keys
+    let known = Set(keys)
+    isNested = keys.contains { key in
+      sequence(first: key) { $0.parentAndName?.parent }.dropFirst().contains { known.contains($0) }
+    }
+  }
 
   /// The same selection with symbolic links above each selected path resolved; the path itself stays what it is.
   ///

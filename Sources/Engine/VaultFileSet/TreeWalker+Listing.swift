@@ -7,7 +7,10 @@ extension TreeWalker {
   mutating func visitWhole<Visitor: WalkVisitor & ~Copyable>(
     _ shared: SharedDescriptor, _ status: FileAttributes, parentKeyLength: Int?, _ visitor: inout Visitor
   ) throws {
+    isInCache = false
     let failure = listNames(shared.number)
+    isInCache = isInCache && isCache(shared.number)
+    matcher.enter(key.bytes)
     if let failure { try reportListProblem(failure, parentKeyLength: parentKeyLength, &visitor) }
     try names.sort()
     let directory = WalkDirectory(
@@ -37,14 +40,16 @@ extension TreeWalker {
     try enterLevel(shared, status, list)
   }
 
-  /// Reads all names of a directory.
+  /// Reads all names of a directory; `isInCache` becomes true when a cache's tag is among them.
   ///
   /// - Returns: what ended it early; the names before that are listed.
   private mutating func listNames(_ descriptor: Int32) -> Errno? {
     names.removeAll()
     var failure: Errno?
+    let looksForTag = options.exclusions.leavesOutCaches
     do throws(Errno) {
       try stream.forEachName(in: descriptor) { name in
+        if looksForTag, CacheTag.isName(name.bytes) { isInCache = true }
         do throws(FileSetError) {
           try names.append(name.bytes, type: name.type)
           return true
@@ -72,6 +77,11 @@ extension TreeWalker {
     _ visitor: inout Visitor
   ) throws {
     guard let pointer = name.pointer else { return }
+    var admission = Admission.kept
+    if name.type.isKnown {
+      admission = admit(name.bytes, isDirectory: name.type.mayBeDirectory, in: directory)
+      if admission == .leftOut { return }
+    }
     let attributes: FileAttributes
     do throws(Errno) {
       guard name.bytes.count <= 255 else { throw .fileNameTooLong }
@@ -85,10 +95,18 @@ extension TreeWalker {
       }
       return
     }
-    if isExcluded(attributes) || isNotToBeSaved(name.bytes, attributes) { return }
+    if isExcluded(attributes) { return }
+    if !name.type.isKnown {
+      admission = admit(name.bytes, isDirectory: attributes.type == .directory, in: directory)
+    }
+    if admission == .kept, isNotToBeSaved(attributes) || isTooLarge(attributes) {
+      admission = admitSelected(name.bytes, isDirectory: attributes.type == .directory, in: directory)
+    }
+    if admission == .leftOut { return }
     switch attributes.type {
     case .directory:
       try visitor.entry(name: name.bytes, attributes: attributes, linkTarget: Self.noTarget, in: directory)
+      if admission == .onTheWay { return try subdirectories.append(name.bytes, .onTheWay, to: &list) }
       let isElsewhere = attributes.device != device && !options.crossesFileSystems
       try subdirectories.append(name.bytes, isElsewhere ? mountPointKind(name.bytes) : .ordinary, to: &list)
     case .symbolicLink:
@@ -96,6 +114,50 @@ extension TreeWalker {
     default:
       try visitor.entry(name: name.bytes, attributes: attributes, linkTarget: Self.noTarget, in: directory)
     }
+  }
+
+  // MARK: Exclusions
+
+  private enum Admission {
+    case kept
+    case leftOut
+    /// Left out but for what leads to a selected path.
+    case onTheWay
+  }
+
+  /// Whether patterns and caches let a name in, and counts it when they do not.
+  @inline(__always)
+  private mutating func admit(
+    _ name: UnsafeRawBufferPointer, isDirectory: Bool, in directory: WalkDirectory
+  ) -> Admission {
+    guard (isInCache && !CacheTag.isName(name)) || matcher.leavesOut(name, isDirectory: isDirectory) else {
+      return .kept
+    }
+    return admitSelected(name, isDirectory: isDirectory, in: directory)
+  }
+
+  /// Whether an entry's own flag keeps it out of backups.
+  @inline(__always)
+  private func isNotToBeSaved(_ attributes: FileAttributes) -> Bool {
+    options.honorsNoDump && attributes.inodeFlags.contains(.noDump)
+  }
+
+  private func isTooLarge(_ attributes: FileAttributes) -> Bool {
+    guard let limit = options.exclusions.largestFile, attributes.type == .regular else { return false }
+    return attributes.size > limit
+  }
+
+  /// Lets in what was selected, and the way to it, whatever the exclusions say of its name.
+  private mutating func admitSelected(
+    _ name: UnsafeRawBufferPointer, isDirectory: Bool, in directory: WalkDirectory
+  ) -> Admission {
+    if selection.isNested {
+      let entry = directory.key.appending(ByteString(name))
+      if selection.contains(entry) { return .kept }
+      if isDirectory, !selection.names(in: entry).isEmpty { return .onTheWay }
+    }
+    leftOutCount += 1
+    return .leftOut
   }
 
   private mutating func deliverLink<Visitor: WalkVisitor & ~Copyable>(
@@ -158,14 +220,6 @@ extension TreeWalker {
   @inline(__always)
   private func isExcluded(_ attributes: FileAttributes) -> Bool {
     options.excluded.contains { $0.inode == attributes.inode && $0.device == attributes.device }
-  }
-
-  /// Whether a name's own flag keeps it out of backups; a path that was given, and the way to it, stay.
-  @inline(__always)
-  private mutating func isNotToBeSaved(_ name: UnsafeRawBufferPointer, _ attributes: FileAttributes) -> Bool {
-    guard options.honorsNoDump, attributes.inodeFlags.contains(.noDump) else { return false }
-    let place = currentKey.appending(ByteString(name))
-    return !selection.contains(place) && selection.names(in: place).isEmpty
   }
 
   /// A mount point's contents belong to the walk only when a path there was given by name.

@@ -19,6 +19,8 @@ package struct TreeWalker: ~Copyable {
     package var excluded: [FileIdentity] = []
     /// Leaves out what has the inode flag *no dump*, unless a path names it.
     package var honorsNoDump = true
+    /// What is left out by its name, its size or a cache's tag, unless it was selected or leads to what was.
+    package var exclusions = Exclusions()
     package var nameByteLimit = 16 * 1024 * 1024
     package var levelLimit = 256
     package var temporaryDirectory = TemporaryFile.defaultDirectory
@@ -44,6 +46,11 @@ package struct TreeWalker: ~Copyable {
   let linkTarget = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
   /// The device whose granularity is known.
   var granularity: (device: UInt64, nanoseconds: Int64)?
+  var matcher: ExclusionMatcher
+  /// Whether the directory that is visited now is a cache, of which only the tag is kept.
+  var isInCache = false
+  /// How many names were left out by `Options.exclusions`; what lies below them is not counted.
+  var leftOutCount: UInt64 = 0
 
   package init(selection: PathSelection, options: Options = Options()) {
     self.selection = selection
@@ -52,16 +59,19 @@ package struct TreeWalker: ~Copyable {
     names = NameList(byteLimit: options.nameByteLimit, temporaryDirectory: options.temporaryDirectory)
     subdirectories = SubdirectoryStack(
       byteLimit: options.nameByteLimit, temporaryDirectory: options.temporaryDirectory)
+    matcher = ExclusionMatcher(patterns: options.exclusions.patterns, selection: selection)
   }
 
   deinit { linkTarget.deallocate() }
 
   /// Walks once.
   ///
+  /// - Returns: how many names the exclusions left out; what lies below a directory that was is not counted.
   /// - Throws: `FileSetError.temporaryFile`, and what the visitor throws.
-  package consuming func walk<Visitor: WalkVisitor & ~Copyable>(_ visitor: inout Visitor) throws {
+  @discardableResult
+  package consuming func walk<Visitor: WalkVisitor & ~Copyable>(_ visitor: inout Visitor) throws -> UInt64 {
     DescriptorLimit.raise()
-    if selection.keys.isEmpty { return }
+    if selection.keys.isEmpty { return 0 }
     let rootKind: SubdirectoryKind = selection.contains(.root) ? .start : .onTheWay
     try visit(rootKind, "/", parent: Descriptor.workingDirectory, device: 0, parentKeyLength: nil, &visitor)
     while let level = levels.last {
@@ -76,6 +86,7 @@ package struct TreeWalker: ~Copyable {
       levels[levels.count - 1].subdirectories = list
       try descend(kind, from: level, isLast: list.isEmpty, &visitor)
     }
+    return leftOutCount
   }
 
   /// Visits the subdirectory whose key was just completed.

@@ -100,12 +100,16 @@ package final class Channel: @unchecked Sendable {
   }
 
   /// Asks and waits for a reply with one of the codes that mean success.
+  ///
+  /// - Parameter frame: what follows the line; `more` follows that.
   @discardableResult
-  package func request(_ line: ControlLine, frame: (kind: FrameKind, payload: [UInt8])? = nil, expecting: StatusCode...)
-    async throws -> Reply
-  {
+  package func request(
+    _ line: ControlLine, frame: (kind: FrameKind, payload: [UInt8])? = nil,
+    _ more: (kind: FrameKind, payload: [UInt8])..., expecting: StatusCode...
+  ) async throws -> Reply {
     try await sendLine(line)
     if let frame { try await sendFrame(frame.kind, frame.payload) }
+    for frame in more { try await sendFrame(frame.kind, frame.payload) }
     let reply = try await receiveReply()
     guard expecting.contains(reply.code) else { throw PeerRefusal(reply) }
     return reply

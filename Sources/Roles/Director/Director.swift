@@ -66,6 +66,7 @@ package struct Director: Sendable {
       switch line.verb {
       case "recover": reply = try await Recovery(director: self).run()
       case "run": reply = try await runBackup(line, channel)
+      case "estimate": reply = try await runEstimate(line, channel)
       case "restore": reply = try await runRestore(line, channel)
       case "verify": reply = try await runVerification(line, channel)
       case "list jobs": reply = try await Listings(director: self, channel: channel).jobs(line)
@@ -85,14 +86,31 @@ package struct Director: Sendable {
   }
 
   private func runBackup(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
-    let request = try RunRequest(line, paths: try await Self.receivePaths(channel))
+    let request = try await Self.receiveRequest(line, channel)
     return try await withCancellation(by: channel) { cancel in
       try await BackupJob(director: self, request: request, console: channel, cancel: cancel).run()
     }
   }
 
+  private func runEstimate(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
+    let request = try await Self.receiveRequest(line, channel)
+    let listsChanges = line["list"] == "yes"
+    return try await withCancellation(by: channel) { cancel in
+      try await EstimateJob(
+        director: self, request: request, listsChanges: listsChanges, console: channel, cancel: cancel
+      ).run()
+    }
+  }
+
+  private static func receiveRequest(_ line: ControlLine, _ channel: Channel) async throws -> RunRequest {
+    // Both frames are taken before anything is refused: the conversation stays in step.
+    let paths = try await receiveList(.paths, channel)
+    let patterns = try await receiveList(.patterns, channel)
+    return try RunRequest(line, paths: paths, patterns: patterns)
+  }
+
   private func runRestore(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
-    let paths = try await Self.receivePaths(channel)
+    let paths = try await Self.receiveList(.paths, channel)
     return try await RestoreJob(director: self, line: line, paths: paths, console: channel).run()
   }
 
@@ -103,10 +121,11 @@ package struct Director: Sendable {
     }
   }
 
-  private static func receivePaths(_ channel: Channel) async throws -> [ByteString] {
+  private static func receiveList(_ kind: FrameKind, _ channel: Channel) async throws -> [ByteString] {
     let frame = try await channel.receiveFrame()
-    guard frame.kind == .paths else {
-      throw TransportError(.malformed("a frame of kind \(frame.kind) where paths belong"), peer: channel.transport.peer)
+    guard frame.kind == kind else {
+      throw TransportError(
+        .malformed("a frame of kind \(frame.kind) where \(kind) belong"), peer: channel.transport.peer)
     }
     return try frame.payload.withUnsafeBytes { try PathList.decode($0) }
   }

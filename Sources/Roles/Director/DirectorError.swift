@@ -14,13 +14,16 @@ package enum DirectorError: DescribedError, Hashable {
   case noPathExists
   /// So many paths, with so many bytes together with the tree's name, do not fit a job's record.
   case selectionTooLong(pathCount: Int, byteCount: Int)
+  case tooManyPatterns(count: Int, byteCount: Int)
+  /// A dry run was stopped.
+  case estimateInterrupted
   /// The daemon's own words.
   case jobFailed(JobNumber, String, ExitStatus)
 
   package var exitStatus: ExitStatus {
     switch self {
-    case .interrupted, .verificationInterrupted: .interrupted
-    case .severalTrees, .selectionTooLong: .usage
+    case .interrupted, .verificationInterrupted, .estimateInterrupted: .interrupted
+    case .severalTrees, .selectionTooLong, .tooManyPatterns: .usage
     case .noTree, .noSuchJob, .jobNotOfTree, .nothingPublished, .nothingBefore, .notInJob, .noPathExists: .notFound
     case .jobFailed(_, _, let status): status
     }
@@ -44,6 +47,10 @@ package enum DirectorError: DescribedError, Hashable {
       "\(pathCount) paths with \(byteCount) bytes (with the tree's name, which is the paths unless --name gives one) are more "
         + "than a job keeps: at most \(RunRequest.pathLimit) paths and \(RunRequest.selectionByteLimit) bytes. "
         + "Name the directories that hold them instead, or give --name."
+    case .tooManyPatterns(let count, let byteCount):
+      "\(count) exclusion patterns with \(byteCount) bytes are more than a job takes: at most \(RunRequest.patternLimit) "
+        + "patterns and \(RunRequest.patternByteLimit) bytes."
+    case .estimateInterrupted: "Interrupted. A dry run leaves nothing behind."
     case .jobFailed(let number, let reason, _): "Job \(number) failed: \(reason)"
     }
   }

@@ -44,6 +44,7 @@ package struct FileDaemon: Sendable {
         switch line.verb {
         // A connection carries one job, and ends with it.
         case "backup": return try await backup(line, channel)
+        case "estimate": return try await estimate(line, channel)
         case "restore": return try await restore(line, channel)
         case "verify": return try await verify(line, channel)
         case "noop": try await channel.sendReply(Reply(.fileDaemonOK))
@@ -52,7 +53,7 @@ package struct FileDaemon: Sendable {
             Reply(.fileDaemonFailed, refusing: ControlError(.malformedLine, line: line.verb)))
         }
       }
-    } catch let error as ControlError {
+    } catch let error as any DescribedError where error is ControlError || error is ExclusionPatternError {
       // An order that cannot be read is answered before the conversation ends.
       try? await channel.sendReply(Reply(.fileDaemonFailed, refusing: error))
     } catch {
@@ -62,11 +63,28 @@ package struct FileDaemon: Sendable {
   }
 
   private func backup(_ line: ControlLine, _ channel: Channel) async throws {
-    let frame = try await channel.receiveFrame()
-    let order = try BackupOrder(line, paths: try frame.payload.withUnsafeBytes { try PathList.decode($0) })
+    let (paths, patterns) = (try await receiveList(.paths, channel), try await receiveList(.patterns, channel))
+    let order = try BackupOrder(line, paths: paths, patterns: patterns)
     try await channel.sendReply(Reply(.fileDaemonOK))
     let reply = await BackupJob(daemon: self, order: order, director: channel).run()
     try await channel.sendFrame(.jobEnd, reply.line.encoded())
+  }
+
+  private func estimate(_ line: ControlLine, _ channel: Channel) async throws {
+    let (paths, patterns) = (try await receiveList(.paths, channel), try await receiveList(.patterns, channel))
+    let order = try EstimateOrder(line, paths: paths, patterns: patterns)
+    try await channel.sendReply(Reply(.fileDaemonOK))
+    let reply = await EstimateJob(daemon: self, order: order, director: channel).run()
+    try await channel.sendFrame(.jobEnd, reply.line.encoded())
+  }
+
+  private func receiveList(_ kind: FrameKind, _ channel: Channel) async throws -> [ByteString] {
+    let frame = try await channel.receiveFrame()
+    guard frame.kind == kind else {
+      throw TransportError(
+        .malformed("a frame of kind \(frame.kind) where \(kind) belong"), peer: channel.transport.peer)
+    }
+    return try frame.payload.withUnsafeBytes { try PathList.decode($0) }
   }
 
   private func restore(_ line: ControlLine, _ channel: Channel) async throws {

@@ -30,17 +30,10 @@ package struct LocalCommands: Sendable {
   package func backup(
     _ request: BackupRequest, progress: @escaping @Sendable (JobProgress) -> Void
   ) async throws -> BackupReport {
-    var line = ControlLine("run")
-    line.set("host", host)
-    if let name = request.name { line.set("name", name) }
-    switch request.level {
-    case .automatic: line.set("level", "auto")
-    case .level(let level): line.set("level", level.rawValue)
-    }
+    var line = self.line("run", request)
     line.set("commit-seconds", request.commitIntervalSeconds)
     line.set("commit-bytes", request.commitByteCount)
-    try await console.sendLine(line)
-    try await console.sendFrame(.paths, PathList.encode(request.paths))
+    try await send(line, request)
     let reply = try await finalReply(cancelling: true) { kind, payload in
       if kind == .progress { progress(try JobProgress(try ControlLine(payload: payload))) }
     }
@@ -51,7 +44,61 @@ package struct LocalCommands: Sendable {
     let (problems, kinds) = try await problems(of: number)
     return BackupReport(
       job: listing, keptEntries: try reply.line.integer("kept-entries"),
-      keptBytes: try reply.line.integer("kept-bytes"), problems: problems, problemKinds: kinds)
+      keptBytes: try reply.line.integer("kept-bytes"), excluded: try reply.line.integer("excluded"),
+      problems: problems, problemKinds: kinds)
+  }
+
+  /// The request's line, up to what only one of its verbs has.
+  private func line(_ verb: String, _ request: BackupRequest) -> ControlLine {
+    var line = ControlLine(verb)
+    line.set("host", host)
+    if let name = request.name { line.set("name", name) }
+    switch request.level {
+    case .automatic: line.set("level", "auto")
+    case .level(let level): line.set("level", level.rawValue)
+    }
+    let exclusions = request.exclusions
+    if exclusions.crossesFileSystems { line.set("cross-file-systems", "yes") }
+    if exclusions.leavesOutCaches { line.set("exclude-caches", "yes") }
+    if let size = exclusions.largestFile { line.set("exclude-larger-than", size) }
+    return line
+  }
+
+  private func send(_ line: ControlLine, _ request: BackupRequest) async throws {
+    try await console.sendLine(line)
+    try await console.sendFrame(.paths, PathList.encode(request.paths))
+    try await console.sendFrame(.patterns, PathList.encode(request.exclusions.patterns))
+  }
+
+  /// Says what a backup would do, and does nothing.
+  ///
+  /// - Parameter each: is told every entry that would be saved or deleted, in canonical order; nil when nobody wants to know.
+  package func estimate(
+    _ request: BackupRequest, progress: @escaping @Sendable (JobProgress) -> Void,
+    each: ((PlannedChange) throws -> Void)?
+  ) async throws -> EstimateReport {
+    var line = self.line("estimate", request)
+    line.set("list", each == nil ? "no" : "yes")
+    try await send(line, request)
+    var problems: [FileProblem] = []
+    var kinds = ProblemTally<FileTrouble>()
+    let reply = try await finalReply(cancelling: true) { kind, payload in
+      switch kind {
+      case .progress: progress(try JobProgress(try ControlLine(payload: payload)))
+      case .changes: for change in try payload.withUnsafeBytes({ try ChangeList.decode($0) }) { try each?(change) }
+      case .listing:
+        let problem = try FileProblem(try ControlLine(payload: payload))
+        if problems.count < ProblemTally<FileTrouble>.listLimit { problems.append(problem) }
+        kinds.add(FileTrouble(problem), problem.path)
+      default: return
+      }
+    }
+    guard let level = JobLevel(rawValue: try reply.line.text("level")) else {
+      throw ControlError(.malformedField("level"), line: "estimate")
+    }
+    return EstimateReport(
+      level: level, continuedJob: reply.line["continues"] == nil ? nil : try reply.line.integer("continues"),
+      estimate: try BackupEstimate(reply.line), problems: problems, problemKinds: kinds)
   }
 
   private func problems(of job: JobNumber) async throws -> ([FileProblem], ProblemTally<FileTrouble>) {
@@ -62,13 +109,7 @@ package struct LocalCommands: Sendable {
     var kinds = ProblemTally<FileTrouble>()
     _ = try await finalReply { kind, payload in
       guard kind == .listing else { return }
-      let line = try ControlLine(payload: payload)
-      guard let phase = ProblemPhase(rawValue: try line.integer("phase")) else {
-        throw ControlError(.malformedField("phase"), line: line.verb)
-      }
-      let problem = FileProblem(
-        directory: DirectoryKey(path: line["directory"] ?? "/"), name: line["name"] ?? "", phase: phase,
-        errorNumber: try line.integer("errno"))
+      let problem = try FileProblem(try ControlLine(payload: payload))
       if problems.count < ProblemTally<FileTrouble>.listLimit { problems.append(problem) }
       kinds.add(FileTrouble(problem), problem.path)
     }

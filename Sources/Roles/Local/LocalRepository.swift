@@ -28,6 +28,7 @@ package enum LocalRepository {
     _ path: ByteString, access: Access, volumeSize: UInt64? = nil, command: String,
     clock: any VaultClock = SystemClock(), _ body: @Sendable (LocalCommands) async throws -> Result
   ) async throws -> Result {
+    if access == .unchanged { return try await preview(path, clock, body) }
     let files = try RepositoryFiles.prepare(
       path, access: access,
       configuration: RepositoryConfiguration(
@@ -50,7 +51,17 @@ package enum LocalRepository {
     do {
       outcome = .success(
         try await run(
-          catalog, device, clock, excludedDirectories: [try identity(of: path)], isReadOnly: isReadOnly, body))
+          catalog, StorageDaemon(name: "local-sd", device: device, clock: clock), clock,
+          excluding: [try identity(of: path)]
+        ) { commands in
+          var commands = commands
+          if isReadOnly {
+            device.open(known: try catalog.volumes())
+          } else {
+            commands.recoveryNotes = try await commands.recover()
+          }
+          return try await body(commands)
+        })
     } catch {
       outcome = .failure(error)
     }
@@ -65,16 +76,55 @@ package enum LocalRepository {
     return try outcome.get()
   }
 
-  /// Runs the three daemons over a catalog and a device, and `body` as their console.
+  /// Runs `body` on a repository that nothing is written to; where there is none, on an empty catalog in its place.
+  ///
+  /// There is no storage daemon, and the catalog is read as it lies on the disk. A share of the lock keeps others from
+  /// changing it meanwhile.
+  /// - Throws: `RepositoryError.notInOrder` when the catalog cannot be read before it is recovered.
+  private static func preview<Result: Sendable>(
+    _ path: ByteString, _ clock: any VaultClock, _ body: @Sendable (LocalCommands) async throws -> Result
+  ) async throws -> Result {
+    let files = RepositoryFiles(path: path)
+    let exists = try RepositoryFiles.look(path)
+    let lock = exists ? try FileLock.share(files.lockPath) : nil
+    let catalog = exists ? try openUnchanged(files) : try SQLiteCatalog.inMemory(newRepository: .random())
+    let outcome: Swift.Result<Result, any Error>
+    do {
+      let excluded = (try? identity(of: path)).map { [$0] } ?? []
+      outcome = .success(try await run(catalog, nil, clock, excluding: excluded, body))
+    } catch {
+      outcome = .failure(error)
+    }
+    do { try catalog.close() } catch {
+      if case .success = outcome { throw error }
+    }
+    lock?.release()
+    return try outcome.get()
+  }
+
+  private static func openUnchanged(_ files: RepositoryFiles) throws -> SQLiteCatalog {
+    let repository = try files.configuration().identifier
+    guard try files.hasCatalog else {
+      if try files.hasVolumes { throw RepositoryError.catalogMissing(files.path) }
+      // Interrupted before its first job.
+      return try SQLiteCatalog.inMemory(newRepository: repository)
+    }
+    do {
+      return try SQLiteCatalog.open(path: files.catalogPath, mode: .readOnlyImmutable, newRepository: repository)
+    } catch  where error.kind == .recoveryNeeded {
+      throw RepositoryError.notInOrder(files.path)
+    }
+  }
+
+  /// Runs the daemons while `body` asks the director; without a storage daemon nothing can be stored or restored.
   static func run<Result: Sendable>(
-    _ catalog: any CatalogStore, _ device: Device, _ clock: any VaultClock, excludedDirectories: [FileIdentity],
-    isReadOnly: Bool, _ body: @Sendable (LocalCommands) async throws -> Result
+    _ catalog: any CatalogStore, _ storage: StorageDaemon?, _ clock: any VaultClock,
+    excluding excluded: [FileIdentity], _ body: @Sendable (LocalCommands) async throws -> Result
   ) async throws -> Result {
     let pipes = LocalPipes()
-    let storage = StorageDaemon(name: "local-sd", device: device, clock: clock)
     let fileDaemon = FileDaemon(
       name: "local-fd", clock: clock, workerCount: onlineProcessorCount(),
-      excludedDirectories: excludedDirectories, dialStorage: { try await pipes.dialStorage(from: .fileDaemon) })
+      excludedDirectories: excluded, dialStorage: { try await pipes.dialStorage(from: .fileDaemon) })
     let director = Director(
       name: "local-dir", catalog: catalog, clock: clock,
       diallers: Director.Diallers(
@@ -83,14 +133,16 @@ package enum LocalRepository {
     // Tasks of their own: cancelling the command must not cancel the daemons, which end its job in order.
     let daemons = Task {
       await withDiscardingTaskGroup { group in
-        group.addTask { await storage.run(pipes.storage) }
+        if let storage { group.addTask { await storage.run(pipes.storage) } }
         group.addTask { await fileDaemon.run(pipes.fileDaemon) }
         group.addTask { await director.run(pipes.director) }
       }
     }
     let outcome: Swift.Result<Result, any Error>
     do {
-      outcome = .success(try await command(catalog, device, pipes, isReadOnly: isReadOnly, body))
+      let console = try await pipes.dialDirector()
+      defer { console.close() }
+      outcome = .success(try await body(LocalCommands(console: console, host: hostName())))
     } catch {
       outcome = .failure(error)
     }
@@ -98,21 +150,6 @@ package enum LocalRepository {
     daemons.cancel()
     await daemons.value
     return try outcome.get()
-  }
-
-  private static func command<Result: Sendable>(
-    _ catalog: any CatalogStore, _ device: Device, _ pipes: LocalPipes, isReadOnly: Bool,
-    _ body: @Sendable (LocalCommands) async throws -> Result
-  ) async throws -> Result {
-    let console = try await pipes.dialDirector()
-    defer { console.close() }
-    var commands = LocalCommands(console: console, host: hostName())
-    if isReadOnly {
-      device.open(known: try catalog.volumes())
-    } else {
-      commands.recoveryNotes = try await commands.recover()
-    }
-    return try await body(commands)
   }
 
   /// The repository's own directory: it is never backed up into itself.

@@ -1,3 +1,4 @@
+import StorageDaemon
 import VaultCatalog
 import VaultDevice
 import VaultModel
@@ -15,10 +16,13 @@ package enum LocalVolumes {
       store: view.store,
       parameters: DeviceParameters(
         repository: view.repository, pool: "", mediaType: "", maximumVolumeSize: UInt64(UInt32.max)))
+    let clock = SystemClock()
     return try await LocalRepository.run(
-      view.catalog, device, SystemClock(), excludedDirectories: [], isReadOnly: true
+      view.catalog, StorageDaemon(name: "local-sd", device: device, clock: clock), clock, excluding: []
     ) { commands in
-      try await body(LocalVolumeCommands(commands: commands, viewDamage: view.damage, blockDamage: view.blockDamage))
+      device.open(known: try view.catalog.volumes())
+      return try await body(
+        LocalVolumeCommands(commands: commands, viewDamage: view.damage, blockDamage: view.blockDamage))
     }
   }
 }

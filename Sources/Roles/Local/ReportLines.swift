@@ -53,4 +53,14 @@ extension RestoreProblem {
 extension FileProblem {
   /// The path that the problem is about; a directory's own when it could not be listed.
   package var path: ByteString { name.isEmpty ? directory.path : directory.appending(name).path }
+
+  /// Reads a line about a problem.
+  init(_ line: ControlLine) throws {
+    guard let phase = ProblemPhase(rawValue: try line.integer("phase")) else {
+      throw ControlError(.malformedField("phase"), line: line.verb)
+    }
+    self.init(
+      directory: DirectoryKey(path: line["directory"] ?? "/"), name: line["name"] ?? "", phase: phase,
+      errorNumber: try line.integer("errno"))
+  }
 }

@@ -15,17 +15,34 @@ package struct BackupRequest: Sendable {
   package var level: Level
   package var commitIntervalSeconds: UInt32
   package var commitByteCount: UInt64
+  package var exclusions: ExclusionRequest
 
   package init(
     paths: [ByteString], name: ByteString? = nil, level: Level = .automatic,
-    commitIntervalSeconds: UInt32 = 30, commitByteCount: UInt64 = 1 << 30
+    commitIntervalSeconds: UInt32 = 30, commitByteCount: UInt64 = 1 << 30,
+    exclusions: ExclusionRequest = ExclusionRequest()
   ) {
     self.paths = paths
     self.name = name
     self.level = level
     self.commitIntervalSeconds = commitIntervalSeconds
     self.commitByteCount = commitByteCount
+    self.exclusions = exclusions
   }
+}
+
+/// What a backup leaves out below the paths that were given.
+package struct ExclusionRequest: Sendable, Hashable {
+  /// As in gitignore(5); later ones count for more.
+  package var patterns: [ByteString] = []
+  /// Leaves out what lies beside a `CACHEDIR.TAG`.
+  package var leavesOutCaches = false
+  /// Leaves out regular files with more bytes.
+  package var largestFile: UInt64?
+  /// Saves what is mounted below a path, too.
+  package var crossesFileSystems = false
+
+  package init() {}
 }
 
 /// How a backup job ended, as the director reports it.
@@ -34,18 +51,44 @@ package struct BackupReport: Sendable {
   /// Entries and content bytes that an earlier attempt had committed already.
   package var keptEntries: UInt64
   package var keptBytes: UInt64
+  /// Names left out; what lies below a directory left out was not looked at.
+  package var excluded: UInt64
   /// The first problems, `ProblemTally.listLimit` at most.
   package var problems: [FileProblem]
   /// All problems by their kind.
   package var problemKinds: ProblemTally<FileTrouble>
 
   package init(
-    job: JobListing, keptEntries: UInt64, keptBytes: UInt64, problems: [FileProblem],
+    job: JobListing, keptEntries: UInt64, keptBytes: UInt64, excluded: UInt64 = 0, problems: [FileProblem],
     problemKinds: ProblemTally<FileTrouble>
   ) {
     self.job = job
     self.keptEntries = keptEntries
     self.keptBytes = keptBytes
+    self.excluded = excluded
+    self.problems = problems
+    self.problemKinds = problemKinds
+  }
+}
+
+/// What a backup would do, as the director reports it.
+package struct EstimateReport: Sendable {
+  package var level: JobLevel
+  /// The interrupted job that the backup would go on with.
+  package var continuedJob: JobNumber?
+  package var estimate: BackupEstimate
+  /// The first problems, `ProblemTally.listLimit` at most.
+  package var problems: [FileProblem]
+  /// All problems by their kind.
+  package var problemKinds: ProblemTally<FileTrouble>
+
+  package init(
+    level: JobLevel, continuedJob: JobNumber?, estimate: BackupEstimate, problems: [FileProblem],
+    problemKinds: ProblemTally<FileTrouble>
+  ) {
+    self.level = level
+    self.continuedJob = continuedJob
+    self.estimate = estimate
     self.problems = problems
     self.problemKinds = problemKinds
   }

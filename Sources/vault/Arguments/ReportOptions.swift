@@ -19,18 +19,20 @@ struct ReportOptions: ParsableArguments {
   }
 
   /// Runs a job with progress as asked for, reports its end, and gives how long it took.
+  ///
+  /// - Parameter changes: writes to the output while the job runs; a line of progress would be in its way.
   func run<Report: JobReport>(
-    in context: CommandContext, _ job: (ProgressLine) async throws -> Report
+    in context: CommandContext, listing changes: ChangeListing? = nil, _ job: (ProgressLine) async throws -> Report
   ) async throws -> ExitStatus {
     let start = context.clock.monotonicNanoseconds()
-    let report = try await ProgressLine.during(context, isQuiet: quiet, asObjects: jsonProgress, job)
+    let report = try await ProgressLine.during(
+      context, isQuiet: quiet || changes != nil, asObjects: jsonProgress, job)
     let milliseconds = context.milliseconds(since: start)
     if json || jsonProgress {
-      var writer = JSONWriter()
-      writer.object { writer in
-        if jsonProgress { writer.field("type", "report") }
-        report.writeFields(to: &writer, milliseconds: milliseconds)
-      }
+      var writer = changes?.report() ?? .begunObject()
+      if jsonProgress { writer.field("type", "report") }
+      report.writeFields(to: &writer, milliseconds: milliseconds)
+      writer.endObject()
       writer.endLine()
       context.output.write(writer.takeBytes())
     } else {

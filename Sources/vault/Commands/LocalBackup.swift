@@ -56,17 +56,48 @@ struct LocalBackup: RunnableCommand {
     transform: OptionText.byteCount)
   var commitSize: UInt64?
 
+  @OptionGroup var exclusions: ExclusionOptions
+
+  @Flag(help: "Say what would be saved and deleted, and write nothing at all.")
+  var dryRun = false
+
+  @Flag(name: .shortAndLong, help: "With --dry-run: name every entry that is new, changed or deleted.")
+  var verbose = false
+
   @OptionGroup var reporting: ReportOptions
+
+  func validate() throws {
+    if verbose, !dryRun { throw ValidationError("--verbose goes with --dry-run only.") }
+    if verbose, reporting.quiet { throw ValidationError("--verbose and --quiet exclude each other.") }
+  }
 
   func perform(in context: CommandContext) async throws -> ExitStatus {
     let paths = try paths.map(context.normalized)
+    let exclusions = try await exclusions.request(in: context)
     guard paths.contains(where: Self.exists) else { throw CommandError.noPathExists(paths) }
-    let request = request(paths)
+    var request = request(paths)
+    request.exclusions = exclusions
+    return dryRun ? try await estimate(request, in: context) : try await backUp(request, in: context)
+  }
+
+  private func backUp(_ request: BackupRequest, in context: CommandContext) async throws -> ExitStatus {
     return try await context.withRepository(
       to, .createIfMissing, volumeSize: volumeSize, command: "vault local backup"
     ) { [reporting] repository in
       try await reporting.run(in: context) { progress in
         try await repository.backup(request) { progress.show($0) }
+      }
+    }
+  }
+
+  private func estimate(_ request: BackupRequest, in context: CommandContext) async throws -> ExitStatus {
+    let form: ChangeListing.Form = reporting.jsonProgress ? .objects : reporting.json ? .array : .lines
+    let listing = verbose ? ChangeListing(output: context.output, form: form) : nil
+    return try await context.withRepository(to, .unchanged, command: "vault local backup --dry-run") {
+      [reporting] repository in
+      try await reporting.run(in: context, listing: listing) { progress in
+        try await repository.estimate(
+          request, progress: { progress.show($0) }, each: listing.map { listing in { try listing.add($0) } })
       }
     }
   }

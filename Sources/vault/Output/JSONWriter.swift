@@ -26,6 +26,16 @@ package struct JSONWriter {
     close(UInt8(ascii: "]"))
   }
 
+  // Halves of the above, for documents that are written as their parts come.
+  package static func begunObject() -> JSONWriter {
+    var writer = JSONWriter()
+    writer.open(UInt8(ascii: "{"))
+    return writer
+  }
+  package mutating func endObject() { close(UInt8(ascii: "}")) }
+  package mutating func beginArray() { open(UInt8(ascii: "[")) }
+  package mutating func endArray() { close(UInt8(ascii: "]")) }
+
   /// Ends a document, or a line of one.
   package mutating func endLine() { bytes.append(UInt8(ascii: "\n")) }
 
@@ -53,6 +63,11 @@ package struct JSONWriter {
   package mutating func field(_ name: String, _ value: UInt64) {
     key(name)
     raw(String(value))
+  }
+
+  package mutating func field(_ name: String, _ value: Bool) {
+    key(name)
+    raw(value ? "true" : "false")
   }
 
   package mutating func null(_ name: String) {

@@ -16,7 +16,7 @@ extension BackupReport: JobReport {
   func text(milliseconds: UInt64) -> String {
     let description = job.description
     var lines = ["Job \(description.number), \(description.level.rawValue) of \(description.tree.title), \(ending)."]
-    lines.append(job.counters.seenSentence)
+    lines.append(job.counters.seenSentence(excluded: excluded))
     lines.append(job.counters.byteSentences(milliseconds: milliseconds))
     if keptEntries > 0 || keptBytes > 0 {
       lines.append("Kept \(Figures.bytes(keptBytes)) of the interrupted attempt.")
@@ -44,6 +44,7 @@ extension BackupReport: JobReport {
     writer.status(job.status)
     writer.counters(job.counters)
     writer.ratio("compressionRatio", job.counters.bytesSent, job.counters.bytesStored)
+    writer.field("excluded", excluded)
     writer.field("keptEntries", keptEntries)
     writer.field("keptBytes", keptBytes)
     writer.field("attempt", UInt64(job.attempt))
@@ -55,11 +56,12 @@ extension BackupReport: JobReport {
 }
 
 extension JobCounters {
-  fileprivate var seenSentence: String {
+  fileprivate func seenSentence(excluded: UInt64) -> String {
     let files = Figures.count(regularFilesSeen, "file", "files")
     return "\(Figures.count(entriesSeen, "entry", "entries")) seen, \(files) of \(Figures.bytes(bytesSeen)): "
       + "\(Figures.count(new)) new, \(Figures.count(changed)) changed\(changes), \(Figures.count(deleted)) deleted, "
-      + "\(Figures.count(unchanged)) unchanged."
+      + "\(Figures.count(unchanged)) unchanged"
+      + (excluded > 0 ? ", \(Figures.count(excluded)) excluded." : ".")
   }
 
   /// What gave the changes away: ` (20 by size, 10 by date, 1 by checksum, 9 in attributes only)`.

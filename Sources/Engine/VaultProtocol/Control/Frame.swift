@@ -31,6 +31,8 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
 
   /// Behind a request, from console to director and from director to file daemon: paths, each a length u32 and bytes.
   case paths = 22
+  /// Behind the paths of a backup: what is left out, patterns in the same form.
+  case patterns = 23
 
   // Between director and file daemon during a backup.
   /// File daemon to director: one more batch of state, please.
@@ -49,6 +51,8 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
   case cancel = 38
   /// The job's end as a line of text.
   case jobEnd = 39
+  /// What a backup would do with entries, from file daemon to director and on to the console.
+  case changes = 40
 
   // Between director and file daemon during a restore, and director and console in a listing.
   /// File daemon to director: the next batch of the plan, please; its payload is the number of the pass.

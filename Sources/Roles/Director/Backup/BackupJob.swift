@@ -17,6 +17,8 @@ struct BackupJob: Sendable {
   private struct AttemptEnd: Sendable {
     var start: JobStart
     var counters: JobCounters
+    /// Names that the file daemon left out.
+    var excludedCount: UInt64
     var isInterrupted: Bool
   }
 
@@ -57,7 +59,8 @@ struct BackupJob: Sendable {
     let fileDaemon = try await director.diallers.fileDaemon()
     defer { fileDaemon.close() }
     try await fileDaemon.request(
-      backupLine(start), frame: (.paths, PathList.encode(start.description.paths)), expecting: .fileDaemonOK)
+      backupLine(start), frame: (.paths, PathList.encode(start.description.paths)),
+      (.patterns, PathList.encode(request.patterns)), expecting: .fileDaemonOK)
     cancel.whenSet { fileDaemon.sendSoon(.cancel) }
 
     let catalog = director.catalog
@@ -97,7 +100,8 @@ struct BackupJob: Sendable {
     let reply = try Reply(line)
     guard reply.code == .fileDaemonOK else { throw PeerRefusal(reply) }
     return AttemptEnd(
-      start: start, counters: try JobCounters(line), isInterrupted: try line.text("state") == "stopped")
+      start: start, counters: try JobCounters(line), excludedCount: try line.integer("excluded"),
+      isInterrupted: try line.text("state") == "stopped")
   }
 
   private func serve(_ fileDaemon: Channel, _ start: JobStart) async throws -> ControlLine {
@@ -142,6 +146,7 @@ struct BackupJob: Sendable {
     reply.line.set("job", number)
     reply.line.set("kept-entries", end.start.resume?.keptEntries ?? 0)
     reply.line.set("kept-bytes", end.start.resume?.keptBytes ?? 0)
+    reply.line.set("excluded", end.excludedCount)
     return reply
   }
 
@@ -176,6 +181,7 @@ struct BackupJob: Sendable {
     line.set("number", start.description.number)
     line.set("attempt", start.attempt)
     line.set("compare", start.description.baseSequence > 0 ? "yes" : "no")
+    line.fields += request.fileFields
     guard let resume = start.resume else { return line }
     line.set("next-entry", resume.nextEntryIndex)
     line.set("next-group", resume.nextGroup)

@@ -22,15 +22,20 @@ struct JobStart: Sendable {
     if let interrupted = try catalog.interruptedJob(of: request.tree) {
       return try next(attemptOf: interrupted, catalog: catalog)
     }
-    let latest = try catalog.latestPublishedJob(of: request.tree, fullOnly: false, endedBy: nil)
-    let full = try catalog.latestPublishedJob(of: request.tree, fullOnly: true, endedBy: nil)
-    let decision = LevelDecision.decide(
-      requested: request.level, latest: latest.map(Self.published), latestFull: full.map(Self.published))
+    let decision = try level(request, catalog: catalog)
     let job = try catalog.createJob(
       NewJob(
         tree: request.tree, level: decision.level, baseSequence: decision.baseSequence, session: .random(),
         paths: request.paths, created: clock.now()))
     return try next(attemptOf: job, catalog: catalog)
+  }
+
+  /// What a new job of the request compares with.
+  static func level(_ request: RunRequest, catalog: any CatalogStore) throws -> LevelDecision {
+    let latest = try catalog.latestPublishedJob(of: request.tree, fullOnly: false, endedBy: nil)
+    let full = try catalog.latestPublishedJob(of: request.tree, fullOnly: true, endedBy: nil)
+    return LevelDecision.decide(
+      requested: request.level, latest: latest.map(Self.published), latestFull: full.map(Self.published))
   }
 
   private static func published(_ job: JobRecord) -> LevelDecision.Published {

@@ -6,15 +6,22 @@ struct RunRequest: Sendable {
   /// Paths, and bytes of them and of the tree's name, at most: they are kept in one record of the session's first block.
   static let pathLimit = 65_536
   static let selectionByteLimit = 512 * 1024
+  /// Patterns and their bytes at most: they travel in one frame.
+  static let patternLimit = 65_536
+  static let patternByteLimit = 1024 * 1024
 
   var tree: Tree
   /// nil: full the first time and incremental after.
   var level: JobLevel?
   var paths: [ByteString]
+  /// What is left out, in the file daemon's words; it compiles them.
+  var patterns: [ByteString]
   /// Fields handed on to the storage daemon: when commit points are due.
   var storageFields: [ControlLine.Field]
+  /// Fields handed on to the file daemon: what else is left out, and what is not.
+  var fileFields: [ControlLine.Field]
 
-  init(_ line: ControlLine, paths: [ByteString]) throws {
+  init(_ line: ControlLine, paths: [ByteString], patterns: [ByteString] = []) throws {
     let host = try line.text("host")
     tree = Tree(host: host, name: line["name"] ?? Self.defaultName(paths))
     switch try line.text("level") {
@@ -28,7 +35,15 @@ struct RunRequest: Sendable {
     guard paths.count <= Self.pathLimit, byteCount <= Self.selectionByteLimit else {
       throw DirectorError.selectionTooLong(pathCount: paths.count, byteCount: byteCount)
     }
+    self.patterns = patterns
+    let patternByteCount = patterns.reduce(0) { $0 + $1.bytes.count }
+    guard patterns.count <= Self.patternLimit, patternByteCount <= Self.patternByteLimit else {
+      throw DirectorError.tooManyPatterns(count: patterns.count, byteCount: patternByteCount)
+    }
     storageFields = line.fields.filter { ["commit-seconds", "commit-bytes"].contains($0.key) }
+    fileFields = line.fields.filter {
+      ["cross-file-systems", "exclude-caches", "exclude-larger-than"].contains($0.key)
+    }
   }
 
   /// The tree's name when none is given: the sorted absolute paths, a line each.

@@ -4,16 +4,22 @@ import VaultModel
 import VaultProtocol
 import VaultSession
 
-/// Answers the file daemon while a backup runs: state, inode questions, progress, and at last the job's end. Blocks its thread.
+/// Answers the file daemon while a backup or an estimate runs: state, inode questions, progress, and at last the job's end.
+/// Blocks its thread.
 struct StateServer: ~Copyable {
   private static let rowsPerBatch = 4096
 
   private let channel: Channel
   private let catalog: any CatalogStore
-  private let job: JobDescription
+  private let tree: Tree
+  private let baseSequence: UInt64
+  /// The job whose inodes are asked for; an estimate has none.
+  private let job: JobNumber?
   /// Whether earlier attempts staged entries: their inodes are known too.
   private let isContinued: Bool
   private let onProgress: @Sendable (ControlLine) -> Void
+  /// Takes what an estimate tells: frames of changes, and problems as listing.
+  private let onFinding: (@Sendable (FrameKind, [UInt8]) -> Void)?
   private var position: CanonicalPosition?
   private var isAtEnd: Bool
   private var directoryNumber: UInt64 = 0
@@ -24,10 +30,30 @@ struct StateServer: ~Copyable {
   ) {
     self.channel = channel
     self.catalog = catalog
-    self.job = job
+    tree = job.tree
+    baseSequence = job.baseSequence
+    self.job = job.number
     self.isContinued = isContinued
     self.onProgress = onProgress
+    onFinding = nil
     isAtEnd = job.baseSequence == 0
+  }
+
+  /// Serves an estimate against the state of `tree` at a sequence, 0 for none.
+  init(
+    channel: Channel, catalog: any CatalogStore, tree: Tree, baseSequence: UInt64,
+    onProgress: @escaping @Sendable (ControlLine) -> Void,
+    onFinding: @escaping @Sendable (FrameKind, [UInt8]) -> Void
+  ) {
+    self.channel = channel
+    self.catalog = catalog
+    self.tree = tree
+    self.baseSequence = baseSequence
+    job = nil
+    isContinued = false
+    self.onProgress = onProgress
+    self.onFinding = onFinding
+    isAtEnd = baseSequence == 0
   }
 
   /// Serves until the file daemon's job ends.
@@ -40,13 +66,20 @@ struct StateServer: ~Copyable {
       try payload.withUnsafeMutableBytes { try channel.receive(into: $0) }
       switch header.kind {
       case .stateRequest: try sendState()
-      case .inodeQuestions: try answer(payload)
+      case .inodeQuestions where job != nil: try answer(payload)
       case .progress: onProgress(try ControlLine(payload: payload))
+      case .changes, .listing:
+        guard let onFinding else { throw unexpected(header.kind) }
+        onFinding(header.kind, payload)
       case .jobEnd: return try ControlLine(payload: payload)
-      default:
-        throw TransportError(.malformed("a frame of kind \(header.kind) in a backup"), peer: channel.transport.peer)
+      default: throw unexpected(header.kind)
       }
     }
+  }
+
+  private func unexpected(_ kind: FrameKind) -> TransportError {
+    TransportError(
+      .malformed("a frame of kind \(kind) in \(job == nil ? "an estimate" : "a backup")"), peer: channel.transport.peer)
   }
 
   private mutating func sendState() throws {
@@ -57,7 +90,7 @@ struct StateServer: ~Copyable {
     var isCut = false
     if !isAtEnd {
       let more = try catalog.readState(
-        of: job.tree, sequence: job.baseSequence, after: position, limit: Self.rowsPerBatch
+        of: tree, sequence: baseSequence, after: position, limit: Self.rowsPerBatch
       ) { row in
         // Very long paths fill a frame before the batch is full: the rest comes with the next.
         if writer.count > FrameHeader.payloadLimit / 2 {
@@ -92,11 +125,10 @@ struct StateServer: ~Copyable {
     }
     var writer = ByteWriter()
     let known =
-      job.baseSequence == 0
-      ? questions.map { _ in nil } : try catalog.knownContents(of: job.tree, questions)
-    let staged =
-      isContinued
-      ? try catalog.stagedContents(of: job.number, questions) : questions.map { _ in nil }
+      baseSequence == 0
+      ? questions.map { _ in nil } : try catalog.knownContents(of: tree, questions)
+    var staged: [ContentReference?] = questions.map { _ in nil }
+    if isContinued, let job { staged = try catalog.stagedContents(of: job, questions) }
     for (content, earlier) in zip(known, staged) { LocationCodec.writeAnswer(earlier ?? content, to: &writer) }
     answer(.inodeAnswers, writer.bytes)
   }

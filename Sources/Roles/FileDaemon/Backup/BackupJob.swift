@@ -30,7 +30,8 @@ struct BackupJob: Sendable {
       try await client.closeAppend(ticket)
       var reply = Reply(.fileDaemonOK)
       reply.line.set("state", context.isStopping ? "stopped" : "complete")
-      walked.write(to: &reply.line)
+      walked.counters.write(to: &reply.line)
+      reply.line.set("excluded", walked.excludedCount)
       return reply
     } catch let refusal as PeerRefusal where refusal.code == .sessionAborted {
       // The director's to decide: another attempt onto another volume may succeed.
@@ -43,7 +44,9 @@ struct BackupJob: Sendable {
   }
 
   /// Runs all stages; returns when every thread has ended.
-  private func runThreads(_ context: BackupContext, _ storage: Channel) throws -> JobCounters {
+  private func runThreads(
+    _ context: BackupContext, _ storage: Channel
+  ) throws -> (counters: JobCounters, excludedCount: UInt64) {
     let link = DirectorLink(channel: director, context: context)
     let progress = ProgressReporter(context: context, channel: director)
     let (daemon, order) = (daemon, order)
@@ -51,6 +54,7 @@ struct BackupJob: Sendable {
     try WorkerThread(name: "vault-director") { link.run() }.detach()
     let crew = WorkerCrew()
     var counters = JobCounters()
+    var excludedCount: UInt64 = 0
     do {
       try crew.start(name: "vault-sequence") {
         var sequencer = Sequencer(
@@ -67,7 +71,7 @@ struct BackupJob: Sendable {
           }
         }
       }
-      counters = try BackupWalk.run(
+      (counters, excludedCount) = try BackupWalk.run(
         order: order, excluding: daemon.excludedDirectories, context: context, link: link, progress: progress)
     } catch {
       context.fail(error)
@@ -77,7 +81,7 @@ struct BackupJob: Sendable {
     crew.join()
     link.end()
     counters.add(worked: context.counters)
-    return counters
+    return (counters, excludedCount)
   }
 
   /// Receives acknowledgements until the storage daemon is done with the data: everything is durable then.

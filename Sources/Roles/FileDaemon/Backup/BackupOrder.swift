@@ -5,7 +5,7 @@ import VaultProtocol
 struct BackupOrder: Sendable {
   var session: UniqueIdentifier
   var attempt: UInt32
-  var paths: [ByteString]
+  var files: WalkOrder
   /// Whether the director streams a state to compare with.
   var compares: Bool
   var nextEntry: UInt64
@@ -15,19 +15,17 @@ struct BackupOrder: Sendable {
   /// A file of which an earlier attempt committed the beginning, and its place.
   var halfSent: (position: CanonicalPosition, file: HalfSent)?
 
-  init(_ line: ControlLine, paths: [ByteString]) throws {
+  init(_ line: ControlLine, paths: [ByteString], patterns: [ByteString] = []) throws {
     guard let session = UniqueIdentifier(text: try line.word(0).text ?? "") else {
       throw ControlError(.malformedField("session"), line: line.verb)
     }
     self.session = session
-    self.paths = paths
+    files = try WalkOrder(line, paths: paths, patterns: patterns)
     attempt = try line.integer("attempt")
     compares = try line.text("compare") == "yes"
     nextEntry = line["next-entry"] == nil ? 1 : try line.integer("next-entry")
     nextGroup = line["next-group"] == nil ? 1 : try line.integer("next-group")
-    if let directory = line["directory"], let name = line["name"] {
-      position = CanonicalPosition(directory: DirectoryKey(path: directory), name: name)
-    }
+    position = CanonicalPosition(resuming: line)
     if let bytes = line["half-sent-entry"] {
       halfSent = try Self.halfSent(bytes, committedBytes: try line.integer("half-sent"))
     }
@@ -46,5 +44,13 @@ struct BackupOrder: Sendable {
         HalfSent(index: index, attributes: entry.attributes, committedBytes: committedBytes)
       )
     }
+  }
+}
+
+extension CanonicalPosition {
+  /// The place up to which everything is committed; nil when nothing is.
+  init?(resuming line: ControlLine) {
+    guard let directory = line["directory"], let name = line["name"] else { return nil }
+    self.init(directory: DirectoryKey(path: directory), name: name)
   }
 }

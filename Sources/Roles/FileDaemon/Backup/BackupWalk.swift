@@ -20,19 +20,17 @@ struct BackupWalk: WalkVisitor, ~Copyable {
 
   /// Walks to the end, or until the job is stopped.
   ///
-  /// - Returns: what the walk counted.
+  /// - Returns: what the walk counted, and how many names were left out.
   static func run(
     order: BackupOrder, excluding excluded: [FileIdentity], context: BackupContext, link: DirectorLink,
     progress: ProgressReporter
-  ) throws -> JobCounters {
-    let selection = try PathSelection(paths: order.paths, workingDirectory: "/").resolvingLinksAbove()
-    var options = TreeWalker.Options()
-    options.excluded = excluded
+  ) throws -> (counters: JobCounters, excludedCount: UInt64) {
+    var excludedCount: UInt64 = 0
     var walk = BackupWalk(
       order: order, context: context, progress: progress,
       detector: DetectorBox(ChangeDetector(source: try StateStream(link: link, isEmpty: !order.compares))))
     do {
-      try TreeWalker(selection: selection, options: options).walk(&walk)
+      excludedCount = try order.files.walker(excluding: excluded).walk(&walk)
       try walk.detector.finish(&walk.deletions)
       try walk.takeDeletions()
     } catch is WalkStopped {
@@ -40,7 +38,7 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     }
     try walk.cutter.cut()
     walk.tellProgress(at: nil)
-    return walk.counters
+    return (walk.counters, excludedCount)
   }
 
   private init(order: BackupOrder, context: BackupContext, progress: ProgressReporter, detector: DetectorBox) {
@@ -224,10 +222,10 @@ struct BackupWalk: WalkVisitor, ~Copyable {
 }
 
 /// The walk was asked to end early.
-private struct WalkStopped: Error {}
+struct WalkStopped: Error {}
 
 /// Names that vanished, collected between two entries.
-private struct Deletions: DeletionVisitor {
+struct Deletions: DeletionVisitor {
   struct Deletion {
     var directory: ByteString
     var name: ByteString
