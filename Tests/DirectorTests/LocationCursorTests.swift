@@ -19,7 +19,9 @@ import VaultModel
         number += 1
         // Contents 3 n + 1 to 3 n + 3 lie in group n, but every seventh group goes on in content 3 n + 1 - 3.
         let isPart = index % 7 == 6
-        locations.append(location(number, entry: 3 * index + 1 - (isPart ? 3 : 0), offset: isPart ? 1_000_000 : 0))
+        // Content 3 n + 1 of every eleventh begins with a hole.
+        let offset: UInt64 = isPart ? 1_000_000 : index % 11 == 3 ? 50 : 0
+        locations.append(location(number, entry: 3 * index + 1 - (isPart ? 3 : 0), offset: offset))
         if index % 5 == 4 {
           number += 1
           locations.append(location(number, entry: 3 * index + 1, kind: .attributes))
