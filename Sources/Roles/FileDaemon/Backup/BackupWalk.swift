@@ -58,7 +58,23 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     try stopIfAsked()
     try detector.enter(directory, &deletions)
     try takeDeletions()
+    try tellAgain(directory)
     cutter.enter(directory, path: directory.path)
+  }
+
+  /// Tells a directory again that has names behind the place where the job goes on: when an earlier attempt told of its name, something
+  /// else may have stood there, or nothing.
+  private mutating func tellAgain(_ directory: WalkDirectory) throws {
+    guard let resume = order.position, let (parent, name) = directory.key.parentAndName,
+      CanonicalPosition(directory: parent, name: name) <= resume,
+      directory.key >= resume.directory || resume.directory.isWithin(directory.key),
+      let attributes = try? FileStatus.read(of: directory.descriptor)
+    else { return }
+    cutter.enter(nil, path: parent.path)
+    try name.bytes.withUnsafeBytes { name in
+      try cutter.add(
+        .attributes, name: name, target: UnsafeRawBufferPointer(start: nil, count: 0), attributes: attributes)
+    }
   }
 
   mutating func leave(_ directory: WalkDirectory) throws {}
@@ -99,7 +115,7 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     switch verdict {
     case .unchanged:
       counters.unchanged += 1
-      passed(attributes)
+      if try !followLink(name, attributes, directory) { passed(attributes) }
       return
     case .new:
       counters.new += 1
@@ -161,10 +177,25 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       asksForInode: asksForInode(attributes, isNew: isNew), promise: promise, comparison: comparison)
   }
 
+  /// A name that is unchanged, of a file that this job reads under another name: both are to refer to one content, or a restore
+  /// would not link them.
+  ///
+  /// - Returns: whether it is told.
+  private mutating func followLink(
+    _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ directory: WalkDirectory
+  ) throws -> Bool {
+    guard attributes.type == .regular, attributes.isHardLinked, let promise = try links.promise(of: attributes),
+      try !passOver(name, directory)
+    else { return false }
+    try cutter.add(
+      .follow(promise), name: name, target: UnsafeRawBufferPointer(start: nil, count: 0), attributes: attributes)
+    return true
+  }
+
   /// Whether the director may know the inode under another name: from the state, or from what earlier attempts saved.
   private func asksForInode(_ attributes: FileAttributes, isNew: Bool) -> Bool {
     if attributes.isHardLinked, order.position != nil { return true }
-    return isNew && order.compares && (attributes.size > 0 || attributes.isHardLinked)
+    return order.compares && (attributes.isHardLinked || (isNew && attributes.size > 0))
   }
 
   private func position(_ name: UnsafeRawBufferPointer, _ directory: WalkDirectory) -> CanonicalPosition {
