@@ -84,7 +84,8 @@ import VaultModel
       let job = try catalog.makeJob()
       try catalog.stage(job, [("/big", .unsealed(fileEntry("big")))])
       let point = try catalog.resumePoint(of: 1)
-      #expect(point.position == nil && point.halfSent?.committed == CommittedGroups(lastOffset: 0, rawByteCount: 0)
+      #expect(
+        point.position == nil && point.halfSent?.committed == CommittedGroups(lastOffset: 0, rawByteCount: 0)
           && point.keptEntries == 0)
     }
   }

@@ -26,7 +26,9 @@ struct FileReaderTests {
         let reader = try FileReader(in: directory, name: start.assumingMemoryBound(to: CChar.self))
         var bytes = [UInt8](repeating: 0, count: 64)
         let result: Result<Int, FileReadError> = bytes.withUnsafeMutableBytes { buffer in
-          do throws(FileReadError) { return .success(try reader.read(into: buffer, at: 0)) } catch { return .failure(error) }
+          do throws(FileReadError) { return .success(try reader.read(into: buffer, at: 0)) } catch {
+            return .failure(error)
+          }
         }
         let count = try result.get()
         read[key] = String(decoding: bytes[..<count], as: UTF8.self)

@@ -39,12 +39,13 @@ import VaultProtocol
     }
   }
 
-  @Test(arguments: [
-    (.sha256, 7, [(0, "abc"), (4, "efg")]), (.sha256, 7, [(1, "abc")]), (.sha256, 7, [(0, "abc")]),
-    (.sha256, 2, [(0, "abc")]), (.sha256OfExtents, 100, [(8, "abc"), (10, "d")]),
-    (.sha256OfExtents, 100, [(8, "abc"), (0, "d")]), (.sha256OfExtents, 100, [(98, "abc")]),
-    (.sha256OfExtents, 100, [(1 << 62, "abc")]),
-  ] as [(DigestAlgorithm, UInt64, [(UInt64, String)])])
+  @Test(
+    arguments: [
+      (.sha256, 7, [(0, "abc"), (4, "efg")]), (.sha256, 7, [(1, "abc")]), (.sha256, 7, [(0, "abc")]),
+      (.sha256, 2, [(0, "abc")]), (.sha256OfExtents, 100, [(8, "abc"), (10, "d")]),
+      (.sha256OfExtents, 100, [(8, "abc"), (0, "d")]), (.sha256OfExtents, 100, [(98, "abc")]),
+      (.sha256OfExtents, 100, [(1 << 62, "abc")]),
+    ] as [(DigestAlgorithm, UInt64, [(UInt64, String)])])
   func piecesThatCannotBe(_ algorithm: DigestAlgorithm, _ size: UInt64, _ pieces: [(UInt64, String)]) {
     #expect(throws: Refused.self) { try digest(algorithm, size: size, pieces) }
   }

@@ -148,7 +148,8 @@ struct LinkTable: ~Copyable {
       inode = word(1)
       identifier = ContentIdentifier(session: UniqueIdentifier(high: word(2), low: word(3)), index: word(4))
       sealed = SealedContent(
-        size: word(5), algorithm: word(13) == 2 ? .sha256OfExtents : .sha256, digest: Digest256(words: (word(6), word(7), word(8), word(9))),
+        size: word(5), algorithm: word(13) == 2 ? .sha256OfExtents : .sha256,
+        digest: Digest256(words: (word(6), word(7), word(8), word(9))),
         flags: SealFlags(rawValue: UInt8(truncatingIfNeeded: word(10))))
       modified = FileTime(
         seconds: Int64(bitPattern: word(11)), nanoseconds: UInt32(truncatingIfNeeded: word(12)))
