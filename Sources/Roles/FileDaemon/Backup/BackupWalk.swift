@@ -58,23 +58,7 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     try stopIfAsked()
     try detector.enter(directory, &deletions)
     try takeDeletions()
-    try tellAgain(directory)
     cutter.enter(directory, path: directory.path)
-  }
-
-  /// Tells a directory again that has names behind the place where the job goes on: when an earlier attempt told of its name, something
-  /// else may have stood there, or nothing.
-  private mutating func tellAgain(_ directory: WalkDirectory) throws {
-    guard let resume = order.position, let (parent, name) = directory.key.parentAndName,
-      CanonicalPosition(directory: parent, name: name) <= resume,
-      directory.key >= resume.directory || resume.directory.isWithin(directory.key),
-      let attributes = try? FileStatus.read(of: directory.descriptor)
-    else { return }
-    cutter.enter(nil, path: parent.path)
-    try name.bytes.withUnsafeBytes { name in
-      try cutter.add(
-        .attributes, name: name, target: UnsafeRawBufferPointer(start: nil, count: 0), attributes: attributes)
-    }
   }
 
   mutating func leave(_ directory: WalkDirectory) throws {}
@@ -109,6 +93,7 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       try takeDeletions()
       cutter.enter(directory, path: directory.path)
     }
+    try tellAgain(name, attributes, directory)
     var known: ContentReference?
     var comparison: Comparison?
     var isNew = false
@@ -207,6 +192,18 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     if position(name, directory) <= resume { return true }
     isPassingOver = false
     return false
+  }
+
+  /// Tells a directory again whose own name was passed over, and names in it were not: when an earlier attempt told of it,
+  /// something else may have stood there, or nothing.
+  private mutating func tellAgain(
+    _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ directory: WalkDirectory
+  ) throws {
+    guard attributes.type == .directory, let resume = order.position, position(name, directory) <= resume else { return }
+    let key = directory.key.appending(ByteString(name))
+    guard key >= resume.directory || resume.directory.isWithin(key) else { return }
+    try cutter.add(
+      .attributes, name: name, target: UnsafeRawBufferPointer(start: nil, count: 0), attributes: attributes)
   }
 
   private mutating func takeDeletions() throws {
