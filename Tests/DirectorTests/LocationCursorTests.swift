@@ -69,4 +69,26 @@ import VaultModel
       (ContentIdentifier(session: session(1), index: 0), 10), (ContentIdentifier(session: session(1), index: 8), 10),
     ])
   }
+
+  /// A job was interrupted inside content 5, and new files came before it when it went on.
+  @Test func aContentOnBothSidesOfOthers() throws {
+    let catalog = try emptyCatalog()
+    let job = try catalog.makeJob(of: home)
+    try catalog.stage(
+      [],
+      locations: [
+        location(1, entry: 1, offset: 0), location(2, entry: 5, offset: 0), location(3, entry: 8, offset: 0),
+        location(4, entry: 5, offset: 983_016), location(5, entry: 5, offset: 1_966_032),
+        location(6, entry: 12, offset: 0),
+      ], in: job)
+    for order in [[1, 5, 8, 12], [8, 5, 12], [12, 1, 8, 5]] as [[UInt64]] {
+      var cursor = LocationCursor(catalog: catalog)
+      for index in order {
+        let found = try cursor.locations(
+          of: ContentIdentifier(session: session(1), index: index), size: index == 5 ? 3_000_000 : 10)
+        let wanted: [UInt64] = index == 5 ? [2, 4, 5] : [index == 1 ? 1 : index == 8 ? 3 : 6]
+        #expect(found.map(\.group) == wanted, "content \(index)")
+      }
+    }
+  }
 }

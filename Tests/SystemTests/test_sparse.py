@@ -306,6 +306,9 @@ class Sparse(SystemTest):
         interruptions = sum(
             self.interrupt_inside((10 + 25 * turn) * MIB, "--commit-size", "2M") for turn in range(3))
         self.assertGreaterEqual(interruptions, 1)
+        # It comes before the rest of the large file, and its group between that file's groups.
+        trees.write_file(self.file("between"), b"between" * 1000)
+        trees.settle(self.source)
         report = self.backup("--commit-size", "2M")
         self.note(f"{interruptions} interruptions, kept {report['keptBytes'] >> 20} MiB, "
                   f"sent {report['bytesSent'] >> 20} of {total >> 20} MiB")

@@ -199,7 +199,9 @@ struct BackupWalk: WalkVisitor, ~Copyable {
   private mutating func tellAgain(
     _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ directory: WalkDirectory
   ) throws {
-    guard attributes.type == .directory, let resume = order.position, position(name, directory) <= resume else { return }
+    guard attributes.type == .directory, let resume = order.position, position(name, directory) <= resume else {
+      return
+    }
     let key = directory.key.appending(ByteString(name))
     guard key >= resume.directory || resume.directory.isWithin(key) else { return }
     try cutter.add(

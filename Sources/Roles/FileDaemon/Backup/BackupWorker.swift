@@ -74,6 +74,11 @@ struct BackupWorker: ~Copyable {
     seals.removeAll()
     for index in unit.items.indices {
       let item = unit.items[index]
+      if unit.isCut {
+        // A file that became large among small ones was cut: what follows it is the next attempt's.
+        item.promise?.fulfil(.failed)
+        continue
+      }
       try unit.arena.withUnsafeBytes { arena in
         let name = UnsafeRawBufferPointer(rebasing: arena[item.nameStart..<item.nameStart + item.nameLength])
         let start = item.nameStart + item.nameLength + 1
