@@ -308,7 +308,7 @@ class Sparse(SystemTest):
         self.assertGreaterEqual(interruptions, 1)
         # It comes before the rest of the large file, and its group between that file's groups.
         trees.write_file(self.file("between"), b"between" * 1000)
-        trees.settle(self.source)
+        self.let_time_pass()
         report = self.backup("--commit-size", "2M")
         self.note(f"{interruptions} interruptions, kept {report['keptBytes'] >> 20} MiB, "
                   f"sent {report['bytesSent'] >> 20} of {total >> 20} MiB")
