@@ -108,6 +108,7 @@ class Sparse(SystemTest):
         self.assertEqual(report["bytesSeen"], sum(os.stat(self.file(name)).st_size for name in os.listdir(self.source)))
         found = trees.rsync_differences(self.source, self.path("restored") + self.source)
         self.assertEqual(found, [])
+        self.expect(program.run("local", "verify", "--from", self.repository, "--read-data"))
         again = self.backup()
         self.assertEqual((again["bytesRead"], again["new"]), (0, 0))
         self.assertGreaterEqual(again["unchanged"], len(files))
