@@ -19,7 +19,9 @@ import VaultModel
         number += 1
         // Contents 3 n + 1 to 3 n + 3 lie in group n, but every seventh group goes on in content 3 n + 1 - 3.
         let isPart = index % 7 == 6
-        locations.append(location(number, entry: 3 * index + 1 - (isPart ? 3 : 0), offset: isPart ? 1_000_000 : 0))
+        // Content 3 n + 1 of every eleventh begins with a hole.
+        let offset: UInt64 = isPart ? 1_000_000 : index % 11 == 3 ? 50 : 0
+        locations.append(location(number, entry: 3 * index + 1 - (isPart ? 3 : 0), offset: offset))
         if index % 5 == 4 {
           number += 1
           locations.append(location(number, entry: 3 * index + 1, kind: .attributes))
@@ -66,5 +68,27 @@ import VaultModel
       (ContentIdentifier(session: session(1), index: 7), 0), (ContentIdentifier(session: session(99), index: 7), 10),
       (ContentIdentifier(session: session(1), index: 0), 10), (ContentIdentifier(session: session(1), index: 8), 10),
     ])
+  }
+
+  /// A job was interrupted inside content 5, and new files came before it when it went on.
+  @Test func aContentOnBothSidesOfOthers() throws {
+    let catalog = try emptyCatalog()
+    let job = try catalog.makeJob(of: home)
+    try catalog.stage(
+      [],
+      locations: [
+        location(1, entry: 1, offset: 0), location(2, entry: 5, offset: 0), location(3, entry: 8, offset: 0),
+        location(4, entry: 5, offset: 983_016), location(5, entry: 5, offset: 1_966_032),
+        location(6, entry: 12, offset: 0),
+      ], in: job)
+    for order in [[1, 5, 8, 12], [8, 5, 12], [12, 1, 8, 5]] as [[UInt64]] {
+      var cursor = LocationCursor(catalog: catalog)
+      for index in order {
+        let found = try cursor.locations(
+          of: ContentIdentifier(session: session(1), index: index), size: index == 5 ? 3_000_000 : 10)
+        let wanted: [UInt64] = index == 5 ? [2, 4, 5] : [index == 1 ? 1 : index == 8 ? 3 : 6]
+        #expect(found.map(\.group) == wanted, "content \(index)")
+      }
+    }
   }
 }

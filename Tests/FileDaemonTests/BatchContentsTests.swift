@@ -19,7 +19,9 @@ import VaultProtocol
   private static func contents(
     _ rows: [PlanBatch.Row], _ locations: [GroupLocation], more: [PlanBatch.SessionLocations] = []
   ) -> BatchContents {
-    BatchContents(rows: rows, locations: [PlanBatch.SessionLocations(session: session, locations: locations)] + more)
+    BatchContents(rows: rows, locations: [PlanBatch.SessionLocations(session: session, locations: locations)] + more) {
+      $0.size == 0 || $0.algorithm == .sha256OfExtents
+    }
   }
 
   private static func whole(_ fetch: BatchContents.Fetch) -> [UInt64]? {
@@ -37,7 +39,7 @@ import VaultProtocol
     let contents = Self.contents(rows, [group(1, entry: 1), group(2, entry: 4), group(3, entry: 9)])
     #expect(contents.fetches.map(\.location.group) == [1, 2, 3])
     #expect(contents.fetches.map(Self.whole) == [[1, 2], [5], [9]])
-    #expect(contents.items.count == 4 && contents.empty.isEmpty)
+    #expect(contents.items.count == 4 && contents.withoutData.isEmpty)
   }
 
   @Test func aLargeContentIsItsParts() {
@@ -89,6 +91,32 @@ import VaultProtocol
     let contents = Self.contents(rows, [group(3, entry: 3)])
     #expect(contents.fetches.isEmpty)
     #expect(contents.items.count == 4, "whoever restores says of each that its data is missing")
-    #expect(contents.empty.map(\.identifier.index) == [1])
+    #expect(contents.withoutData.map(\.identifier.index) == [1])
+  }
+
+  @Test func aHoleNeedsNoGroup() {
+    func hole(_ index: UInt64, _ size: UInt64) -> ContentReference {
+      .stored(
+        ContentIdentifier(session: session, index: index),
+        SealedContent(size: size, algorithm: .sha256OfExtents, digest: Digest256(words: (0, 0, 0, 0))))
+    }
+    let rows = [
+      Self.row("a", stored(1, size: 10)), Self.row("b", hole(2, 10)), Self.row("c", hole(3, Self.large)),
+      Self.row("d", stored(4, size: 10)),
+    ]
+    let contents = Self.contents(rows, [group(1, entry: 1), group(2, entry: 4)])
+    #expect(contents.fetches.map(Self.whole) == [[1], [4]])
+    #expect(contents.withoutData.map(\.identifier.index) == [2, 3])
+  }
+
+  @Test func aContentMayBeginWithAHole() {
+    let rows = [
+      Self.row("a", stored(1, size: 10)), Self.row("b", stored(2, size: 9000)),
+      Self.row("c", stored(3, size: Self.large)),
+    ]
+    let locations = [group(1, entry: 1), group(2, entry: 2, offset: 4096), group(3, entry: 3, offset: 8192)]
+    let contents = Self.contents(rows, locations)
+    #expect(contents.fetches.map(Self.whole) == [[1], [2], nil])
+    #expect(contents.fetches.map(Self.part) == [nil, nil, [true, true]])
   }
 }

@@ -19,7 +19,10 @@ import VaultSystem
 
   @Test func aBackupThatGoesOn() throws {
     var request = try line(
-      "backup = \(Self.name) attempt=2 compare=no next-entry=40 next-group=9 directory=/a%20b name=c half-sent=4096")
+      """
+      backup = \(Self.name) attempt=2 compare=no next-entry=40 next-group=9 directory=/a%20b name=c \
+      half-sent-offset=983016 half-sent-bytes=987136
+      """)
     var records = RecordWriter()
     records.directory(number: 1, path: "/big")
     records.entry(index: 39, directory: 1, Entry(name: "file", attributes: regular(9999), content: .own))
@@ -28,14 +31,15 @@ import VaultSystem
     #expect(order.nextEntry == 40 && order.nextGroup == 9)
     #expect(order.position == CanonicalPosition(directory: DirectoryKey(path: "/a b"), name: "c"))
     #expect(order.halfSent?.position == CanonicalPosition(directory: DirectoryKey(path: "/big"), name: "file"))
-    #expect(order.halfSent?.file.index == 39 && order.halfSent?.file.committedBytes == 4096)
+    #expect(order.halfSent?.file.index == 39)
+    #expect(order.halfSent?.file.committed == CommittedGroups(lastOffset: 983_016, rawByteCount: 987_136))
     #expect(order.halfSent?.file.attributes == regular(9999))
   }
 
   @Test(arguments: [
     "backup", "backup = x attempt=1 compare=no", "backup = \(name) compare=no", "backup = \(name) attempt=1",
     "backup = \(name) attempt=1 compare=no next-entry=x", "backup = \(name) attempt=-1 compare=no",
-    "backup = \(name) attempt=1 compare=no half-sent-entry=xyz half-sent=1",
+    "backup = \(name) attempt=1 compare=no half-sent-entry=xyz half-sent-offset=0 half-sent-bytes=1",
     "backup = \(name) attempt=1 compare=no half-sent-entry=",
   ])
   func otherBackupsAreRefused(_ text: String) {

@@ -131,7 +131,7 @@ import VaultSystem
       #expect(Self.isFirst(meeting))
       // Every tenth could not be read.
       let outcome: LinkPromise.Outcome =
-        inode % 10 == 0 ? .failed : .sealed(stored(inode, size: inode), regular(inode, inode: inode, links: 2))
+        inode % 10 == 0 ? .failed : .sealed(Self.content(inode), regular(inode, inode: inode, links: 2))
       Self.promise(meeting).fulfil(outcome)
     }
     for inode in 1...4900 as ClosedRange<UInt64> {
@@ -145,7 +145,39 @@ import VaultSystem
         Issue.record("the outcome of inode \(inode) is lost")
         continue
       }
-      #expect(content == stored(inode, size: inode) && first.size == inode)
+      #expect(content == Self.content(inode) && first.size == inode)
+      let promise = try links.promise(of: regular(inode, inode: inode, links: 2))
+      #expect(promise != nil)
+    }
+    let unknown = try links.promise(of: regular(1, inode: 5001, links: 2))
+    #expect(unknown == nil, "asking is not meeting")
+  }
+
+  /// Every seventh has holes.
+  private static func content(_ inode: UInt64) -> ContentReference {
+    guard inode % 7 == 0, case .stored(let identifier, var sealed) = stored(inode, size: inode) else {
+      return stored(inode, size: inode)
+    }
+    sealed.algorithm = .sha256OfExtents
+    return .stored(identifier, sealed)
+  }
+
+  @Test func aPromiseIsFoundWhileItIsOpen() throws {
+    var links = LinkMap()
+    let none = try links.promise(of: regular(5, inode: 7, links: 3))
+    #expect(none == nil)
+    let first = try links.meet(regular(5, inode: 7, links: 3))
+    let again = try links.promise(of: regular(5, inode: 7, links: 3))
+    #expect(again === Self.promise(first))
+  }
+
+  @Test func aFailureIsNotForgottenAsAContent() throws {
+    var links = LinkMap()
+    Self.promise(try links.meet(regular(5, inode: 7, links: 3))).fulfil(.failed)
+    let again = try #require(try links.promise(of: regular(5, inode: 7, links: 3)))
+    guard case .failed = again.wait() else {
+      Issue.record("a failure is an outcome")
+      return
     }
   }
 

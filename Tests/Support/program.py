@@ -49,16 +49,16 @@ def fault_environment(directory, **settings):
     return environment
 
 
-def start(*arguments, environment=None, limit=None, output=subprocess.PIPE, directory=None):
-    """Starts the binary; whoever calls waits for it."""
+def start(*arguments, environment=None, limit=None, output=subprocess.PIPE, directory=None, user=None, binary=None):
+    """Starts the binary; whoever calls waits for it. `user` is a number: root becomes that user and nothing else."""
     def prepare():
         if limit:
             import resource
             resource.setrlimit(limit[0], (limit[1], limit[1]))
     return subprocess.Popen(
-        [BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, cwd=directory,
+        [binary or BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, cwd=directory,
         env={**os.environ, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **(environment or {})},
-        preexec_fn=prepare if limit else None)
+        preexec_fn=prepare if limit else None, user=user, group=user, extra_groups=None if user is None else [])
 
 
 def finish(process, arguments, environment=None, timeout=TIMEOUT_SECONDS):
@@ -76,8 +76,8 @@ def finish(process, arguments, environment=None, timeout=TIMEOUT_SECONDS):
     return Outcome(arguments, process.returncode, output or b"", errors or b"", environment)
 
 
-def run(*arguments, environment=None, limit=None, timeout=TIMEOUT_SECONDS, directory=None):
-    process = start(*arguments, environment=environment, limit=limit, directory=directory)
+def run(*arguments, environment=None, limit=None, timeout=TIMEOUT_SECONDS, directory=None, user=None, binary=None):
+    process = start(*arguments, environment=environment, limit=limit, directory=directory, user=user, binary=binary)
     return finish(process, arguments, environment, timeout)
 
 

@@ -11,6 +11,7 @@ struct FileReaderTests {
     var read: [ByteString: String] = [:]
     var failed: [ByteString: FileReadError] = [:]
     var isChanged = false
+    var pieces: [ByteString: [Range<UInt64>]] = [:]
 
     mutating func enter(_ directory: WalkDirectory) throws {}
 
@@ -25,10 +26,14 @@ struct FileReaderTests {
         let reader = try FileReader(in: directory, name: start.assumingMemoryBound(to: CChar.self))
         var bytes = [UInt8](repeating: 0, count: 64)
         let result: Result<Int, FileReadError> = bytes.withUnsafeMutableBytes { buffer in
-          do throws(FileReadError) { return .success(try reader.read(into: buffer)) } catch { return .failure(error) }
+          do throws(FileReadError) { return .success(try reader.read(into: buffer, at: 0)) } catch {
+            return .failure(error)
+          }
         }
         let count = try result.get()
         read[key] = String(decoding: bytes[..<count], as: UTF8.self)
+        var content = ContentPieces(of: reader, reader.hasHoles ? .sha256OfExtents : .sha256)
+        while let piece = try content.next(in: reader) { pieces[key, default: []].append(piece) }
         isChanged = FileReader.isChanged(before: attributes, after: try reader.finalAttributes())
       } catch { failed[key] = error }
     }
@@ -54,6 +59,30 @@ struct FileReaderTests {
     try tree.write(name, "content")
     let seen = try read(tree)
     #expect(seen.read == [name: "content"] && seen.failed.isEmpty && !seen.isChanged)
+  }
+
+  @Test func cutsContentIntoPieces() throws {
+    let tree = try TemporaryTree()
+    let limit: UInt64 = 983_016
+    func write(_ name: ByteString, size: Int64, _ data: [(Int64, Int)]) throws {
+      let file = try Descriptor.open(tree.absolute(name), [.writeOnly, .create], mode: 0o644)
+      for (offset, count) in data {
+        try [UInt8](repeating: 1, count: count).withUnsafeBytes { try file.writeAll($0, at: offset) }
+      }
+      try file.truncate(to: size)
+      try file.close()
+    }
+    try write("dense", size: 2_000_000, [(0, 2_000_000)])
+    try write("hole", size: 1 << 40, [])
+    try write("middle", size: 40960, [(8192, 4096), (16384, 8192)])
+    try write("large", size: 3 << 20, [(0, 4096), (958_464, 1 << 20)])
+    try write("empty", size: 0, [])
+    let seen = try read(tree)
+    #expect(seen.failed.isEmpty)
+    #expect(seen.pieces["dense"] == [0..<limit, limit..<2 * limit, 2 * limit..<2_000_000])
+    #expect(seen.pieces["hole"] == nil && seen.pieces["empty"] == nil)
+    #expect(seen.pieces["middle"] == [8192..<12288, 16384..<24576])
+    #expect(seen.pieces["large"] == [0..<4096, 958_464..<limit, limit..<2 * limit, 2 * limit..<2_007_040])
   }
 
   @Test func seesThatAFileChanged() throws {

@@ -37,9 +37,9 @@ extension RestoreWriter {
     _ directory: ByteString, _ name: ByteString, _ text: String = "restored",
     _ attributes: FileAttributes = RestoreFixture.attributes()
   ) throws -> RestoreOutcome {
-    guard var file = try writeFile(directory: directory, name: name, attributes: attributes) else { return .exists }
+    guard let file = try writeFile(directory: directory, name: name, attributes: attributes) else { return .exists }
     var text = text
-    try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
+    try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0), at: 0) }
     return try file.commit(attributes: attributes)
   }
 

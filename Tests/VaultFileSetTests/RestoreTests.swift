@@ -85,8 +85,8 @@ struct RestoreTests {
   @Test func leavesNothingBehindWhenGivenUp() throws {
     var writer = try fixture.writer()
     for isExplicit in [true, false] {
-      var file = try writer.begin("/d", "file", RestoreFixture.attributes())
-      try [UInt8]("half".utf8).withUnsafeBytes { try file.write($0) }
+      let file = try writer.begin("/d", "file", RestoreFixture.attributes())
+      try [UInt8]("half".utf8).withUnsafeBytes { try file.write($0, at: 0) }
       #expect(try fixture.temporaryNames().count == 1)
       if isExplicit { file.discard() } else { _ = consume file }
       #expect(try tree.names("d").isEmpty)

@@ -49,6 +49,19 @@ package enum GroupKind: UInt8, Sendable {
   case commit = 3
 }
 
+/// The data groups of a half-sent content that commits cover.
+package struct CommittedGroups: Hashable, Sendable {
+  /// Where in the content the last of them begins.
+  package var lastOffset: UInt64
+  /// Bytes of the records in all of them; 0 when there is none.
+  package var rawByteCount: UInt64
+
+  package init(lastOffset: UInt64, rawByteCount: UInt64) {
+    self.lastOffset = lastOffset
+    self.rawByteCount = rawByteCount
+  }
+}
+
 /// Where one record group of a session lies.
 package struct GroupLocation: Hashable, Sendable {
   package var group: UInt64

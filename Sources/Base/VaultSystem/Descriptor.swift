@@ -152,6 +152,22 @@ extension Descriptor {
     }
   }
 
+  /// Where the next data begins, at or behind an offset; nil when only a hole follows. The corresponding C function is `lseek`.
+  package func nextData(from offset: Int64) throws(Errno) -> Int64? {
+    let found = retryingOnInterrupt { CLinux.lseek(rawValue, Int(offset), Int32(VAULT_SEEK_DATA)) }
+    if found >= 0 { return Int64(found) }
+    let error = Errno(rawValue: currentErrorNumber())
+    guard error == .noSuchAddressOrDevice else { throw error }
+    return nil
+  }
+
+  /// Where the next hole begins, at or behind an offset inside the file; its end when none is left.
+  package func nextHole(from offset: Int64) throws(Errno) -> Int64 {
+    let found = retryingOnInterrupt { CLinux.lseek(rawValue, Int(offset), Int32(VAULT_SEEK_HOLE)) }
+    guard found >= 0 else { throw Errno(rawValue: currentErrorNumber()) }
+    return Int64(found)
+  }
+
   /// The file's length in bytes.
   package func size() throws(Errno) -> Int64 {
     var status = CLinux.stat()

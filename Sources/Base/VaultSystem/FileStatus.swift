@@ -9,7 +9,7 @@ package enum FileStatus {
   /// It allocates nothing.
   /// - Throws: what `statx` says; `.outOfRange` for a size or a type that no file of this system has.
   package static func read(at directory: Int32, name: UnsafePointer<CChar>) throws(Errno) -> FileAttributes {
-    try read(at: directory, name, AT_SYMLINK_NOFOLLOW | Int32(VAULT_AT_NO_AUTOMOUNT))
+    try attributes(try status(at: directory, name, AT_SYMLINK_NOFOLLOW | Int32(VAULT_AT_NO_AUTOMOUNT)))
   }
 
   /// The attributes of a name in a directory; a symbolic link is not followed.
@@ -22,19 +22,31 @@ package enum FileStatus {
 
   /// The attributes of an open file.
   package static func read(of descriptor: Int32) throws(Errno) -> FileAttributes {
+    try attributes(try status(of: descriptor))
+  }
+
+  /// The attributes of an open file, and how many bytes its blocks take: fewer than its size when it has holes.
+  package static func readAllocated(
+    of descriptor: Int32
+  ) throws(Errno) -> (attributes: FileAttributes, allocatedBytes: UInt64) {
+    let status = try status(of: descriptor)
+    return (try attributes(status), status.stx_blocks.multipliedReportingOverflow(by: 512).partialValue)
+  }
+
+  private static func status(of descriptor: Int32) throws(Errno) -> statx {
     // An empty name with its NUL, without an allocation.
     var empty: CChar = 0
-    return try read(at: descriptor, &empty, Int32(VAULT_AT_EMPTY_PATH))
+    return try status(at: descriptor, &empty, Int32(VAULT_AT_EMPTY_PATH))
   }
 
   @inline(__always)
-  private static func read(
+  private static func status(
     at directory: Int32, _ name: UnsafePointer<CChar>, _ flags: Int32
-  ) throws(Errno) -> FileAttributes {
+  ) throws(Errno) -> statx {
     var status = statx()
     let result = retryingOnInterrupt { vault_statx(directory, name, flags, UInt32(STATX_BASIC_STATS), &status) }
     guard result == 0 else { throw Errno(rawValue: currentErrorNumber()) }
-    return try attributes(status)
+    return status
   }
 
   /// The inode flags that `statx` tells under the same numbers; the others take an open file.

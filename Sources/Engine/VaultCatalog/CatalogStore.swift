@@ -272,7 +272,7 @@ package struct ResumePoint: Hashable, Sendable {
   package var nextEntryIndex: UInt64
   package var nextGroup: UInt64
   package var nextCommit: UInt64
-  /// The file whose entry is staged and whose seal is not, with its index and the content bytes that commits cover.
+  /// The file whose entry is staged and whose seal is not, with its index and the groups of it that commits cover.
   package var halfSent: HalfSentFile?
   /// Entries and content bytes that commits cover already.
   package var keptEntries: UInt64
@@ -297,10 +297,9 @@ package struct HalfSentFile: Hashable, Sendable {
   package var index: UInt64
   package var directory: DirectoryKey
   package var entry: Entry
-  /// Content bytes from the file's beginning that commits cover.
-  package var committedBytes: UInt64
-  package init(index: UInt64, directory: DirectoryKey, entry: Entry, committedBytes: UInt64) {
-    self.committedBytes = committedBytes
+  package var committed: CommittedGroups
+  package init(index: UInt64, directory: DirectoryKey, entry: Entry, committed: CommittedGroups) {
+    self.committed = committed
     self.index = index
     self.directory = directory
     self.entry = entry

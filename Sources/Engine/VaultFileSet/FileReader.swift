@@ -19,14 +19,19 @@ package struct FileReader: ~Copyable {
   private let descriptor: Descriptor
   /// The attributes when it was opened.
   package let attributes: FileAttributes
+  /// Whether it had holes when it was opened, as far as its file system tells.
+  package let hasHoles: Bool
 
   /// Opens a regular file of a walked directory; its access time stays where that is allowed.
   ///
   /// - Throws: phase `.open` with the system's error (ENOENT: it vanished), `.changed` when it is no regular file any more.
   package init(in directory: WalkDirectory, name: UnsafePointer<CChar>) throws(FileReadError) {
     let opened = try Self.open(in: directory, name)
-    var status = try Self.attributes(of: opened.rawValue, .open)
+    let opening = try Self.status(of: opened)
+    var status = opening.attributes
     guard status.type == .regular else { throw FileReadError(phase: .changed, errorNumber: 0) }
+    // A file whose blocks hold all of it costs no further call.
+    hasHoles = opening.allocatedBytes < status.size && Self.hasHole(opened, before: status.size)
     // Where the file system has no flags, what the status tells is all.
     do throws(Errno) { status.inodeFlags = try InodeFlags.read(of: opened.rawValue) } catch {}
     descriptor = opened
@@ -36,6 +41,19 @@ package struct FileReader: ~Copyable {
   /// Reads the file's extended attributes; see `ExtendedAttributeReader.read`.
   package func readExtendedAttributes(_ reader: inout ExtendedAttributeReader) -> Int32 {
     reader.read(of: descriptor.rawValue)
+  }
+
+  private static func status(
+    of descriptor: borrowing Descriptor
+  ) throws(FileReadError) -> (attributes: FileAttributes, allocatedBytes: UInt64) {
+    do throws(Errno) { return try FileStatus.readAllocated(of: descriptor.rawValue) } catch {
+      throw FileReadError(phase: .open, errorNumber: error.rawValue)
+    }
+  }
+
+  /// A file system that cannot tell has no holes.
+  private static func hasHole(_ descriptor: borrowing Descriptor, before size: UInt64) -> Bool {
+    do throws(Errno) { return try descriptor.nextHole(from: 0) < size } catch { return false }
   }
 
   private static func open(
@@ -48,14 +66,6 @@ package struct FileReader: ~Copyable {
         throw FileReadError(phase: .changed, errorNumber: 0)
       default: throw FileReadError(phase: .open, errorNumber: error.rawValue)
       }
-    }
-  }
-
-  private static func attributes(
-    of descriptor: Int32, _ phase: ProblemPhase
-  ) throws(FileReadError) -> FileAttributes {
-    do throws(Errno) { return try FileStatus.read(of: descriptor) } catch {
-      throw FileReadError(phase: phase, errorNumber: error.rawValue)
     }
   }
 
@@ -78,21 +88,6 @@ package struct FileReader: ~Copyable {
     }
   }
 
-  /// Reads at the file's position; fewer bytes than asked only at the end, 0 there.
-  ///
-  /// - Throws: phase `.read`.
-  package func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileReadError) -> Int {
-    do throws(Errno) {
-      var done = 0
-      while done < buffer.count {
-        let count = try descriptor.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[done...]))
-        if count == 0 { break }
-        done += count
-      }
-      return done
-    } catch { throw FileReadError(phase: .read, errorNumber: error.rawValue) }
-  }
-
   /// Reads at an offset; fewer bytes than asked only at the end.
   ///
   /// - Throws: phase `.read`.
@@ -110,11 +105,33 @@ package struct FileReader: ~Copyable {
     } catch { throw FileReadError(phase: .read, errorNumber: error.rawValue) }
   }
 
+  /// The next data at or behind an offset, up to a hole or the size that the file had when it was opened; nil when there is
+  /// none.
+  ///
+  /// - Throws: phase `.read`.
+  func data(from offset: UInt64) throws(FileReadError) -> Range<UInt64>? {
+    do throws(Errno) {
+      guard let offset = Int64(exactly: offset) else { throw .fileTooLarge }
+      guard let found = try descriptor.nextData(from: offset) else { return nil }
+      let start = UInt64(max(found, offset))
+      guard start < attributes.size else { return nil }
+      let end = min(UInt64(try descriptor.nextHole(from: Int64(start))), attributes.size)
+      // A hole that begins where the data does is a file system's mistake: nothing is left out then.
+      return start..<(end > start ? end : attributes.size)
+    } catch {
+      // It was cut meanwhile.
+      if error == .noSuchAddressOrDevice { return nil }
+      throw FileReadError(phase: .read, errorNumber: error.rawValue)
+    }
+  }
+
   /// The attributes now: differing size, mtime or ctime mean that the file changed while it was read.
   ///
   /// - Throws: phase `.read`.
   package func finalAttributes() throws(FileReadError) -> FileAttributes {
-    try Self.attributes(of: descriptor.rawValue, .read)
+    do throws(Errno) { return try FileStatus.read(of: descriptor.rawValue) } catch {
+      throw FileReadError(phase: .read, errorNumber: error.rawValue)
+    }
   }
 
   /// Whether the bytes read may not be all that the attributes stand for.

@@ -8,7 +8,6 @@ package struct RestoringFile: ~Copyable {
   private var descriptor: Descriptor?
   /// The descriptor's number, valid until `commit` closes it.
   private let number: Int32
-  private var offset: Int64 = 0
   private var isNamed = false
 
   init(_ place: RestorePlace, inodeFlags: InodeFlags) throws(FileSetError) {
@@ -37,15 +36,9 @@ package struct RestoringFile: ~Copyable {
   /// Where it lands, for messages.
   package var path: ByteString { place.shown }
 
-  /// Appends bytes.
+  /// Writes bytes at an offset; what is never written is a hole.
   ///
   /// - Throws: `.writeFile`, with ENOSPC when the disk is full.
-  package mutating func write(_ bytes: UnsafeRawBufferPointer) throws(FileSetError) {
-    try write(bytes, at: UInt64(offset))
-    offset += Int64(bytes.count)
-  }
-
-  /// Writes bytes at an offset; what is never written is a hole.
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileSetError) {
     do throws(Errno) {
       guard let start = Int64(exactly: offset), !start.addingReportingOverflow(Int64(bytes.count)).overflow else {
@@ -55,7 +48,9 @@ package struct RestoringFile: ~Copyable {
     } catch { throw FileSetError(.writeFile, place.shown, error) }
   }
 
-  /// Makes the file end at `size`, when its last bytes are a hole.
+  /// Makes the file end at `size`; what is not written is a hole.
+  ///
+  /// - Throws: `.writeFile`, with EFBIG when the file system has no files of this size.
   package func setSize(_ size: UInt64) throws(FileSetError) {
     do throws(Errno) { try OpenFile.setSize(number, size) } catch {
       throw FileSetError(.writeFile, place.shown, error)

@@ -1,9 +1,6 @@
 import VaultModel
 
 extension CatalogConnection {
-  /// The bytes of a content-data record that are not content.
-  private static let contentRecordOverhead: UInt64 = 24
-
   func resumePoint(of number: JobNumber) throws(CatalogError) -> ResumePoint {
     let job = try existingJob(number)
     let half = try halfSentFile(of: job)
@@ -11,7 +8,7 @@ extension CatalogConnection {
     var point = ResumePoint(
       position: nil, nextEntryIndex: job.nextEntry, nextGroup: try lastGroup(of: job) + 1,
       nextCommit: job.record.lastCommit + 1, halfSent: half, keptEntries: kept.entries,
-      keptBytes: kept.bytes &+ (half?.committedBytes ?? 0))
+      keptBytes: kept.bytes.addingClamped(half?.committed.rawByteCount ?? 0))
     let before = half.map { CanonicalPosition(directory: $0.directory, name: $0.entry.name) }
     let staged = try lastPosition(Self.lastStaged, of: job, before: before)
     let problem = try lastPosition(Self.lastProblem, of: job, before: before)
@@ -40,26 +37,22 @@ extension CatalogConnection {
     let index = try select.statement.count(5)
     return HalfSentFile(
       index: index, directory: row.directory, entry: row.entry,
-      committedBytes: try committedBytes(of: index, job: job))
+      committed: try committedGroups(of: index, job: job))
   }
 
-  /// The content bytes in the groups that hold nothing but this content, from its beginning to the first gap.
-  private func committedBytes(of index: UInt64, job: JobRow) throws(CatalogError) -> UInt64 {
+  /// The groups that hold nothing but this content: commits leave no gap between them.
+  private func committedGroups(of index: UInt64, job: JobRow) throws(CatalogError) -> CommittedGroups {
     let select = try statement(
       """
-      SELECT first_offset, raw_length FROM record_group INDEXED BY record_group_content
-      WHERE job = ?1 AND kind = 1 AND first_entry = ?2 ORDER BY first_offset
+      SELECT coalesce(max(first_offset), 0), coalesce(sum(raw_length), 0)
+      FROM record_group INDEXED BY record_group_content
+      WHERE job = ?1 AND kind = 1 AND first_entry = ?2
       """)
     defer { select.statement.reset() }
     try select.statement.bind(ordered(job.number), at: 1)
     try select.statement.bind(ordered(index), at: 2)
-    var end: UInt64 = 0
-    while try select.statement.step() {
-      let length = UInt64(try select.statement.smallCount(1))
-      guard try select.statement.count(0) == end, length > Self.contentRecordOverhead else { break }
-      end += length - Self.contentRecordOverhead
-    }
-    return end
+    guard try select.statement.step() else { return CommittedGroups(lastOffset: 0, rawByteCount: 0) }
+    return CommittedGroups(lastOffset: try select.statement.count(0), rawByteCount: try select.statement.count(1))
   }
 
   /// Entries that are complete, and the bytes of those whose content this job carried.
@@ -76,7 +69,7 @@ extension CatalogConnection {
       guard let decoded = EntryCodec.decode(select.statement.bytes(1), device: 0, inode: 0) else {
         throw .corrupt("a staged entry is damaged")
       }
-      bytes &+= decoded.seal?.size ?? 0
+      bytes = bytes.addingClamped(decoded.seal?.size ?? 0)
     }
     return (entries, bytes)
   }

@@ -190,7 +190,8 @@ struct BackupJob: Sendable {
       line.set("name", position.name)
     }
     if let halfSent = resume.halfSent {
-      line.set("half-sent", halfSent.committedBytes)
+      line.set("half-sent-offset", halfSent.committed.lastOffset)
+      line.set("half-sent-bytes", halfSent.committed.rawByteCount)
       line.set(
         "half-sent-entry",
         ByteString(

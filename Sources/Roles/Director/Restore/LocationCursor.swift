@@ -1,13 +1,15 @@
 import VaultCatalog
 import VaultModel
+import VaultProtocol
 
-/// Finds the groups that hold contents which come in ascending order, with few queries: it keeps a window of a session's groups.
+/// Finds the groups that hold contents which come in ascending order, with few queries for small ones: it keeps a window of a
+/// session's groups.
 struct LocationCursor {
   private static let windowLimit: UInt64 = 4096
 
   private let catalog: any CatalogStore
   private var session: UniqueIdentifier?
-  /// Data groups of the session in number order.
+  /// Data groups of the session in the order of contents.
   private var window: [GroupLocation] = []
   /// Whether the session's last group is in the window.
   private var reachesEnd = false
@@ -17,6 +19,8 @@ struct LocationCursor {
   /// The groups of a content, in order.
   mutating func locations(of content: ContentIdentifier, size: UInt64) throws -> [GroupLocation] {
     if size == 0 { return [] }
+    // A content that an interruption cut has groups on both sides of others.
+    if size > UInt64(GroupLimits.contentDataLimit) { return try catalog.locations(of: content, size: size) }
     if let found = inWindow(content, size) { return found }
     let found = try catalog.locations(of: content, size: size)
     guard let first = found.first else { return [] }
@@ -24,7 +28,9 @@ struct LocationCursor {
     session = content.session
     let loaded = try catalog.locations(of: content.session, groups: range)
     reachesEnd = (loaded.last?.group ?? 0) < range.upperBound
-    window = loaded.filter { $0.kind == .data }
+    window = loaded.filter { $0.kind == .data }.sorted {
+      ($0.firstEntry, $0.firstOffset) < ($1.firstEntry, $1.firstOffset)
+    }
     return found
   }
 

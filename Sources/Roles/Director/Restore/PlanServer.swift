@@ -156,7 +156,8 @@ struct PlanServer: ~Copyable {
     }
   }
 
-  /// Adds a content's groups, each once: contents come in the order of their groups.
+  /// Adds a content's groups, each once: contents and groups come in the same order, which is not always that of the groups'
+  /// numbers.
   private mutating func collect(_ content: ContentReference, into found: inout [SessionLocations]) throws {
     guard case .stored(let identifier, let sealed) = content else { return }
     for location in try locations.locations(of: identifier, size: sealed.size) {
@@ -165,7 +166,11 @@ struct PlanServer: ~Copyable {
         found.append(SessionLocations(session: identifier.session))
       }
       // Further names of a content want the same groups again.
-      if let last = found[found.count - 1].locations.last, last.group >= location.group { continue }
+      if let last = found[found.count - 1].locations.last,
+        (last.firstEntry, last.firstOffset) >= (location.firstEntry, location.firstOffset)
+      {
+        continue
+      }
       found[found.count - 1].locations.append(location)
     }
   }

@@ -27,12 +27,15 @@ struct BackupOrder: Sendable {
     nextGroup = line["next-group"] == nil ? 1 : try line.integer("next-group")
     position = CanonicalPosition(resuming: line)
     if let bytes = line["half-sent-entry"] {
-      halfSent = try Self.halfSent(bytes, committedBytes: try line.integer("half-sent"))
+      halfSent = try Self.halfSent(
+        bytes,
+        CommittedGroups(
+          lastOffset: try line.integer("half-sent-offset"), rawByteCount: try line.integer("half-sent-bytes")))
     }
   }
 
   private static func halfSent(
-    _ bytes: ByteString, committedBytes: UInt64
+    _ bytes: ByteString, _ committed: CommittedGroups
   ) throws -> (position: CanonicalPosition, file: HalfSent) {
     try bytes.bytes.withUnsafeBytes { raw in
       var reader = RecordReader(raw)
@@ -41,7 +44,7 @@ struct BackupOrder: Sendable {
       else { throw FormatError(.malformed, "half-sent entry") }
       return (
         CanonicalPosition(directory: DirectoryKey(path: ByteString(path)), name: entry.name),
-        HalfSent(index: index, attributes: entry.attributes, committedBytes: committedBytes)
+        HalfSent(index: index, attributes: entry.attributes, committed: committed)
       )
     }
   }

@@ -24,7 +24,7 @@ enum UnitAction: Sendable {
 struct HalfSent: Sendable {
   var index: UInt64
   var attributes: FileAttributes
-  var committedBytes: UInt64
+  var committed: CommittedGroups
 }
 
 /// One name of a unit; the name's bytes lie in the unit's arena.

@@ -93,13 +93,14 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       try takeDeletions()
       cutter.enter(directory, path: directory.path)
     }
+    try tellAgain(name, attributes, directory)
     var known: ContentReference?
     var comparison: Comparison?
     var isNew = false
     switch verdict {
     case .unchanged:
       counters.unchanged += 1
-      passed(attributes)
+      if try !followLink(name, attributes, directory) { passed(attributes) }
       return
     case .new:
       counters.new += 1
@@ -161,10 +162,25 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       asksForInode: asksForInode(attributes, isNew: isNew), promise: promise, comparison: comparison)
   }
 
+  /// A name that is unchanged, of a file that this job reads under another name: both are to refer to one content, or a restore
+  /// would not link them.
+  ///
+  /// - Returns: whether it is told.
+  private mutating func followLink(
+    _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ directory: WalkDirectory
+  ) throws -> Bool {
+    guard attributes.type == .regular, attributes.isHardLinked, let promise = try links.promise(of: attributes),
+      try !passOver(name, directory)
+    else { return false }
+    try cutter.add(
+      .follow(promise), name: name, target: UnsafeRawBufferPointer(start: nil, count: 0), attributes: attributes)
+    return true
+  }
+
   /// Whether the director may know the inode under another name: from the state, or from what earlier attempts saved.
   private func asksForInode(_ attributes: FileAttributes, isNew: Bool) -> Bool {
     if attributes.isHardLinked, order.position != nil { return true }
-    return isNew && order.compares && (attributes.size > 0 || attributes.isHardLinked)
+    return order.compares && (attributes.isHardLinked || (isNew && attributes.size > 0))
   }
 
   private func position(_ name: UnsafeRawBufferPointer, _ directory: WalkDirectory) -> CanonicalPosition {
@@ -176,6 +192,20 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     if position(name, directory) <= resume { return true }
     isPassingOver = false
     return false
+  }
+
+  /// Tells a directory again whose own name was passed over, and names in it were not: when an earlier attempt told of it,
+  /// something else may have stood there, or nothing.
+  private mutating func tellAgain(
+    _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ directory: WalkDirectory
+  ) throws {
+    guard attributes.type == .directory, let resume = order.position, position(name, directory) <= resume else {
+      return
+    }
+    let key = directory.key.appending(ByteString(name))
+    guard key >= resume.directory || resume.directory.isWithin(key) else { return }
+    try cutter.add(
+      .attributes, name: name, target: UnsafeRawBufferPointer(start: nil, count: 0), attributes: attributes)
   }
 
   private mutating func takeDeletions() throws {

@@ -74,9 +74,9 @@ extension BackupWorker {
   private mutating func reference(for index: UInt64) throws -> ExtendedReference? {
     let list = extended.list
     guard list.count > 0 else { return nil }
-    try hasher.begin()
-    try hasher.update(list)
-    let digest = try hasher.finish()
+    try hasher.begin(.sha256)
+    try hasher.add(list, at: 0)
+    let digest = try hasher.finish(size: UInt64(list.count))
     return ExtendedReference(
       carrier: ContentIdentifier(session: context.session, index: context.lists.carrier(of: digest, for: index)),
       byteCount: UInt32(list.count), digest: digest)

@@ -27,11 +27,14 @@ extension BackupWorker {
     let hasSeals = !seals.isEmpty
     try emitEntries(unit, mayCommit: !hasData && !hasSeals)
     if hasData { try emitData(unit) }
-    if hasSeals {
-      let slot = try attributeGroup(seals, unit, mayCommit: true)
-      seals.removeAll()
-      try push(slot, unit)
-    }
+    try emitSeals(unit, mayCommit: true)
+  }
+
+  mutating func emitSeals(_ unit: BackupUnit, mayCommit: Bool) throws {
+    guard !seals.isEmpty else { return }
+    let slot = try attributeGroup(seals, unit, mayCommit: mayCommit)
+    seals.removeAll()
+    try push(slot, unit)
   }
 
   mutating func emitEntries(_ unit: BackupUnit, mayCommit: Bool) throws {
@@ -69,6 +72,11 @@ extension BackupWorker {
     try compress(compressionJob(raw, slot, mayCommit: false))
     data = DataGroupBuilder(raw.bytes)
     try push(slot, unit)
+  }
+
+  /// Forgets the data group: its content is not to be sealed.
+  mutating func dropData() {
+    if let raw { data = DataGroupBuilder(raw.bytes) }
   }
 
   /// Emits the data group of a large file; another worker compresses it if one is free.

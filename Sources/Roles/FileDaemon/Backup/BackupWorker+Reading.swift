@@ -19,103 +19,164 @@ extension BackupWorker {
     source = Source(openedAt: readAt, granularityNanoseconds: directory.granularityNanoseconds)
     try takeRawBuffer()
     if case .resume(let halfSent) = work.item.action, halfSent.attributes.isUnchanged(in: file.attributes),
-      halfSent.committedBytes <= file.attributes.size
+      let outcome = try resume(file, work, halfSent)
     {
-      return try large(file, work, index: halfSent.index, from: halfSent.committedBytes)
+      return outcome
     }
+    let isLarge = file.attributes.size > UInt64(GroupLimits.contentDataLimit)
+    // What a small file's records take is never more than if it had no holes.
+    if isLarge || data.room < Int(file.attributes.size) { try flush(work.unit) }
     var known: (ContentIdentifier, SealedContent)?
-    if case .compare(.stored(let identifier, let sealed)) = work.item.action, sealed.algorithm == .sha256,
-      sealed.size == file.attributes.size
-    {
+    if case .compare(.stored(let identifier, let sealed)) = work.item.action, sealed.size == file.attributes.size {
       known = (identifier, sealed)
     }
-    guard file.attributes.size > UInt64(GroupLimits.contentDataLimit) else { return try small(file, work, known) }
-    progress.reading(work.path)
-    defer { progress.reading(nil) }
-    if let known, let outcome = try reference(file, work, known) { return outcome }
-    try flush(work.unit)
+    if isLarge { progress.reading(work.path) }
+    defer { if isLarge { progress.reading(nil) } }
+    // It is compared by what the known content was digested by, whatever holes it has now.
+    if let candidate = known, isLarge || candidate.1.algorithm != file.algorithm {
+      if let outcome = try reference(file, work, candidate) { return outcome }
+      known = nil
+    }
+    guard isLarge else { return try small(file, work, known, file.algorithm) }
+    // A commit inside the file must not leave anything unsealed behind it.
+    try emitSeals(work.unit, mayCommit: false)
     try entry(work, file, .own)
-    return try large(file, work, index: work.item.index, from: 0)
+    var pieces = ContentPieces(of: file, file.algorithm)
+    try hasher.begin(file.algorithm)
+    return try large(file, work, index: work.item.index, &pieces)
   }
 
   // MARK: Small files
 
-  /// Reads a file that fits one record into the data group; a failure or a known content leaves the group as it was.
+  /// Reads a file whose records fit one group into the data group; a failure or a known content leaves the group as it was.
   private mutating func small(
-    _ file: borrowing FileReader, _ work: borrowing WorkItem, _ known: (ContentIdentifier, SealedContent)?
+    _ file: borrowing FileReader, _ work: borrowing WorkItem, _ known: (ContentIdentifier, SealedContent)?,
+    _ algorithm: DigestAlgorithm
   ) throws -> LinkPromise.Outcome {
-    let size = Int(file.attributes.size)
-    if data.room < size { try flush(work.unit) }
-    let content = UnsafeMutableRawBufferPointer(rebasing: data.nextContent[..<size])
-    let count = try readFully(file, into: content, at: 0)
-    try hasher.begin()
-    try hasher.update(UnsafeRawBufferPointer(rebasing: content[..<count]))
-    let sealed = try seal(file, size: UInt64(count))
+    let mark = data.mark
+    var pieces = ContentPieces(of: file, algorithm)
+    var sentByteCount: UInt64 = 0
+    let sealed: SealedContent
+    do {
+      try hasher.begin(algorithm)
+      while let piece = try pieces.next(in: file) {
+        if algorithm == .sha256OfExtents, data.room < piece.count {
+          // Holes smaller than a record's header: no file system has them but one that is made up.
+          data.rewind(to: mark)
+          return try small(file, work, nil, .sha256)
+        }
+        let count = try append(piece, of: file, index: work.item.index)
+        sentByteCount += UInt64(count)
+        if count < piece.count { break }
+      }
+      sealed = try seal(file, algorithm)
+    } catch {
+      data.rewind(to: mark)
+      throw error
+    }
     if let known, known.1.digest == sealed.digest, !sealed.flags.contains(.changedWhileReading) {
+      data.rewind(to: mark)
       return try refer(file, work, known, flags: sealed.flags)
     }
     try entry(work, file, .own)
-    data.append(index: work.item.index, offset: 0, byteCount: count)
-    counters.bytesSent += UInt64(count)
+    counters.bytesSent += sentByteCount
     return finish(file, work, index: work.item.index, sealed)
   }
 
-  // MARK: Large files
+  /// Reads a piece into the data group, and digests it.
+  ///
+  /// - Returns: how many bytes there were: fewer at the end of a file that became shorter.
+  private mutating func append(
+    _ piece: Range<UInt64>, of file: borrowing FileReader, index: UInt64
+  ) throws -> Int {
+    let content = UnsafeMutableRawBufferPointer(rebasing: data.nextContent[..<piece.count])
+    let count = try read(piece, of: file, into: content)
+    guard count > 0 else { return 0 }
+    try hasher.add(UnsafeRawBufferPointer(rebasing: content[..<count]), at: piece.lowerBound)
+    data.append(index: index, offset: piece.lowerBound, byteCount: count)
+    return count
+  }
 
-  /// Digests a large file whose content is thought to be known; nil when it is not, and the file is then read again to be stored.
+  // MARK: Known contents
+
+  /// Digests a file whose content is thought to be known; nil when it is not, and the file is then read again to be stored.
   private mutating func reference(
     _ file: borrowing FileReader, _ work: borrowing WorkItem, _ known: (ContentIdentifier, SealedContent)
   ) throws -> LinkPromise.Outcome? {
-    try flush(work.unit)
-    try hasher.begin()
-    try digest(file, upTo: file.attributes.size)
-    let sealed = try seal(file, size: file.attributes.size)
+    var pieces = ContentPieces(of: file, known.1.algorithm)
+    try hasher.begin(known.1.algorithm)
+    while !context.isStopping, let piece = try pieces.next(in: file) {
+      guard try digest(piece, of: file) else { return nil }
+    }
+    let sealed = try seal(file, known.1.algorithm)
     guard sealed.digest == known.1.digest, !sealed.flags.contains(.changedWhileReading) else { return nil }
     return try refer(file, work, known, flags: sealed.flags)
   }
 
-  /// Sends a large file's bytes from `offset` on, a record to a group; what lies before is read for the digest only.
-  private mutating func large(
-    _ file: borrowing FileReader, _ work: borrowing WorkItem, index: UInt64, from offset: UInt64
-  ) throws -> LinkPromise.Outcome {
-    try emitEntries(work.unit, mayCommit: true)
-    try hasher.begin()
-    try digest(file, upTo: offset)
-    let size = file.attributes.size
-    var position = offset
-    while position < size, !context.isStopping {
-      try takeRawBuffer()
-      let wanted = Int(min(UInt64(data.room), size - position))
-      let content = UnsafeMutableRawBufferPointer(rebasing: data.nextContent[..<wanted])
-      let count = try readFully(file, into: content, at: position)
-      if count == 0 { break }
-      try hasher.update(UnsafeRawBufferPointer(rebasing: content[..<count]))
-      data.append(index: index, offset: position, byteCount: count)
-      counters.bytesSent += UInt64(count)
-      position += UInt64(count)
-      try emitDataLater(work.unit)
-      if count < wanted { break }
-    }
-    // A stop in the middle leaves the file half-sent: the next attempt goes on from its last commit.
-    if position < size, context.isStopping {
-      work.unit.isCut = true
-      return .failed
-    }
-    try takeRawBuffer()
-    return finish(file, work, index: index, try seal(file, size: position))
+  /// Adds a piece to the digest only, through the data group's memory; false when the file became shorter.
+  private mutating func digest(_ piece: Range<UInt64>, of file: borrowing FileReader) throws -> Bool {
+    let buffer = UnsafeMutableRawBufferPointer(rebasing: data.nextContent[..<piece.count])
+    let count = try read(piece, of: file, into: buffer)
+    guard count == piece.count else { return false }
+    try hasher.add(UnsafeRawBufferPointer(buffer), at: piece.lowerBound)
+    return true
   }
 
-  /// Adds the next bytes of a file to the digest, up to a position, through the data group's memory.
-  private mutating func digest(_ file: borrowing FileReader, upTo end: UInt64) throws {
-    var position: UInt64 = 0
-    while position < end, !context.isStopping {
-      let wanted = Int(min(UInt64(data.room), end - position))
-      let buffer = UnsafeMutableRawBufferPointer(rebasing: data.nextContent[..<wanted])
-      let count = try readFully(file, into: buffer, at: position)
-      guard count > 0 else { throw FileReadError(phase: .changed, errorNumber: 0) }
-      try hasher.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-      position += UInt64(count)
+  // MARK: Large files
+
+  /// Sends the pieces that are left of a large file, as many to a group as it takes: an attempt that continues must find the
+  /// same groups again.
+  private mutating func large(
+    _ file: borrowing FileReader, _ work: borrowing WorkItem, index: UInt64, _ pieces: inout ContentPieces
+  ) throws -> LinkPromise.Outcome {
+    try emitEntries(work.unit, mayCommit: true)
+    do {
+      while let piece = try pieces.next(in: file) {
+        if context.isStopping { return cut(work) }
+        if data.room < piece.count { try emitDataLater(work.unit) }
+        try takeRawBuffer()
+        let count = try append(piece, of: file, index: index)
+        counters.bytesSent += UInt64(count)
+        if count < piece.count { break }
+        if data.room == 0 { try emitDataLater(work.unit) }
+      }
+    } catch let trouble as FileReadError {
+      dropData()
+      throw trouble
     }
+    try emitDataLater(work.unit)
+    try takeRawBuffer()
+    return finish(file, work, index: index, try seal(file, file.algorithm))
+  }
+
+  /// Goes on with a file of which an earlier attempt committed the beginning; nil when what is there now is not what was sent.
+  private mutating func resume(
+    _ file: borrowing FileReader, _ work: borrowing WorkItem, _ halfSent: HalfSent
+  ) throws -> LinkPromise.Outcome? {
+    var pieces = ContentPieces(of: file, file.algorithm)
+    try hasher.begin(file.algorithm)
+    var groups = CommittedGroups(lastOffset: 0, rawByteCount: 0)
+    var lastRawByteCount: UInt64 = 0
+    while groups.rawByteCount < halfSent.committed.rawByteCount {
+      if context.isStopping { return cut(work) }
+      guard let piece = try pieces.next(in: file), try digest(piece, of: file) else { return nil }
+      // The groups are filled as `large` fills them, so that holes which are others now show.
+      let record = UInt64(GroupLimits.contentDataOverhead + piece.count)
+      if lastRawByteCount + record > UInt64(GroupLimits.rawLimit) { lastRawByteCount = 0 }
+      if lastRawByteCount == 0 { groups.lastOffset = piece.lowerBound }
+      lastRawByteCount += record
+      groups.rawByteCount += record
+    }
+    guard groups == halfSent.committed else { return nil }
+    return try large(file, work, index: halfSent.index, &pieces)
+  }
+
+  /// A stop in the middle leaves the file half-sent: the next attempt goes on from its last commit.
+  private mutating func cut(_ work: borrowing WorkItem) -> LinkPromise.Outcome {
+    // A group that is not full would not be found again.
+    dropData()
+    work.unit.isCut = true
+    return .failed
   }
 
   // MARK: Ends
@@ -144,10 +205,13 @@ extension BackupWorker {
   }
 
   /// Ends the digest and looks whether the file changed meanwhile.
-  private mutating func seal(_ file: borrowing FileReader, size: UInt64) throws -> SealedContent {
-    let digest = try hasher.finish()
+  private mutating func seal(_ file: borrowing FileReader, _ algorithm: DigestAlgorithm) throws -> SealedContent {
     let before = file.attributes
     let after = try file.finalAttributes()
+    // A hole at the end is there as far as the file still is.
+    let hole = algorithm == .sha256OfExtents ? min(before.size, after.size) : 0
+    let size = max(hasher.end, hole)
+    let digest = try hasher.finish(size: size)
     var flags: SealFlags = []
     if size != before.size || FileReader.isChanged(before: before, after: after) {
       flags.insert(.changedWhileReading)
@@ -156,15 +220,16 @@ extension BackupWorker {
     let isRacy = FileReader.isRacy(
       changed: after.changed, readAt: source.openedAt, granularityNanoseconds: source.granularityNanoseconds)
     if isRacy { flags.insert(.racy) }
-    return SealedContent(size: size, algorithm: .sha256, digest: digest, flags: flags)
+    return SealedContent(size: size, algorithm: algorithm, digest: digest, flags: flags)
   }
 
-  private mutating func readFully(
-    _ file: borrowing FileReader, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+  private mutating func read(
+    _ piece: Range<UInt64>, of file: borrowing FileReader, into buffer: UnsafeMutableRawBufferPointer
   ) throws -> Int {
-    let count = try file.read(into: buffer, at: offset)
+    let count = try file.read(into: buffer, at: piece.lowerBound)
     counters.bytesRead += UInt64(count)
-    tell(count, of: file.attributes.size)
+    // The hole before it is done, too.
+    tell(count + Int(piece.lowerBound - hasher.end), of: file.attributes.size)
     return count
   }
 }
@@ -174,4 +239,9 @@ extension FileAttributes {
   func isUnchanged(in now: FileAttributes) -> Bool {
     inode == now.inode && size == now.size && modified == now.modified && changed == now.changed
   }
+}
+
+extension FileReader {
+  /// What its content is digested by.
+  fileprivate var algorithm: DigestAlgorithm { hasHoles ? .sha256OfExtents : .sha256 }
 }

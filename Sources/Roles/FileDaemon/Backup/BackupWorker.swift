@@ -9,7 +9,7 @@ struct BackupWorker: ~Copyable {
   let context: BackupContext
   private let link: DirectorLink
   let progress: ProgressReporter
-  var hasher: SHA256Hasher
+  var hasher: ContentHasher
   var entries = RecordWriter(capacity: 256 * 1024)
   var seals = RecordWriter(capacity: 64 * 1024)
   /// The extended attributes of the present entry.
@@ -36,7 +36,7 @@ struct BackupWorker: ~Copyable {
     self.context = context
     self.link = link
     self.progress = progress
-    hasher = try SHA256Hasher()
+    hasher = try ContentHasher()
   }
 
   /// Works until there is no more, or the job fails.
@@ -74,6 +74,11 @@ struct BackupWorker: ~Copyable {
     seals.removeAll()
     for index in unit.items.indices {
       let item = unit.items[index]
+      if unit.isCut {
+        // A file that became large among small ones was cut: what follows it is the next attempt's.
+        item.promise?.fulfil(.failed)
+        continue
+      }
       try unit.arena.withUnsafeBytes { arena in
         let name = UnsafeRawBufferPointer(rebasing: arena[item.nameStart..<item.nameStart + item.nameLength])
         let start = item.nameStart + item.nameLength + 1

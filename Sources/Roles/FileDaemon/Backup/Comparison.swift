@@ -34,8 +34,7 @@ extension JobCounters {
 
   /// Adds bytes to a counter; sparse files may sum up to more than a catalog holds.
   mutating func add(_ byteCount: UInt64, to field: WritableKeyPath<JobCounters, UInt64>) {
-    let sum = self[keyPath: field].addingReportingOverflow(byteCount)
-    self[keyPath: field] = sum.overflow ? UInt64(Int64.max) : min(sum.partialValue, UInt64(Int64.max))
+    self[keyPath: field] = self[keyPath: field].addingClamped(byteCount)
   }
 
   /// Adds what workers count.

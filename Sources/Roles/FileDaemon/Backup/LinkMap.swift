@@ -36,18 +36,22 @@ struct LinkMap: ~Copyable {
   ///
   /// - Throws: `SystemError` when the temporary file cannot be made, written or read.
   mutating func meet(_ attributes: FileAttributes) throws -> Meeting {
+    if let promise = try promise(of: attributes) { return .again(promise) }
     let key = Key(device: attributes.device, inode: attributes.inode)
-    if let promise = recent[key] { return .again(promise) }
-    if let (content, first) = try table.find(device: key.device, inode: key.inode) {
-      let promise = LinkPromise()
-      promise.fulfil(.sealed(content, first))
-      return .again(promise)
-    }
     let promise = LinkPromise()
     recent[key] = promise
     order.append(key)
     if order.count > recentLimit { try retire() }
     return .first(promise)
+  }
+
+  /// What names of the inode wait for, if one of them was met.
+  mutating func promise(of attributes: FileAttributes) throws -> LinkPromise? {
+    if let promise = recent[Key(device: attributes.device, inode: attributes.inode)] { return promise }
+    guard let (content, first) = try table.find(device: attributes.device, inode: attributes.inode) else { return nil }
+    let promise = LinkPromise()
+    promise.fulfil(.sealed(content, first))
+    return promise
   }
 
   /// Moves the older half of the promises into the table; they were fulfilled long ago, or are waited for now.

@@ -4,7 +4,7 @@ import VaultSystem
 
 /// Contents of hard-linked inodes by device and inode: open addressing over slots of fixed size, in memory or in a file.
 struct LinkTable: ~Copyable {
-  /// Device, inode, content session and index, size, mtime, digest, flags.
+  /// Device, inode, content session and index, size, digest, flags, mtime, algorithm.
   private static let slotByteCount = 112
   private static let initialSlotCount = 1024
 
@@ -148,7 +148,8 @@ struct LinkTable: ~Copyable {
       inode = word(1)
       identifier = ContentIdentifier(session: UniqueIdentifier(high: word(2), low: word(3)), index: word(4))
       sealed = SealedContent(
-        size: word(5), algorithm: .sha256, digest: Digest256(words: (word(6), word(7), word(8), word(9))),
+        size: word(5), algorithm: word(13) == 2 ? .sha256OfExtents : .sha256,
+        digest: Digest256(words: (word(6), word(7), word(8), word(9))),
         flags: SealFlags(rawValue: UInt8(truncatingIfNeeded: word(10))))
       modified = FileTime(
         seconds: Int64(bitPattern: word(11)), nanoseconds: UInt32(truncatingIfNeeded: word(12)))
@@ -159,7 +160,7 @@ struct LinkTable: ~Copyable {
       let all = [
         device, inode, identifier.session.high, identifier.session.low, identifier.index, sealed.size, words.0, words.1,
         words.2, words.3, UInt64(sealed.flags.rawValue), UInt64(bitPattern: modified.seconds),
-        UInt64(modified.nanoseconds), 0,
+        UInt64(modified.nanoseconds), UInt64(sealed.algorithm.rawValue),
       ]
       for (index, word) in all.enumerated() { bytes.storeBytes(of: word, toByteOffset: index * 8, as: UInt64.self) }
     }

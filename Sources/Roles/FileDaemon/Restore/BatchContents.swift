@@ -23,12 +23,17 @@ struct BatchContents {
   /// Whether groups of a session are known.
   func knows(_ session: UniqueIdentifier) -> Bool { sessions.contains(session) }
 
-  /// Contents of no bytes.
-  var empty: [ContentItem] { items.filter { $0.sealed.size == 0 } }
+  /// Contents that need no group.
+  var withoutData: [ContentItem] { items.filter(\.isWithoutData) }
 
-  /// - Parameter rows: entries with stored content, equal contents next to each other.
-  init(rows: some Sequence<PlanBatch.Row>, locations: [PlanBatch.SessionLocations]) {
-    collect(rows)
+  /// - Parameters:
+  ///   - rows: entries with stored content, equal contents next to each other.
+  ///   - isWithoutData: whether a content is empty or one hole.
+  init(
+    rows: some Sequence<PlanBatch.Row>, locations: [PlanBatch.SessionLocations],
+    isWithoutData: (SealedContent) throws -> Bool
+  ) rethrows {
+    try collect(rows, isWithoutData)
     var bySession: [UniqueIdentifier: [GroupLocation]] = [:]
     sessions = Set(locations.map(\.session))
     for run in locations { bySession[run.session, default: []] += run.locations }
@@ -41,21 +46,27 @@ struct BatchContents {
     }
   }
 
-  private mutating func collect(_ rows: some Sequence<PlanBatch.Row>) {
+  private mutating func collect(
+    _ rows: some Sequence<PlanBatch.Row>, _ isWithoutData: (SealedContent) throws -> Bool
+  ) rethrows {
     var groups: [ContentItem.LinkGroup] = []
     var current: (identifier: ContentIdentifier, sealed: SealedContent)?
-    func close() -> [ContentItem] {
+    func close() throws -> [ContentItem] {
       guard let current else { return [] }
+      let hasNone = try isWithoutData(current.sealed)
       let isLarge = current.sealed.size > UInt64(GroupLimits.contentDataLimit)
       // A large content that several files have is read once for each: it streams through.
       let parts = isLarge ? groups.map { [$0] } : [groups]
-      return parts.map { ContentItem(identifier: current.identifier, sealed: current.sealed, groups: $0) }
+      return parts.map {
+        ContentItem(
+          identifier: current.identifier, sealed: current.sealed, isWithoutData: hasNone, groups: $0)
+      }
     }
     for row in rows {
       guard case .stored(let identifier, let sealed) = row.entry.content else { continue }
       // An entry's own seal decides: one that says something else of the same content is checked by itself.
-      if current?.identifier != identifier || current?.sealed != sealed {
-        items += close()
+      if current?.identifier != identifier || current?.sealed.isSameContent(as: sealed) != true {
+        items += try close()
         groups = []
         current = (identifier, sealed)
       }
@@ -65,7 +76,7 @@ struct BatchContents {
         groups.append(ContentItem.LinkGroup(rows: [row]))
       }
     }
-    items += close()
+    items += try close()
   }
 
   /// Finds each content's groups: the last that begins at or before it, and for a large one all that begin inside it.
@@ -73,7 +84,7 @@ struct BatchContents {
     _ items: ArraySlice<ContentItem>, _ locations: [GroupLocation], _ session: UniqueIdentifier
   ) {
     var index = 0
-    for item in items where item.sealed.size > 0 {
+    for item in items where !item.isWithoutData {
       let content = item.identifier.index
       if item.sealed.size > UInt64(GroupLimits.contentDataLimit) {
         let parts = locations.filter { $0.firstEntry == content }
@@ -97,5 +108,12 @@ struct BatchContents {
         fetches.append(Fetch(session: session, location: location, purpose: .whole([content: item])))
       }
     }
+  }
+}
+
+extension SealedContent {
+  /// Whether both say the same of the bytes; what happened while they were read is another matter.
+  fileprivate func isSameContent(as other: SealedContent) -> Bool {
+    size == other.size && algorithm == other.algorithm && digest == other.digest
   }
 }

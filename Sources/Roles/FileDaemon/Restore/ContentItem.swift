@@ -10,12 +10,15 @@ final class ContentItem: Sendable {
 
   let identifier: ContentIdentifier
   let sealed: SealedContent
+  /// Empty, or one hole: there is nothing to fetch.
+  let isWithoutData: Bool
   let groups: [LinkGroup]
   private let isDone = Atomic(false)
 
-  init(identifier: ContentIdentifier, sealed: SealedContent, groups: [LinkGroup]) {
+  init(identifier: ContentIdentifier, sealed: SealedContent, isWithoutData: Bool, groups: [LinkGroup]) {
     self.identifier = identifier
     self.sealed = sealed
+    self.isWithoutData = isWithoutData
     self.groups = groups
   }
 

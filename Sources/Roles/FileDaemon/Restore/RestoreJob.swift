@@ -56,7 +56,7 @@ struct RestoreJob: Sendable {
         channel: storage, restore: restore,
         buffers: BufferPool(bufferSize: 1 << 20, limit: 8 + 6 * daemon.workerCount)),
       writer: target.map { RestoreWriter(target: $0, randomSeed: seed) }, report: report, queue: queue, lists: lists,
-      hasher: try SHA256Hasher())
+      hasher: try SHA256Hasher(), contentHasher: try ContentHasher())
     if target == nil { try run.verify() } else { try run.run() }
     report.tellUnset()
     return report.reply()
@@ -73,13 +73,16 @@ final class RestoreRun {
   private let queue: RestoreQueue
   private let lists: ExtendedLists
   private var hasher: SHA256Hasher
+  /// Tells contents that are one hole.
+  private var contentHasher: ContentHasher
   private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 16)
   /// The last link, pipe, socket or device with several names: the others come behind it.
   private var lastOther: (row: PlanBatch.Row, file: RestoredFile)?
 
   init(
     plan: consuming RestorePlan, fetcher: consuming BlockFetcher, writer: consuming RestoreWriter?,
-    report: RestoreReport, queue: RestoreQueue, lists: ExtendedLists, hasher: consuming SHA256Hasher
+    report: RestoreReport, queue: RestoreQueue, lists: ExtendedLists, hasher: consuming SHA256Hasher,
+    contentHasher: consuming ContentHasher
   ) {
     self.plan = plan
     self.fetcher = fetcher
@@ -88,6 +91,7 @@ final class RestoreRun {
     self.queue = queue
     self.lists = lists
     self.hasher = hasher
+    self.contentHasher = contentHasher
   }
 
   deinit { scratch.deallocate() }
@@ -104,7 +108,7 @@ final class RestoreRun {
         createOther(row)
         return true
       }
-      try restore(BatchContents(rows: rest, locations: batch.locations))
+      try restore(rest, batch.locations)
       report.tick()
     }
     // Every entry of a directory is in place: its times stay now.
@@ -118,7 +122,7 @@ final class RestoreRun {
   /// Reads every content of the plan and compares its digest.
   func verify() throws {
     try plan.forEachBatch(ofPass: 2) { batch in
-      try restore(BatchContents(rows: batch.rows, locations: batch.locations))
+      try restore(batch.rows, batch.locations)
       report.tick()
     }
   }
@@ -227,8 +231,12 @@ final class RestoreRun {
 
   // MARK: Contents
 
-  private func restore(_ contents: BatchContents) throws {
-    if !contents.empty.isEmpty { try queue.push(.empty(contents.empty)) }
+  private func restore(
+    _ rows: some Sequence<PlanBatch.Row>, _ locations: [PlanBatch.SessionLocations]
+  ) throws {
+    let contents = try BatchContents(rows: rows, locations: locations) { try contentHasher.isWithoutData($0) }
+    let withoutData = contents.withoutData
+    if !withoutData.isEmpty { try queue.push(.withoutData(withoutData)) }
     let fetches = contents.fetches
     var wanted: [BlockFetcher.Wanted] = []
     // The fetches that each block serves: several groups share a block.

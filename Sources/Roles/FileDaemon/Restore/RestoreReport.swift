@@ -57,7 +57,7 @@ final class RestoreReport: Sendable {
     let now = clock.monotonicNanoseconds()
     let isDue = state.withLock { state in
       state.entries += 1
-      state.bytes += bytes ?? 0
+      state.bytes = state.bytes.addingClamped(bytes ?? 0)
       if bytes != nil { state.files += 1 }
       return state.notePath(path, ifDueAt: now)
     }
@@ -138,7 +138,7 @@ final class RestoreReport: Sendable {
     state.withLock { state in
       state.entries += 1
       state.files += 1
-      state.bytes += bytes
+      state.bytes = state.bytes.addingClamped(bytes)
     }
   }
 

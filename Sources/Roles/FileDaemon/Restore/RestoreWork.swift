@@ -10,8 +10,8 @@ struct FetchedGroup: Sendable {
 
 /// What a restore's workers do.
 enum RestoreWork: Sendable {
-  /// Contents of no bytes.
-  case empty([ContentItem])
+  /// Contents that are empty or one hole.
+  case withoutData([ContentItem])
   /// A group with whole contents, and the contents wanted of it, by index.
   case group(FetchedGroup, [UInt64: ContentItem])
   /// A content of many groups, which come in order.

@@ -10,7 +10,7 @@ struct RestoreWorker: ~Copyable {
   private let lists: ExtendedLists
   /// Missing when contents are only compared with their digests.
   private var writer: RestoreWriter?
-  private var hasher: SHA256Hasher
+  private var hasher: ContentHasher
   private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 4096)
 
   init(
@@ -19,7 +19,7 @@ struct RestoreWorker: ~Copyable {
     self.report = report
     self.lists = lists
     writer = target.map { RestoreWriter(target: $0, randomSeed: randomSeed) }
-    hasher = try SHA256Hasher()
+    hasher = try ContentHasher()
   }
 
   deinit { scratch.deallocate() }
@@ -27,8 +27,8 @@ struct RestoreWorker: ~Copyable {
   mutating func run(_ queue: RestoreQueue) {
     while let work = queue.pop() {
       switch work {
-      case .empty(let items):
-        for item in items { small(item, UnsafeRawBufferPointer(start: nil, count: 0)) }
+      case .withoutData(let items):
+        for item in items { small(item, []) }
       case .group(let group, let items): contents(of: group, items)
       case .large(let item, let groups): large(item, groups)
       }
@@ -42,46 +42,72 @@ struct RestoreWorker: ~Copyable {
     do {
       let bytes = UnsafeRawBufferPointer(rebasing: group.block.used[group.range])
       var reader = RecordReader(try GroupView(decoding: bytes).records(using: scratch))
+      var current: ContentItem?
+      var pieces: [Piece] = []
       while let record = try reader.next() {
-        guard case .contentData(let index, let offset, let content) = record else {
+        guard case .contentData(let index, let offset, let bytes) = record else {
           throw FormatError(.malformed, "data group")
         }
-        if let item = items[index], offset == 0 { small(item, content) }
+        // A content's pieces follow each other.
+        if index != current?.identifier.index {
+          if let current { small(current, pieces) }
+          pieces.removeAll(keepingCapacity: true)
+          current = items[index]
+        }
+        if current != nil { pieces.append(Piece(offset: offset, bytes: bytes)) }
       }
+      if let current { small(current, pieces) }
     } catch {
       for item in items.values where !item.isSettled { fail(item, "its data is damaged: \(error)", damage: true) }
     }
   }
 
-  private mutating func small(_ item: ContentItem, _ content: UnsafeRawBufferPointer) {
+  /// Bytes of a content with their place in it; what lies between two is a hole.
+  private struct Piece {
+    let offset: UInt64
+    let bytes: UnsafeRawBufferPointer
+  }
+
+  private mutating func small(_ item: ContentItem, _ pieces: [Piece]) {
     guard !item.isSettled else { return }
     do {
-      try hasher.begin()
-      try hasher.update(content)
-      let digest = try hasher.finish()
-      guard UInt64(content.count) == item.sealed.size, digest == item.sealed.digest else {
+      try hasher.begin(item.sealed.algorithm)
+      for piece in pieces where hasher.accepts(piece.bytes, at: piece.offset, of: item.sealed.size) {
+        try hasher.add(piece.bytes, at: piece.offset)
+      }
+      guard hasher.isWhole(item.sealed.size), try hasher.finish(size: item.sealed.size) == item.sealed.digest else {
         return fail(item, "its data does not match its digest", damage: true)
       }
       item.settle()
       if writer == nil { return report.verified(bytes: item.sealed.size) }
-      for group in item.groups { write(group, content) }
+      for group in item.groups { write(group, item.sealed, pieces) }
     } catch {
       fail(item, "\(error)", damage: false)
     }
   }
 
-  private mutating func write(_ group: ContentItem.LinkGroup, _ content: UnsafeRawBufferPointer) {
-    guard let first = group.rows.first else { return }
+  private mutating func write(_ group: ContentItem.LinkGroup, _ content: SealedContent, _ pieces: [Piece]) {
     do throws(FileSetError) {
-      guard
-        var file = try writer?.writeFile(
-          directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
-      else { return exists(group) }
-      try file.write(content)
-      try commit(file, group, UInt64(content.count))
+      guard let file = try begin(group, content) else { return exists(group) }
+      for piece in pieces { try file.write(piece.bytes, at: piece.offset) }
+      try commit(file, group, content.size)
     } catch {
       fail(group, error)
     }
+  }
+
+  /// Begins the first of a file's names; nil when it exists and is kept, or nothing is to be written.
+  private mutating func begin(
+    _ group: ContentItem.LinkGroup, _ content: SealedContent
+  ) throws(FileSetError) -> RestoringFile? {
+    guard let first = group.rows.first else { return nil }
+    guard
+      let file = try writer?.writeFile(
+        directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
+    else { return nil }
+    // Before the data: a file system that has no files of this size says so at once, and what follows is inside the file.
+    if content.algorithm == .sha256OfExtents { try file.setSize(content.size) }
+    return file
   }
 
   /// Gives a written file its name, and its other names.
@@ -130,35 +156,36 @@ struct RestoreWorker: ~Copyable {
     }
     guard let group = item.groups.first, let first = group.rows.first else { return }
     do {
-      var file = try writer?.writeFile(
-        directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
+      let file = try begin(group, item.sealed)
       if writer != nil, file == nil {
         item.settle()
         return exists(group)
       }
-      try hasher.begin()
-      var size: UInt64 = 0
-      defer { report.wrote(size) }
+      try hasher.begin(item.sealed.algorithm)
+      var toldByteCount: UInt64 = 0
+      defer { report.wrote(toldByteCount) }
       while let fetched = groups.pop() {
         let bytes = UnsafeRawBufferPointer(rebasing: fetched.block.used[fetched.range])
         var reader = RecordReader(try GroupView(decoding: bytes).records(using: scratch))
         while let record = try reader.next() {
           guard case .contentData(item.identifier.index, let offset, let content) = record else { continue }
-          guard offset == size else { throw FormatError(.malformed, "data group") }
-          try hasher.update(content)
-          try file?.write(content)
-          size += UInt64(content.count)
-          report.writing(first.path, UInt64(content.count))
+          guard hasher.accepts(content, at: offset, of: item.sealed.size) else {
+            throw FormatError(.malformed, "data group")
+          }
+          try hasher.add(content, at: offset)
+          try file?.write(content, at: offset)
+          // The hole before it counts, too.
+          report.writing(first.path, hasher.end - toldByteCount)
+          toldByteCount = hasher.end
         }
       }
-      let digest = try hasher.finish()
       if item.isSettled { return }
-      guard size == item.sealed.size, digest == item.sealed.digest else {
+      guard hasher.isWhole(item.sealed.size), try hasher.finish(size: item.sealed.size) == item.sealed.digest else {
         return fail(item, "its data does not match its digest", damage: true)
       }
       item.settle()
-      guard let file else { return report.verified(bytes: size) }
-      try commit(file, group, size)
+      guard let file else { return report.verified(bytes: item.sealed.size) }
+      try commit(file, group, item.sealed.size)
     } catch let error as FileSetError {
       item.settle()
       fail(group, error)

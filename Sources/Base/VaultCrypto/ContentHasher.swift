@@ -1,0 +1,60 @@
+import VaultModel
+
+/// Digests a content piece by piece, as its seal's algorithm says.
+///
+/// Where pieces are cut is part of the digest of a content with holes: each piece is one content-data record.
+package struct ContentHasher: ~Copyable {
+  private var hasher: SHA256Hasher
+  private var algorithm = DigestAlgorithm.sha256
+  /// Where the last piece ended.
+  package private(set) var end: UInt64 = 0
+
+  /// - Throws: `CryptoError` when the library has no SHA-256 or no memory.
+  package init() throws(CryptoError) { hasher = try SHA256Hasher() }
+
+  /// Begins a new content; what was added before is forgotten.
+  package mutating func begin(_ algorithm: DigestAlgorithm) throws(CryptoError) {
+    try hasher.begin()
+    self.algorithm = algorithm
+    end = 0
+  }
+
+  /// Whether a piece can be the next of a content of this size: pieces ascend, and without holes each joins the one before.
+  ///
+  /// - Bounds: as those of `add`.
+  package func accepts(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, of size: UInt64) -> Bool {
+    let follows = algorithm == .sha256OfExtents ? offset >= end : offset == end
+    return follows && offset &+ UInt64(bytes.count) <= size
+  }
+
+  /// Adds a piece.
+  ///
+  /// - Bounds: `offset` plus the bytes is at most 2^63 - 1, as the codec has it.
+  package mutating func add(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(CryptoError) {
+    if algorithm == .sha256OfExtents {
+      let head = (offset.littleEndian, UInt64(bytes.count).littleEndian)
+      try withUnsafeBytes(of: head) { head throws(CryptoError) in try hasher.update(head) }
+    }
+    try hasher.update(bytes)
+    end = offset &+ UInt64(bytes.count)
+  }
+
+  /// Whether the pieces may be all of a content of this size: the rest is a hole.
+  package func isWhole(_ size: UInt64) -> Bool { algorithm == .sha256OfExtents || end == size }
+
+  /// Ends the digest of a content of this size; `begin` comes before the next one.
+  package mutating func finish(size: UInt64) throws(CryptoError) -> Digest256 {
+    if algorithm == .sha256OfExtents {
+      try withUnsafeBytes(of: size.littleEndian) { bytes throws(CryptoError) in try hasher.update(bytes) }
+    }
+    return try hasher.finish()
+  }
+
+  /// Whether a content has no data: it is empty, or one hole from its beginning to its end.
+  package mutating func isWithoutData(_ content: SealedContent) throws(CryptoError) -> Bool {
+    guard content.size > 0 else { return true }
+    guard content.algorithm == .sha256OfExtents else { return false }
+    try begin(.sha256OfExtents)
+    return try finish(size: content.size) == content.digest
+  }
+}
