@@ -14,14 +14,19 @@ package enum DirectorError: DescribedError, Hashable {
   case noPathExists
   /// So many paths, with so many bytes together with the tree's name, do not fit a job's record.
   case selectionTooLong(pathCount: Int, byteCount: Int)
+  case pathNotSaved(String)
+  case differentTrees(JobNumber, JobNumber)
+  case notPublished(JobNumber)
+  case nothingToDropBy
   /// The daemon's own words.
   case jobFailed(JobNumber, String, ExitStatus)
 
   package var exitStatus: ExitStatus {
     switch self {
     case .interrupted, .verificationInterrupted: .interrupted
-    case .severalTrees, .selectionTooLong: .usage
-    case .noTree, .noSuchJob, .jobNotOfTree, .nothingPublished, .nothingBefore, .notInJob, .noPathExists: .notFound
+    case .severalTrees, .selectionTooLong, .differentTrees, .notPublished, .nothingToDropBy: .usage
+    case .pathNotSaved, .noTree, .noSuchJob, .jobNotOfTree, .nothingPublished, .nothingBefore, .notInJob, .noPathExists:
+      .notFound
     case .jobFailed(_, _, let status): status
     }
   }
@@ -44,6 +49,11 @@ package enum DirectorError: DescribedError, Hashable {
       "\(pathCount) paths with \(byteCount) bytes (with the tree's name, which is the paths unless --name gives one) are more "
         + "than a job keeps: at most \(RunRequest.pathLimit) paths and \(RunRequest.selectionByteLimit) bytes. "
         + "Name the directories that hold them instead, or give --name."
+    case .pathNotSaved(let path): "No kept job of this tree has \(path)."
+    case .differentTrees(let first, let second):
+      "Jobs \(first) and \(second) are of different trees: only jobs of one tree can be compared."
+    case .notPublished(let number): "Job \(number) did not finish, so that it cannot be compared."
+    case .nothingToDropBy: "Neither a job nor a rule says what is to be dropped; nothing was changed."
     case .jobFailed(let number, let reason, _): "Job \(number) failed: \(reason)"
     }
   }

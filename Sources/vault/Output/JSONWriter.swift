@@ -55,6 +55,11 @@ package struct JSONWriter {
     raw(String(value))
   }
 
+  package mutating func boolean(_ name: String, _ value: Bool) {
+    key(name)
+    raw(value ? "true" : "false")
+  }
+
   package mutating func null(_ name: String) {
     key(name)
     raw("null")

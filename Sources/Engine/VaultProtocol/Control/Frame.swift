@@ -31,6 +31,8 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
 
   /// Behind a request, from console to director and from director to file daemon: paths, each a length u32 and bytes.
   case paths = 22
+  /// Director to storage daemon, behind a request: sessions that a rebuilt catalog needs.
+  case neededSessions = 23
 
   // Between director and file daemon during a backup.
   /// File daemon to director: one more batch of state, please.
