@@ -62,8 +62,8 @@ let roles: [Target] = [
   module(
     "Local", in: "Roles",
     [
-      "VaultModel", "VaultSystem", "VaultConfiguration", "VaultProtocol", "VaultSession", "VaultCatalog", "VaultDevice",
-      "VaultFileSet",
+      "VaultModel", "VaultSystem", "VaultConfiguration", "VaultScheduler", "VaultProtocol", "VaultSession",
+      "VaultCatalog", "VaultDevice", "VaultFileSet",
       "Director", "StorageDaemon", "FileDaemon", "VolumeTools",
     ]),
   module(

@@ -16,6 +16,11 @@ package protocol RepositoryCommands: Sendable {
   func jobs() async throws -> [JobListing]
   /// Calls `each` for every entry in canonical order; what it throws ends the listing.
   func list(_ request: ListRequest, each: (EntryListing) throws -> Void) async throws
+  /// Calls `each` for every version of a file, newest first; what it throws ends the listing, as in the two below.
+  func versions(of path: ByteString, treeName: ByteString?, each: (VersionListing) throws -> Void) async throws
+  func find(_ pattern: ByteString, treeName: ByteString?, each: (FoundListing) throws -> Void) async throws
+  func diff(_ old: JobNumber, _ new: JobNumber, path: ByteString?, each: (ChangeListing) throws -> Void) async throws
+  func drop(_ request: DropRequest) async throws -> DropReport
   func restore(_ request: RestoreRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws
     -> RestoreReport
   /// Checks the catalog against the volumes; when data is read, every block, group and file digest.

@@ -97,6 +97,22 @@ def listing(repository, *paths, options=(), **how):
     return run("local", "ls", "--from", repository, "--json", *options, *paths, **how)
 
 
+def drop(repository, *options, **how):
+    return run("local", "drop", "--from", repository, "--json", *options, **how)
+
+
+def versions(repository, path, options=(), **how):
+    return run("local", "ls", "--from", repository, "--json", "--versions", *options, path, **how)
+
+
+def find(repository, pattern, options=(), **how):
+    return run("local", "find", pattern, "--from", repository, "--json", *options, **how)
+
+
+def diff(repository, old, new, *paths, **how):
+    return run("local", "diff", "--from", repository, "--json", "--job", str(old), "--job", str(new), *paths, **how)
+
+
 def scan(repository, *volumes, **how):
     return run("volume", "scan", *volumes, "--to", repository, "--json", **how)
 

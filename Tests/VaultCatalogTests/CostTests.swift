@@ -53,6 +53,37 @@ import VaultModel
     #expect(page < 400, "a page of a directory took \(page) steps")
   }
 
+  @Test func versionsAndHistoryCostNothingPerJobOrFile() throws {
+    let catalog = try makeCatalog()
+    for number in 1...50 {
+      let job = try catalog.makeJob(.incremental, base: UInt64(number))
+      try catalog.stage(job, [(path(17), .whole(directoryEntry(name(17), mode: UInt32(number))))])
+      try catalog.publish(job)
+    }
+    let sorts = catalog.sortCount
+    var versions: [EntryVersion] = []
+    let one = try steps(catalog) {
+      _ = try catalog.readVersions(of: tree, at: position(path(17)), before: nil, limit: 5) { versions.append($0) }
+    }
+    #expect(versions.map(\.saved.number) == [51, 50, 49, 48, 47])
+    #expect(versions.map(\.ended?.number) == [nil, 51, 50, 49, 48])
+    #expect(one < 2000, "five versions took \(one) steps")
+    var seen = 0
+    var cursor: HistoryCursor?
+    var worst: Int64 = 0
+    repeat {
+      let cost = try steps(catalog) {
+        cursor = try catalog.readHistory(of: tree, after: cursor, limit: 100, accept: { _, _ in true }) { _ in seen += 1
+        }
+      }
+      worst = max(worst, cost)
+    } while cursor != nil
+    #expect(seen == fileCount + 50)
+    #expect(worst < 20_000, "a page of a hundred took \(worst) steps")
+    #expect(
+      catalog.sortCount - sorts <= 1, "history comes in order out of its tables; one file's versions may be sorted")
+  }
+
   @Test func aSmallPublishDoesNotTouchTheRest() throws {
     let catalog = try makeCatalog()
     let job = try catalog.makeJob(.incremental, base: 1)

@@ -63,7 +63,7 @@ import VaultModel
     }
   }
 
-  private func check(
+  func check(
     _ catalog: any CatalogStore, _ tree: Tree, _ sequence: UInt64, _ expected: State, _ limit: Int, _ note: String
   ) throws {
     let rows = try catalog.state(sequence, of: tree, limit: limit)
@@ -73,7 +73,7 @@ import VaultModel
     #expect(isRight, "\(note), sequence \(sequence) of \(tree.host)")
   }
 
-  private func makeChange(_ published: [UInt64], _ random: inout SplitMix) -> Change {
+  func makeChange(_ published: [UInt64], _ random: inout SplitMix) -> Change {
     var change: Change
     switch published.isEmpty ? 0 : Int.random(in: 0..<6, using: &random) {
     case 0: change = Change(level: .full, base: 0)
@@ -117,7 +117,7 @@ import VaultModel
   }
 
   /// Stages a change in random order over one to three commits; returns the entries that publishing shows.
-  private func stage(
+  func stage(
     _ change: Change, _ job: JobRecord, _ catalog: any CatalogStore, _ random: inout SplitMix
   ) throws -> State {
     var entries: State = [:]

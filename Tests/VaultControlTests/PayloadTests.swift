@@ -31,7 +31,7 @@ import VaultProtocol
     #expect(VolumeList.encode(Golden.volumeValues) == Golden.volumes)
     #expect(try Golden.volumes.withUnsafeBytes { try VolumeList.decode($0) } == Golden.volumeValues)
     #expect(VolumeList.encode([]) == [0, 0, 0, 0])
-    for (offset, value) in [(0, 3), (3, 0xff), (36, 3), (37, 0xff), (38, 0xff)] as [(Int, UInt8)] {
+    for (offset, value) in [(0, 3), (3, 0xff), (36, 4), (37, 0xff), (38, 0xff)] as [(Int, UInt8)] {
       var bytes = Golden.volumes
       bytes[offset] = value
       #expect(throws: FormatError.self) { try bytes.withUnsafeBytes { try VolumeList.decode($0) } }

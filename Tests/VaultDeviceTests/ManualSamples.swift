@@ -100,8 +100,12 @@ enum ManualSamples {
     record { $0.seal(index: 62, sealed) }, record { $0.deletion(directory: 63, name: "old") },
     record { $0.problem(directory: 64, name: "gone", phase: .list, errorNumber: 13) }, record { $0.job(job) },
     record { $0.jobEnd(outcome) }, record { $0.commit(commit) }, record { $0.label(label) }, extendedRecord,
-    ownerRecord,
+    ownerRecord, record { $0.retention(retention) },
   ]
+
+  private static let retention = RetentionRecord(
+    lastNumber: 71,
+    retention: TreeRetention(tree: Tree(host: "host", name: "tree"), firstKept: 72, dropped: [73, 74], undone: [75]))
 
   private static func payload(_ index: Int) -> [UInt8] { Array(records[index][RecordHeader.byteCount...]) }
 
@@ -235,6 +239,13 @@ enum ManualSamples {
       fields: [
         "number": hex(3 as UInt64), "rolling digest": "00000000000000050000000000000006",
         "range count": hex(2 as UInt32), "ranges": hex(payload(8)[32...]),
+      ]),
+    ManualTests.Sample(
+      heading: "Retention record", bytes: payload(12),
+      fields: [
+        "last number": hex(71 as UInt64), "first kept": hex(72 as UInt64), "dropped count": hex(2 as UInt32),
+        "undone count": hex(1 as UInt32), "host": string("host"), "tree": string("tree"),
+        "dropped": hex(73 as UInt64) + hex(74 as UInt64), "undone": hex(75 as UInt64),
       ]),
     ManualTests.Sample(
       heading: "Label record", bytes: payload(9),

@@ -37,6 +37,7 @@ import VaultProtocol
     Case(name: "job", golden: Golden.job) { $0.job(Sample.job) },
     Case(name: "job end", golden: Golden.jobEnd) { $0.jobEnd(Sample.outcome) },
     Case(name: "commit", golden: Golden.commit) { $0.commit(Sample.commit) },
+    Case(name: "retention", golden: Golden.retention) { $0.retention(Sample.retention) },
     Case(name: "label", golden: Golden.label) { $0.label(Sample.label) },
   ]
 

@@ -77,6 +77,8 @@ import VaultProtocol
     Case("a range that is empty", Golden.commit, 56, [0, 0], .malformed),
     Case("ranges with a gap", Golden.commit, 72, [0xf6, 0x01], .malformed),
     Case("attempts that do not ascend", Golden.commit, 64, [1], .malformed),
+    Case("a count of dropped jobs that is not theirs", Golden.retention, 24, [3], .malformed),
+    Case("a sequence above all", Golden.retention, 55, [0x80], .outOfBounds),
     Case("a label's name that is not UTF-8", Golden.label, 48, [0xff], .illegalName),
   ]
 

@@ -75,6 +75,11 @@ enum Sample {
       CommitRecord.Range(attempt: 1, groups: 1...500), CommitRecord.Range(attempt: 2, groups: 501...777),
     ])
 
+  static let retention = RetentionRecord(
+    lastNumber: 41,
+    retention: TreeRetention(
+      tree: Tree(host: "host", name: "tree"), firstKept: 17, dropped: [18, 20], undone: [23]))
+
   static let label = LabelRecord(
     repository: UniqueIdentifier(high: 0x0011_2233_4455_6677, low: 0x8899_aabb_ccdd_eeff),
     labeled: Timestamp(nanoseconds: 1_700_000_000_000_000_000), maximumBlockSize: 1 << 20,
@@ -105,6 +110,7 @@ func write(_ record: Record, to writer: inout RecordWriter) {
   case .jobEnd(let outcome): writer.jobEnd(outcome)
   case .commit(let commit): writer.commit(commit)
   case .label(let label): writer.label(label)
+  case .retention(let retention): writer.retention(retention)
   }
 }
 

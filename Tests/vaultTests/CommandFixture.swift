@@ -69,6 +69,10 @@ struct FakeRepository: RepositoryCommands {
   var entries: [EntryListing] = []
   var onList: @Sendable (ListRequest) -> Void = { _ in }
   var verify: @Sendable (Bool) throws -> VerifyReport = { _ in throw CancellationError() }
+  var versionListings: [VersionListing] = []
+  var foundListings: [FoundListing] = []
+  var changeListings: [ChangeListing] = []
+  var drop: @Sendable (DropRequest) throws -> DropReport = { _ in throw CancellationError() }
   var restore: @Sendable (RestoreRequest) throws -> RestoreReport = { _ in throw CancellationError() }
 
   func backup(_ request: BackupRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws
@@ -100,6 +104,20 @@ struct FakeRepository: RepositoryCommands {
     onList(request)
     for entry in entries { try each(entry) }
   }
+
+  func versions(of path: ByteString, treeName: ByteString?, each: (VersionListing) throws -> Void) async throws {
+    for version in versionListings { try each(version) }
+  }
+
+  func find(_ pattern: ByteString, treeName: ByteString?, each: (FoundListing) throws -> Void) async throws {
+    for found in foundListings { try each(found) }
+  }
+
+  func diff(_ old: JobNumber, _ new: JobNumber, path: ByteString?, each: (ChangeListing) throws -> Void) async throws {
+    for change in changeListings { try each(change) }
+  }
+
+  func drop(_ request: DropRequest) async throws -> DropReport { try drop(request) }
 
   func restore(
     _ request: RestoreRequest, progress: @escaping @Sendable (JobProgress) -> Void

@@ -146,3 +146,21 @@ package struct JobOutcome: Hashable, Sendable {
     self.counters = counters
   }
 }
+
+/// Which jobs of a tree were dropped, as far as a catalog rebuilt from volumes must know it.
+package struct TreeRetention: Hashable, Sendable {
+  package var tree: Tree
+  /// No kept state needs what jobs with lower sequences said about entries.
+  package var firstKept: UInt64
+  /// Sequences of dropped jobs that later states build on.
+  package var dropped: [UInt64]
+  /// Sequences of dropped jobs that no state builds on: never published, or undone.
+  package var undone: [UInt64]
+
+  package init(tree: Tree, firstKept: UInt64, dropped: [UInt64], undone: [UInt64]) {
+    self.tree = tree
+    self.firstKept = firstKept
+    self.dropped = dropped
+    self.undone = undone
+  }
+}

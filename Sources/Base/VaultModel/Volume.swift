@@ -4,6 +4,8 @@ package enum VolumeStatus: String, Sendable, CaseIterable {
   case full = "Full"
   /// A write, sync or close failed, or recovery met damage: nothing more is appended.
   case error = "Error"
+  /// Nothing refers to what it holds: its file goes, or is gone.
+  case purged = "Purged"
 }
 
 /// Where a block is on a volume: on disk file 0 and offset / 4096, on tape the drive's numbers.

@@ -18,12 +18,15 @@ enum CatalogSchema {
   private static let firstVersion = """
     CREATE TABLE repository(
       id INTEGER PRIMARY KEY CHECK (id = 1),
-      uuid BLOB NOT NULL
+      uuid BLOB NOT NULL,
+      last_number INTEGER NOT NULL DEFAULT 0,
+      freeing INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE tree(
       id INTEGER PRIMARY KEY,
       host TEXT NOT NULL,
       name BLOB NOT NULL,
+      first_kept INTEGER NOT NULL DEFAULT 0,
       UNIQUE (host, name)
     ) STRICT;
     CREATE TABLE session(
@@ -59,6 +62,10 @@ enum CatalogSchema {
       bytes_sent INTEGER NOT NULL DEFAULT 0,
       bytes_stored INTEGER NOT NULL DEFAULT 0,
       problems INTEGER NOT NULL DEFAULT 0,
+      revived INTEGER,
+      whole INTEGER NOT NULL DEFAULT 0,
+      dropped INTEGER,
+      undone INTEGER NOT NULL DEFAULT 0,
       UNIQUE (tree, sequence)
     ) STRICT;
     CREATE TABLE problem(

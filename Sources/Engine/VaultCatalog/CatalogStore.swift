@@ -12,14 +12,15 @@ package protocol CatalogStore: AnyObject, Sendable {
 
   // MARK: Trees and jobs
 
-  /// Every tree with its latest published job, by host and name.
+  /// Every tree that has jobs, with its latest published one, by host and name.
   func trees() throws(CatalogError) -> [TreeRecord]
 
   /// Makes a job row with status *created*, and the tree when it is new; the job's number is the next free one and its
   /// sequence equals it.
   func createJob(_ request: NewJob) throws(CatalogError) -> JobRecord
 
-  /// Makes a job row exactly as a volume describes it; does nothing when a job with that session exists.
+  /// Makes a job row exactly as a volume describes it; does nothing when a job with that session exists, which may be
+  /// one that was dropped.
   func adoptJob(_ description: JobDescription) throws(CatalogError) -> JobRecord
 
   func job(number: JobNumber) throws(CatalogError) -> JobRecord?
@@ -49,6 +50,7 @@ package protocol CatalogStore: AnyObject, Sendable {
   /// Stages all that `body` adds, with the commit's number and volume ends, in one durable transaction.
   ///
   /// A commit whose number is not above the job's last one is ignored, and `body` is not called: replays are harmless.
+  /// So is a commit of a job that was dropped.
   func stageCommit(
     _ commit: CommitHeader, of job: JobNumber, _ body: (StagingTransaction) throws -> Void
   ) throws(CatalogError)
@@ -133,6 +135,58 @@ package protocol CatalogStore: AnyObject, Sendable {
   /// Adds a volume or updates the row with its UUID; of two ends the greater counts, for sessions commit in any order.
   func recordVolume(_ volume: Volume) throws(CatalogError)
 
+  // MARK: History
+
+  /// The versions of one entry that a kept job of the tree has, newest first, of those that began before a sequence.
+  ///
+  /// - Returns: whether more may follow.
+  func readVersions(
+    of tree: Tree, at position: CanonicalPosition, before sequence: UInt64?, limit: Int,
+    _ visit: (EntryVersion) throws -> Void
+  ) throws(CatalogError) -> Bool
+
+  /// The versions of all entries of a tree in canonical order, those of one entry oldest first.
+  ///
+  /// `accept` sees directory and name of each row, `visit` those it took. A call looks at up to `limit` rows, so that
+  /// others get their turn between pages.
+  /// - Returns: where the next page begins; nil when there is none.
+  func readHistory(
+    of tree: Tree, after cursor: HistoryCursor?, limit: Int,
+    accept: (_ directory: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer) -> Bool,
+    _ visit: (EntryVersion) throws -> Void
+  ) throws(CatalogError) -> HistoryCursor?
+
+  // MARK: Retention
+
+  /// Drops jobs in one transaction: no kept job's state changes, and rows that no kept job sees are gone.
+  ///
+  /// A tree whose newest published jobs go is as its newest kept job left it. Jobs that are not published go along with
+  /// the job that they compare with. Until `finishFreeing`, `isFreeing` says that volumes may be free now.
+  /// - Returns: the jobs that were dropped, by number.
+  /// - Throws: `.notFound` when one of them does not exist.
+  func dropJobs(_ numbers: [JobNumber], at now: Timestamp) throws(CatalogError) -> [JobRecord]
+
+  /// What a rebuilt catalog must know of dropped jobs.
+  func retentionMarks() throws(CatalogError) -> RetentionMarks
+
+  /// Takes over marks that a volume holds: job numbers go on behind the highest one ever given.
+  func reserveJobNumbers(through last: JobNumber) throws(CatalogError)
+
+  /// Whether jobs were dropped and `finishFreeing` did not come since.
+  func isFreeing() throws(CatalogError) -> Bool
+
+  /// Volumes that hold neither content that a row refers to, nor attributes that a rebuilt catalog needs.
+  func unneededVolumes() throws(CatalogError) -> [Volume]
+
+  /// Sessions that a rebuilt catalog needs, with the number of their last group.
+  func neededSessions() throws(CatalogError) -> [NeededSession]
+
+  /// Records volumes and gives others the status *purged*, in one transaction: their files may go from now on.
+  func purgeVolumes(_ volumes: [UniqueIdentifier], recording touched: [Volume]) throws(CatalogError)
+
+  /// Removes the rows of purged volumes and of the groups on them, for their files are gone.
+  func finishFreeing() throws(CatalogError)
+
   /// The problems that a job met, in order, `limit` at most; they are numbered from 1, those up to `number` are left
   /// out.
   func problems(of job: JobNumber, after number: UInt64, limit: Int) throws(CatalogError) -> [FileProblem]
@@ -189,10 +243,12 @@ package struct JobRecord: Hashable, Sendable {
   package var lastCommit: UInt64
   package var ended: Timestamp?
   package var counters: JobCounters
+  /// When the job was dropped: only its number, its times and what others refer to are left.
+  package var dropped: Timestamp?
 
   package init(
     description: JobDescription, status: JobStatus, attempt: UInt32, lastCommit: UInt64, ended: Timestamp?,
-    counters: JobCounters
+    counters: JobCounters, dropped: Timestamp? = nil
   ) {
     self.description = description
     self.status = status
@@ -200,6 +256,7 @@ package struct JobRecord: Hashable, Sendable {
     self.lastCommit = lastCommit
     self.ended = ended
     self.counters = counters
+    self.dropped = dropped
   }
 }
 
@@ -334,6 +391,48 @@ package enum SelectionSource: Hashable, Sendable {
 package enum SelectionPass: Hashable, Sendable {
   case directories
   case contents
+}
+
+/// One version of an entry: a row, and which jobs have it.
+package struct EntryVersion: Sendable {
+  package var row: StateRow
+  /// The job that saved this version; it may be dropped.
+  package var saved: JobMoment
+  /// The oldest and the newest kept job that have it.
+  package var firstKept: JobMoment
+  package var lastKept: JobMoment
+  /// The job that replaced or deleted it; nil for a current one. It may be dropped.
+  package var ended: JobMoment?
+}
+
+/// A job and when it was.
+package struct JobMoment: Hashable, Sendable {
+  package var number: JobNumber
+  package var ended: Timestamp?
+}
+
+/// Where a reading of history goes on; opaque to callers.
+package struct HistoryCursor: Hashable, Sendable {
+  var position: CanonicalPosition
+  var first: Int64
+}
+
+/// What volumes must say of dropped jobs, so that a catalog rebuilt from them does not bring these back.
+package struct RetentionMarks: Hashable, Sendable {
+  /// The highest job number ever given.
+  package var lastNumber: JobNumber
+  package var trees: [TreeRetention]
+}
+
+/// A session that a rebuilt catalog needs.
+package struct NeededSession: Hashable, Sendable {
+  package var session: UniqueIdentifier
+  /// The number of its last group that the catalog knows; 0 for none.
+  package var lastGroup: UInt64
+  package init(session: UniqueIdentifier, lastGroup: UInt64) {
+    self.session = session
+    self.lastGroup = lastGroup
+  }
 }
 
 /// Where a selection goes on; opaque to callers.

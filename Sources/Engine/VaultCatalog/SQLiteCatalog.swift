@@ -62,13 +62,13 @@ extension SQLiteCatalog {
 
   package func job(number: JobNumber) throws(CatalogError) -> JobRecord? {
     try exclusively("looking for job \(number)") { connection throws(CatalogError) in
-      try connection.job(number: number)?.record
+      try connection.job(number: number).flatMap { $0.isDropped ? nil : $0.record }
     }
   }
 
   package func job(session: UniqueIdentifier) throws(CatalogError) -> JobRecord? {
     try exclusively("looking for session \(session)") { connection throws(CatalogError) in
-      try connection.job(session: session)?.record
+      try connection.job(session: session).flatMap { $0.isDropped ? nil : $0.record }
     }
   }
 
@@ -258,5 +258,66 @@ extension SQLiteCatalog {
     try exclusively("recording volume \(volume.name)") { connection throws(CatalogError) in
       try connection.transaction { () throws(CatalogError) in try connection.recordVolume(volume) }
     }
+  }
+}
+
+extension SQLiteCatalog {
+  package func readVersions(
+    of tree: Tree, at position: CanonicalPosition, before sequence: UInt64?, limit: Int,
+    _ visit: (EntryVersion) throws -> Void
+  ) throws(CatalogError) -> Bool {
+    try exclusively("looking for versions") { connection throws(CatalogError) in
+      try connection.readVersions(of: tree, at: position, before: sequence, limit: limit, visit)
+    }
+  }
+
+  package func readHistory(
+    of tree: Tree, after cursor: HistoryCursor?, limit: Int,
+    accept: (_ directory: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer) -> Bool,
+    _ visit: (EntryVersion) throws -> Void
+  ) throws(CatalogError) -> HistoryCursor? {
+    try exclusively("reading a tree's history") { connection throws(CatalogError) in
+      try connection.readHistory(of: tree, after: cursor, limit: limit, accept: accept, visit)
+    }
+  }
+
+  package func dropJobs(_ numbers: [JobNumber], at now: Timestamp) throws(CatalogError) -> [JobRecord] {
+    try exclusively("dropping jobs") { connection throws(CatalogError) in try connection.dropJobs(numbers, at: now) }
+  }
+
+  package func retentionMarks() throws(CatalogError) -> RetentionMarks {
+    try exclusively("listing dropped jobs") { connection throws(CatalogError) in try connection.retentionMarks() }
+  }
+
+  package func reserveJobNumbers(through last: JobNumber) throws(CatalogError) {
+    try exclusively("reserving job numbers") { connection throws(CatalogError) in
+      try connection.reserveJobNumbers(through: last)
+    }
+  }
+
+  package func isFreeing() throws(CatalogError) -> Bool {
+    try exclusively("looking for dropped jobs") { connection throws(CatalogError) in try connection.isFreeing() }
+  }
+
+  package func unneededVolumes() throws(CatalogError) -> [Volume] {
+    try exclusively("looking for free volumes") { connection throws(CatalogError) in
+      try connection.unneededVolumes()
+    }
+  }
+
+  package func neededSessions() throws(CatalogError) -> [NeededSession] {
+    try exclusively("listing sessions in use") { connection throws(CatalogError) in try connection.neededSessions() }
+  }
+
+  package func purgeVolumes(
+    _ volumes: [UniqueIdentifier], recording touched: [Volume]
+  ) throws(CatalogError) {
+    try exclusively("purging volumes") { connection throws(CatalogError) in
+      try connection.purgeVolumes(volumes, recording: touched)
+    }
+  }
+
+  package func finishFreeing() throws(CatalogError) {
+    try exclusively("forgetting purged volumes") { connection throws(CatalogError) in try connection.finishFreeing() }
   }
 }

@@ -13,6 +13,8 @@ package enum BlockKind: UInt8, Sendable, CaseIterable {
   case groups = 3
   /// A session is complete: one job end record.
   case sessionEnd = 4
+  /// Which jobs were dropped: retention records.
+  case retention = 5
 }
 
 /// The header that starts every block on a volume.

@@ -122,7 +122,7 @@ extension Device {
   }
 
   /// Closes a volume in order when it is full, and condemns it otherwise.
-  private func writeFailed(_ error: StoreError, _ volume: AppendVolume) throws(DeviceError) {
+  func writeFailed(_ error: StoreError, _ volume: AppendVolume) throws(DeviceError) {
     let failure = DeviceError(error, volume: volume.name)
     switch failure.kind {
     case .noSpace, .fileTooLarge:
@@ -153,7 +153,7 @@ extension Device {
     }
   }
 
-  private func closeInOrder(_ volume: AppendVolume) {
+  func closeInOrder(_ volume: AppendVolume) {
     state.withLock { state in
       if state.volumes[volume.identifier]?.status == .append { state.volumes[volume.identifier]?.status = .full }
       state.changed.insert(volume.identifier)
@@ -163,7 +163,7 @@ extension Device {
   // MARK: Volumes
 
   /// The volume to append to: the current one, the newest that takes more, or a new one.
-  private func mount(_ current: inout AppendVolume?) throws(DeviceError) -> AppendVolume {
+  func mount(_ current: inout AppendVolume?) throws(DeviceError) -> AppendVolume {
     if state.withLock({ $0.isClosed }) { throw DeviceError(.closed) }
     if let volume = current, volume.failure == nil { return volume }
     current = nil

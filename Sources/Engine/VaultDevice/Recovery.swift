@@ -39,7 +39,8 @@ struct Recovery {
 
   /// - Throws: `.io` when the store cannot be listed, `.newerFormat`.
   mutating func run(known: [Volume]) throws(DeviceError) -> RecoveryReport {
-    try examine(known)
+    for volume in known where volume.status == .purged { try Device.remove(volume, from: store, repository) }
+    try examine(known.filter { $0.status != .purged })
     for index in candidates.indices { try scanBeyondEnd(index) }
     try scanBelowEndsIfNeeded()
     settle()

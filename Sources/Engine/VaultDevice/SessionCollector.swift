@@ -14,12 +14,16 @@ struct SessionCollector {
   private(set) var sessions: [UniqueIdentifier: SessionTrace] = [:]
   /// Sessions in the order in which they were met.
   private(set) var order: [UniqueIdentifier] = []
+  /// What retention blocks say, and where they lie.
+  private(set) var retention: [RetentionRecord] = []
+  private(set) var retentionBlocks: [BlockPosition] = []
 
   /// Takes a verified block.
   ///
   /// - Returns: whether its content is what its kind says; what came before a malformed part is taken.
   mutating func add(_ header: BlockHeader, _ payload: UnsafeRawBufferPointer, at position: BlockPosition) -> Bool {
     guard header.kind != .label else { return position.address.block == 0 }
+    if header.kind == .retention { return addRetention(payload, position) }
     if let only, header.session != only { return true }
     if sessions[header.session] == nil {
       sessions[header.session] = SessionTrace()
@@ -30,7 +34,7 @@ struct SessionCollector {
     trace.highestAttempt = max(trace.highestAttempt, header.attempt)
     do throws(FormatError) {
       switch header.kind {
-      case .label: return false
+      case .label, .retention: return false
       case .sessionStart: try Self.addStart(header, payload, position, to: &trace)
       case .groups: return try Self.addGroups(header, payload, position, to: &trace)
       case .sessionEnd:
@@ -39,6 +43,21 @@ struct SessionCollector {
         var records = RecordReader(payload)
         guard case .jobEnd(let outcome)? = try records.next() else { return false }
         trace.outcome = outcome
+      }
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private mutating func addRetention(_ payload: UnsafeRawBufferPointer, _ position: BlockPosition) -> Bool {
+    if only != nil { return true }
+    retentionBlocks.append(position)
+    do throws(FormatError) {
+      var records = RecordReader(payload)
+      while let record = try records.next() {
+        guard case .retention(let retention) = record else { return false }
+        self.retention.append(retention)
       }
       return true
     } catch {

@@ -12,6 +12,8 @@ package struct ScanReport: Hashable, Sendable {
   package var damage: [VolumeDamage] = []
   /// Bytes behind the last block that counts that are no block: damage, or the torn end that a crash left.
   package var tornEnds: [VolumeDamage] = []
+  /// What the volumes say of dropped jobs.
+  package var retention: [RetentionRecord] = []
 
   package init() {}
 }
@@ -99,6 +101,8 @@ package struct VolumeScan {
     let newest = table.indices.max { VolumeName.isBefore(table[$0].volume.name, table[$1].volume.name) }
     var ends = table.map(\.volume.end.byteOffset)
     for trace in collector.sessions.values { Self.cover(trace, &ends) }
+    for block in collector.retentionBlocks { ends[block.volume] = max(ends[block.volume], block.end) }
+    report.retention = collector.retention
     for index in table.indices {
       table[index].volume.end = BlockAddress(byteOffset: ends[index])
       for damage in scanned[index].damage {

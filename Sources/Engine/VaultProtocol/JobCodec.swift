@@ -1,6 +1,6 @@
 import VaultModel
 
-/// The payloads of job, job end, commit and label records; the byte tables are in vault-volume(5).
+/// The payloads of job, job end, commit, retention and label records; the byte tables are in vault-volume(5).
 enum JobCodec {
   /// Paths asked for at most, and bytes of a string at most.
   private static let pathLimit = 65_536
@@ -156,6 +156,38 @@ enum JobCodec {
     return LabelRecord(
       repository: repository, labeled: Timestamp(nanoseconds: labeled), maximumBlockSize: maximumBlockSize,
       maximumVolumeSize: maximumVolumeSize, name: nameText, pool: poolText, mediaType: mediaTypeText)
+  }
+
+  // MARK: Retention
+
+  static func write(_ record: RetentionRecord, to writer: inout ByteWriter) {
+    let retention = record.retention
+    writer.integer(record.lastNumber)
+    writer.integer(retention.firstKept)
+    writer.integer(UInt32(truncatingIfNeeded: retention.dropped.count))
+    writer.integer(UInt32(truncatingIfNeeded: retention.undone.count))
+    string(ByteString(retention.tree.host), to: &writer)
+    string(retention.tree.name, to: &writer)
+    for sequence in retention.dropped + retention.undone { writer.integer(sequence) }
+  }
+
+  static func retention(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> RetentionRecord {
+    var reader = ByteReader(payload, "retention record")
+    let lastNumber = try reader.index()
+    let firstKept = try reader.index()
+    let droppedCount: UInt32 = try reader.integer()
+    let undoneCount: UInt32 = try reader.integer()
+    let host = try string(from: &reader)
+    let name = try string(from: &reader)
+    guard let hostText = host.text else { throw reader.error(.illegalName) }
+    guard UInt64(reader.remaining) == 8 * (UInt64(droppedCount) + UInt64(undoneCount)) else {
+      throw reader.error(.malformed)
+    }
+    var retention = TreeRetention(
+      tree: Tree(host: hostText, name: name), firstKept: firstKept, dropped: [], undone: [])
+    for _ in 0..<droppedCount { retention.dropped.append(try reader.index()) }
+    for _ in 0..<undoneCount { retention.undone.append(try reader.index()) }
+    return RetentionRecord(lastNumber: lastNumber, retention: retention)
   }
 
   // MARK: Strings: length u32, bytes

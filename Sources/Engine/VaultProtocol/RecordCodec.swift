@@ -16,6 +16,22 @@ package enum Record {
   case jobEnd(JobOutcome)
   case commit(CommitRecord)
   case label(LabelRecord)
+  case retention(RetentionRecord)
+}
+
+/// Which jobs of a tree were dropped, as a volume says it; several records of one tree are taken together.
+package struct RetentionRecord: Hashable, Sendable {
+  /// Sequences in one record at most.
+  package static let sequenceLimit = 16_384
+
+  /// The highest job number ever given.
+  package var lastNumber: JobNumber
+  package var retention: TreeRetention
+
+  package init(lastNumber: JobNumber, retention: TreeRetention) {
+    self.lastNumber = lastNumber
+    self.retention = retention
+  }
 }
 
 /// What a commit point covers.
@@ -142,6 +158,7 @@ package struct RecordReader {
     case .jobEnd: return .jobEnd(try JobCodec.outcome(payload))
     case .commit: return .commit(try JobCodec.commit(payload))
     case .label: return .label(try JobCodec.label(payload))
+    case .retention: return .retention(try JobCodec.retention(payload))
     }
   }
 

@@ -11,6 +11,7 @@ package enum RecordKind: UInt16, Sendable, CaseIterable {
   case job = 16
   case jobEnd = 17
   case commit = 32
+  case retention = 33
   case label = 48
 
   /// Whether a reader that does not know the kind must refuse it.

@@ -123,6 +123,10 @@ package struct RecordWriter: ~Copyable {
     framed(.label) { JobCodec.write(label, to: &$0) }
   }
 
+  package mutating func retention(_ record: RetentionRecord) {
+    framed(.retention) { JobCodec.write(record, to: &$0) }
+  }
+
   private mutating func framed(_ kind: RecordKind, _ body: (inout ByteWriter) -> Void) {
     let start = writer.count
     header(kind, 0)

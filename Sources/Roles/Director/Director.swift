@@ -1,6 +1,7 @@
 import VaultCatalog
 import VaultModel
 import VaultProtocol
+import VaultScheduler
 import VaultSession
 import VaultSystem
 
@@ -24,12 +25,17 @@ package struct Director: Sendable {
 
   let catalog: any CatalogStore
   let clock: any VaultClock
+  /// The clock on the wall, for rules that speak of days and weeks.
+  let zone: LocalTimeZone
   let diallers: Diallers
   private let hello: Hello
 
-  package init(name: String, catalog: any CatalogStore, clock: any VaultClock, diallers: Diallers) {
+  package init(
+    name: String, catalog: any CatalogStore, clock: any VaultClock, zone: LocalTimeZone = .utc, diallers: Diallers
+  ) {
     self.catalog = catalog
     self.clock = clock
+    self.zone = zone
     self.diallers = diallers
     hello = Hello(role: .director, name: name)
   }
@@ -71,6 +77,10 @@ package struct Director: Sendable {
       case "verify": reply = try await runVerification(line, channel)
       case "list jobs": reply = try await Listings(director: self, channel: channel).jobs(line)
       case "list files": reply = try await Listings(director: self, channel: channel).files(line)
+      case "list versions": reply = try await HistoryListings(director: self, channel: channel).versions(line)
+      case "find": reply = try await HistoryListings(director: self, channel: channel).find(line)
+      case "diff": reply = try await HistoryListings(director: self, channel: channel).diff(line)
+      case "drop": reply = try await DropJob(director: self, line: line, console: channel).run()
       case "list problems": reply = try await Listings(director: self, channel: channel).problems(line)
       default: reply = Reply(.directorRefused, refusing: ControlError(.malformedLine, line: line.verb))
       }

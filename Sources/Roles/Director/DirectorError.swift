@@ -17,14 +17,19 @@ package enum DirectorError: DescribedError, Hashable {
   case tooManyPatterns(count: Int, byteCount: Int)
   /// A dry run was stopped.
   case estimateInterrupted
+  case pathNotSaved(String)
+  case differentTrees(JobNumber, JobNumber)
+  case notPublished(JobNumber)
+  case nothingToDropBy
   /// The daemon's own words.
   case jobFailed(JobNumber, String, ExitStatus)
 
   package var exitStatus: ExitStatus {
     switch self {
     case .interrupted, .verificationInterrupted, .estimateInterrupted: .interrupted
-    case .severalTrees, .selectionTooLong, .tooManyPatterns: .usage
-    case .noTree, .noSuchJob, .jobNotOfTree, .nothingPublished, .nothingBefore, .notInJob, .noPathExists: .notFound
+    case .severalTrees, .selectionTooLong, .tooManyPatterns, .differentTrees, .notPublished, .nothingToDropBy: .usage
+    case .pathNotSaved, .noTree, .noSuchJob, .jobNotOfTree, .nothingPublished, .nothingBefore, .notInJob, .noPathExists:
+      .notFound
     case .jobFailed(_, _, let status): status
     }
   }
@@ -51,6 +56,11 @@ package enum DirectorError: DescribedError, Hashable {
       "\(count) exclusion patterns with \(byteCount) bytes are more than a job takes: at most \(RunRequest.patternLimit) "
         + "patterns and \(RunRequest.patternByteLimit) bytes."
     case .estimateInterrupted: "Interrupted. A dry run leaves nothing behind."
+    case .pathNotSaved(let path): "No kept job of this tree has \(path)."
+    case .differentTrees(let first, let second):
+      "Jobs \(first) and \(second) are of different trees: only jobs of one tree can be compared."
+    case .notPublished(let number): "Job \(number) did not finish, so that it cannot be compared."
+    case .nothingToDropBy: "Neither a job nor a rule says what is to be dropped; nothing was changed."
     case .jobFailed(let number, let reason, _): "Job \(number) failed: \(reason)"
     }
   }

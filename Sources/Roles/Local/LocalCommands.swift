@@ -226,7 +226,7 @@ package struct LocalCommands: Sendable {
   // MARK: The conversation
 
   /// Receives frames until the request's end; `cancelling` turns the task's cancellation into a cancel that the director answers.
-  private func finalReply(
+  func finalReply(
     cancelling: Bool = false, _ body: (FrameKind, [UInt8]) throws -> Void
   ) async throws -> Reply {
     let console = console

@@ -8,6 +8,7 @@ import VaultDevice
 import VaultFileSet
 import VaultModel
 import VaultProtocol
+import VaultScheduler
 import VaultSession
 import VaultSystem
 
@@ -126,7 +127,7 @@ package enum LocalRepository {
       name: "local-fd", clock: clock, workerCount: onlineProcessorCount(),
       excludedDirectories: excluded, dialStorage: { try await pipes.dialStorage(from: .fileDaemon) })
     let director = Director(
-      name: "local-dir", catalog: catalog, clock: clock,
+      name: "local-dir", catalog: catalog, clock: clock, zone: .system,
       diallers: Director.Diallers(
         storage: { try await pipes.dialStorage(from: .director) },
         fileDaemon: { try await pipes.dialFileDaemon() }))

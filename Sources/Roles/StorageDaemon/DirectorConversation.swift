@@ -31,6 +31,8 @@ struct DirectorConversation: Sendable {
         case "recover": try await recover()
         case "verify volume": try await verifyVolume(line)
         case "list volumes": try await listVolumes()
+        case "retain": try await retain(line)
+        case "purge": try await purge()
         case "noop": try await channel.sendReply(Reply(.storageOK))
         default: throw StorageError(.unknownRequest(line.verb))
         }
@@ -49,11 +51,13 @@ struct DirectorConversation: Sendable {
     return identifier
   }
 
-  private func receiveRecord() async throws -> [UInt8] {
+  private func receiveRecord() async throws -> [UInt8] { try await receive(.jobRecord) }
+
+  private func receive(_ kind: FrameKind) async throws -> [UInt8] {
     let frame = try await channel.receiveFrame()
-    guard frame.kind == .jobRecord else {
+    guard frame.kind == kind else {
       throw TransportError(
-        .malformed("a frame of kind \(frame.kind) where a record belongs"), peer: channel.transport.peer)
+        .malformed("a frame of kind \(frame.kind) where one of kind \(kind) belongs"), peer: channel.transport.peer)
     }
     return frame.payload
   }
@@ -120,6 +124,50 @@ struct DirectorConversation: Sendable {
       try await channel.sendFrame(.jobEnd, Reply.refusing(error).line.encoded())
       throw TransportError(.closed, peer: channel.transport.peer)
     }
+  }
+
+  // MARK: Retention
+
+  /// Writes down which jobs were dropped, and says which of the volumes offered may go.
+  private func retain(_ line: ControlLine) async throws {
+    let candidates = try await receive(.listing).withUnsafeBytes { try VolumeList.decode($0) }
+    let recordCount: UInt32 = try line.integer("records")
+    let frameCount: UInt32 = try line.integer("session-frames")
+    var records: [[UInt8]] = []
+    for _ in 0..<recordCount { records.append(try Self.retentionRecord(try await receiveRecord())) }
+    var sessions: [UniqueIdentifier: UInt64] = [:]
+    for _ in 0..<frameCount {
+      let frame = try await receive(.neededSessions)
+      for needed in try frame.withUnsafeBytes({ try LocationCodec.neededSessions($0) }) {
+        sessions[needed.session] = needed.lastGroup
+      }
+    }
+    let (device, needed, all) = (storage.device, sessions, records)
+    let result = try await onThread(name: "vault-device") {
+      try device.retain(all, giveUp: candidates, needed: needed)
+    }
+    try await channel.sendReply(Reply(.storageOK))
+    try await channel.sendFrame(.listing, VolumeList.encode(result.changed))
+    try await channel.sendFrame(.listing, VolumeList.encode(result.free))
+  }
+
+  /// Only what a scan can read goes onto a volume.
+  private static func retentionRecord(_ bytes: [UInt8]) throws -> [UInt8] {
+    try bytes.withUnsafeBytes { bytes in
+      var reader = RecordReader(bytes)
+      guard case .retention? = try reader.next(), try reader.next() == nil else {
+        throw FormatError(.malformed, "retention record frame")
+      }
+    }
+    return bytes
+  }
+
+  /// Removes volumes that the director's catalog calls purged.
+  private func purge() async throws {
+    let volumes = try await receive(.listing).withUnsafeBytes { try VolumeList.decode($0) }
+    let device = storage.device
+    try await onThread(name: "vault-device") { try device.purge(volumes) }
+    try await channel.sendReply(Reply(.storageOK))
   }
 
   // MARK: Recovery

@@ -13,14 +13,33 @@ struct CatalogRebuild: ~Copyable {
   private let scanned: ScannedFiles
   /// Whether everything readable is taken, also of jobs that are not whole: for catalogs that nothing is added to.
   private let takesAll: Bool
+  private let clock: any VaultClock
   private var readers: [UniqueIdentifier: VolumeReader] = [:]
+  /// What the volumes say of dropped jobs, tree by tree.
+  private var retention: [Tree: TreeRetention] = [:]
+  /// Jobs that are dropped, and were taken only because kept ones build on them or refer to what they stored.
+  private var dropped: [JobNumber] = []
   private let buffer = UnsafeMutableRawBufferPointer.allocate(
     byteCount: BlockHeader.maximumBlockSizes.upperBound, alignment: 4096)
 
-  init(catalog: any CatalogStore, scanned: ScannedFiles, takesAll: Bool = false) {
+  init(
+    catalog: any CatalogStore, scanned: ScannedFiles, takesAll: Bool = false, clock: any VaultClock = SystemClock()
+  ) {
+    self.clock = clock
     self.takesAll = takesAll
     self.catalog = catalog
     self.scanned = scanned
+    for record in scanned.report.retention { merge(record.retention) }
+  }
+
+  /// What is dropped stays dropped: of several records, each adds to the others.
+  private mutating func merge(_ new: TreeRetention) {
+    var known =
+      retention[new.tree] ?? TreeRetention(tree: new.tree, firstKept: 0, dropped: [], undone: [])
+    known.firstKept = max(known.firstKept, new.firstKept)
+    known.dropped += new.dropped
+    known.undone += new.undone
+    retention[new.tree] = known
   }
 
   deinit { buffer.deallocate() }
@@ -36,12 +55,32 @@ struct CatalogRebuild: ~Copyable {
         VolumeScanReport.VolumeLine(
           name: volume.name, bytes: UInt64(volume.end.block) * 4096, status: volume.status.rawValue))
     }
-    for damage in found.damage { report.damaged(damage.description) }
+    tell(found, &report)
+    if let last = found.retention.map(\.lastNumber).max() { try catalog.reserveJobNumbers(through: last) }
     for session in found.sessions { try add(session, &report) }
+    if !dropped.isEmpty {
+      _ = try catalog.dropJobs(dropped, at: clock.now())
+      // A rebuilt catalog may lack what damage hid: it frees nothing by itself.
+      try catalog.finishFreeing()
+    }
     report.jobs = try catalog.jobs(of: nil).count
   }
 
+  /// Tells what is wrong. That groups of a commit are missing is none of it where jobs were dropped: the volumes that held
+  /// them may have gone with these.
+  private func tell(_ found: ScanReport, _ report: inout VolumeScanReport) {
+    let trees = Dictionary(found.sessions.map { ($0.session, $0.job?.tree) }) { first, _ in first }
+    for damage in found.damage {
+      if case .commit(let session, _) = damage.kind, !retention.isEmpty {
+        guard let tree = trees[session] ?? nil, retention[tree] == nil else { continue }
+      }
+      report.damaged(damage.description)
+    }
+  }
+
   private mutating func add(_ session: RecoveredSession, _ report: inout VolumeScanReport) throws {
+    // Of a dropped job any part may be left.
+    if session.job == nil, !retention.isEmpty { return }
     guard let description = try session.job ?? (takesAll ? standIn(for: session) : nil) else {
       report.damaged("Session \(session.session): its start is missing, so its job is not known; it was left out.")
       return
@@ -56,17 +95,31 @@ struct CatalogRebuild: ~Copyable {
       report.damaged("Job \(description.number) of session \(session.session) was left out: \(error)")
       return
     }
-    if job.status.isPublished { return }
+    if job.status.isPublished || job.dropped != nil { return }
+    let (number, sequence) = (description.number, description.sequence)
+    let retention = retention[description.tree]
+    if let retention, sequence < retention.firstKept || retention.undone.contains(sequence) {
+      // Kept jobs may refer to what it stored, and to nothing else of it.
+      try catalog.startAttempt(max(job.attempt, session.highestAttempt), of: number)
+      for commit in session.commits { try stage(commit, of: number, .referencesOnly, &report) }
+      dropped.append(number)
+      return
+    }
     try catalog.startAttempt(max(job.attempt, session.highestAttempt), of: job.description.number)
     for commit in session.commits {
-      if !commit.isWhole, !takesAll, !(session.outcome?.status.isPublished ?? false) {
+      if !commit.isWhole, retention == nil, !takesAll, !(session.outcome?.status.isPublished ?? false) {
         report.damaged(
           "Job \(job.description.number): commit \(commit.number) is damaged; what it holds was left out.")
         continue
       }
-      try stage(commit, of: job.description.number, &report)
+      try stage(commit, of: number, retention == nil ? .asMuchAsPossible : .asMuchAsIsLeft, &report)
     }
     try end(session, job, &report)
+    if retention != nil, !takesAll, session.commits.contains(where: { !$0.isWhole }) {
+      report.notes.append(
+        "Job \(number): record groups of it are missing, which went with dropped jobs or are lost; verify tells which.")
+    }
+    if retention?.dropped.contains(sequence) == true { dropped.append(number) }
   }
 
   /// A description for a session that does not say whose it is.
@@ -82,9 +135,18 @@ struct CatalogRebuild: ~Copyable {
       baseSequence: 0, created: scanned.report.labels.first?.record.labeled ?? Timestamp(nanoseconds: 0), paths: [])
   }
 
+  /// What is taken of a commit, and what counts as damage.
+  private enum Taking {
+    case asMuchAsPossible
+    /// That groups are missing is no damage: their volumes may have gone with dropped jobs.
+    case asMuchAsIsLeft
+    /// Where its groups and lists of extended attributes lie.
+    case referencesOnly
+  }
+
   /// Stages a commit; one that is not whole as far as it can be read.
   private mutating func stage(
-    _ commit: RecoveredCommit, of job: JobNumber, _ report: inout VolumeScanReport
+    _ commit: RecoveredCommit, of job: JobNumber, _ taking: Taking, _ report: inout VolumeScanReport
   ) throws {
     let header = CommitHeader(number: commit.number, attempt: commit.attempt, volumes: commit.volumes)
     var failure: (any Error)?
@@ -96,9 +158,17 @@ struct CatalogRebuild: ~Copyable {
         do {
           var reader = AttributeGroupReader(isLenient: true)
           let sink = LenientSink(transaction)
+          let references = ReferenceSink(sink)
           for location in commit.groups {
             if location.kind == .attributes {
-              do { try reader.feed(try Self.read(location, commit, readers, buffer), to: sink) } catch {
+              do {
+                let group = try Self.read(location, commit, readers, buffer)
+                if taking == .referencesOnly {
+                  try reader.feed(group, to: references)
+                } else {
+                  try reader.feed(group, to: sink)
+                }
+              } catch {
                 guard !(error is CatalogError) else { throw error }
                 unreadable += 1
               }
@@ -114,7 +184,8 @@ struct CatalogRebuild: ~Copyable {
     } catch {
       throw failure ?? error
     }
-    guard !commit.isWhole || skipped > 0 || unreadable > 0 else { return }
+    guard taking != .referencesOnly else { return }
+    guard (!commit.isWhole && taking == .asMuchAsPossible) || skipped > 0 || unreadable > 0 else { return }
     let missing = commit.missing.reduce(UInt64(unreadable)) { $0 &+ ($1.upperBound - $1.lowerBound) &+ 1 }
     report.damaged(
       "Job \(job): commit \(commit.number) is damaged: \(missing) of its record groups and \(skipped) more of its records are"

@@ -28,7 +28,7 @@ package enum VolumeScanCommand {
     let catalog = try SQLiteCatalog.open(
       path: files.catalogPath, mode: .createOrOpen, newRepository: configuration.identifier)
     var report = VolumeScanReport()
-    var rebuild = CatalogRebuild(catalog: catalog, scanned: scanned)
+    var rebuild = CatalogRebuild(catalog: catalog, scanned: scanned, clock: clock)
     do {
       try rebuild.run(&report)
     } catch {

@@ -29,6 +29,18 @@ enum OptionText {
     return seconds
   }
 
+  static func count(_ text: String) throws -> UInt32 {
+    guard let count = UInt32(text), count > 0 else { throw ValidationError("expected a number from 1") }
+    return count
+  }
+
+  static func duration(_ text: String) throws -> UInt64 {
+    guard let seconds = DurationText.parse(text, bareUnit: .none), seconds > 0 else {
+      throw ValidationError("expected a duration such as 30d, 12 hours or 2 weeks")
+    }
+    return seconds
+  }
+
   static func job(_ text: String) throws -> JobNumber {
     guard let job = JobNumber(text), job > 0 else {
       throw ValidationError("expected a job's number, as vault local jobs lists it")

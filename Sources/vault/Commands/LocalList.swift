@@ -19,10 +19,22 @@ struct LocalList: RunnableCommand {
   @Flag(name: .customShort("l"), help: "Show mode, owner, group, size and time.")
   var long = false
 
+  @Flag(help: "List every version of the file or directory instead, newest first, over all jobs.")
+  var versions = false
+
   @Argument(help: "List only this and what is below it.")
   var path: PathArgument?
 
+  func validate() throws {
+    guard versions else { return }
+    if path == nil { throw ValidationError("--versions needs a path.") }
+    if tree.job != nil || tree.at != nil {
+      throw ValidationError("--versions lists all jobs: --job and --at exclude it.")
+    }
+  }
+
   func perform(in context: CommandContext) async throws -> ExitStatus {
+    if versions, let path { return try await listVersions(try context.normalized(path), in: context) }
     let request = ListRequest(
       treeName: tree.name?.bytes, at: try tree.pointInTime(in: context), path: try path.map(context.normalized))
     let listing = EntryTable(output: context.output, zone: context.zone, form: json ? .json : long ? .long : .short)
@@ -33,6 +45,16 @@ struct LocalList: RunnableCommand {
         if context.output.isClosed { throw CancellationError() }
       }
       listing.end()
+      return .done
+    }
+  }
+
+  private func listVersions(_ path: ByteString, in context: CommandContext) async throws -> ExitStatus {
+    let table = VersionTable(output: context.output, zone: context.zone, isJSON: json)
+    return try await context.withRepository(from, .existing, command: "vault local ls") { [tree] repository in
+      var versions: [VersionListing] = []
+      try await repository.versions(of: path, treeName: tree.name?.bytes) { versions.append($0) }
+      table.write(versions, of: path)
       return .done
     }
   }

@@ -1,19 +1,8 @@
-import Glibc
 import VaultConfiguration
 import VaultModel
 import VaultScheduler
 
 extension LocalTimeZone {
-  /// The time zone that the environment or the system sets. The corresponding C function is `localtime_r`.
-  static let system: LocalTimeZone = {
-    tzset()
-    return LocalTimeZone { seconds in
-      var time = time_t(seconds)
-      var fields = tm()
-      return localtime_r(&time, &fields) == nil ? 0 : Int64(fields.tm_gmtoff)
-    }
-  }()
-
   /// `2026-01-31 14:30:00` on this clock.
   package func text(secondsSinceEpoch seconds: Int64) -> String {
     let (local, overflow) = seconds.addingReportingOverflow(offsetSeconds(seconds))

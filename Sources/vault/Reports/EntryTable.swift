@@ -1,5 +1,4 @@
 import Local
-import Synchronization
 import VaultConfiguration
 import VaultModel
 import VaultScheduler
@@ -16,12 +15,13 @@ final class EntryTable: Sendable {
   private let output: StandardOutput
   private let zone: LocalTimeZone
   private let form: Form
-  private let isFirst = Mutex(true)
+  private let array: StreamedArray
 
   init(output: StandardOutput, zone: LocalTimeZone, form: Form) {
     self.output = output
     self.zone = zone
     self.form = form
+    array = StreamedArray(output: output)
   }
 
   func add(_ listing: EntryListing) {
@@ -29,20 +29,13 @@ final class EntryTable: Sendable {
     case .short: output.write(listing.path.displayText + "\n")
     case .long: output.write(long(listing))
     case .json:
-      // In one lock, so that the mark between two elements stands between them.
-      isFirst.withLock { isFirst in
-        var writer = JSONWriter()
-        writer.object { $0.entry(listing) }
-        output.write(Array((isFirst ? "[\n" : ",\n").utf8) + writer.takeBytes())
-        isFirst = false
-      }
+      array.add { $0.entry(listing) }
     }
   }
 
   /// Ends the list.
   func end() {
-    guard form == .json else { return }
-    output.write(isFirst.withLock { $0 } ? "[]\n" : "\n]\n")
+    if form == .json { array.end() }
   }
 
   private func long(_ listing: EntryListing) -> String {
@@ -61,7 +54,8 @@ final class EntryTable: Sendable {
 }
 
 extension JSONWriter {
-  fileprivate mutating func entry(_ listing: EntryListing) {
+  /// The fields of an entry.
+  mutating func entry(_ listing: EntryListing) {
     let attributes = listing.entry.attributes
     let mode = String(attributes.mode & 0o7777, radix: 8)
     field("path", listing.path)
@@ -82,7 +76,7 @@ extension JSONWriter {
 }
 
 extension Entry {
-  fileprivate var sealed: SealedContent? {
+  var sealed: SealedContent? {
     switch content {
     case .none, .own: nil
     case .stored(_, let sealed), .extents(_, let sealed): sealed
@@ -90,11 +84,11 @@ extension Entry {
   }
 
   /// What was read, where that is known; else what the file system said.
-  fileprivate var contentSize: UInt64 { sealed?.size ?? attributes.size }
+  var contentSize: UInt64 { sealed?.size ?? attributes.size }
 }
 
 extension FileType {
-  fileprivate var title: String {
+  var title: String {
     switch self {
     case .regular: "file"
     case .directory: "directory"

@@ -2,7 +2,11 @@ import VaultModel
 
 extension CatalogConnection {
   func trees() throws(CatalogError) -> [TreeRecord] {
-    let select = try statement("SELECT host, name FROM tree ORDER BY host, name")
+    let select = try statement(
+      """
+      SELECT host, name FROM tree AS t
+      WHERE EXISTS (SELECT 1 FROM job AS j WHERE j.tree = t.id AND j.dropped IS NULL) ORDER BY host, name
+      """)
     defer { select.statement.reset() }
     var trees: [TreeRecord] = []
     while try select.statement.step() {
@@ -17,7 +21,8 @@ extension CatalogConnection {
 
   func createJob(_ request: NewJob) throws(CatalogError) -> JobRecord {
     try transaction { () throws(CatalogError) in
-      let next = try number("SELECT coalesce(max(number), 0) FROM job")
+      let next = try number(
+        "SELECT max((SELECT coalesce(max(number), 0) FROM job), (SELECT last_number FROM repository))")
       guard next >= 0, next < Int64.max else { throw CatalogError(.outOfRange, "there are no job numbers left") }
       return try insert(
         JobDescription(
@@ -51,16 +56,19 @@ extension CatalogConnection {
     }
   }
 
-  /// The job with a number that must exist.
+  /// The job with a number that must exist, and not be dropped.
   func existingJob(_ number: JobNumber) throws(CatalogError) -> JobRow {
-    guard let row = try job(number: number) else { throw CatalogError(.notFound, "there is no job \(number)") }
+    guard let row = try job(number: number), !row.isDropped else {
+      throw CatalogError(.notFound, "there is no job \(number)")
+    }
     return row
   }
 
   func jobs(of tree: Tree?) throws(CatalogError) -> [JobRecord] {
-    guard let tree else { return try manyJobs(JobRow.select + " ORDER BY j.number") { _ in } }
+    let kept = JobRow.select + " WHERE j.dropped IS NULL"
+    guard let tree else { return try manyJobs(kept + " ORDER BY j.number") { _ in } }
     guard let number = try treeNumber(tree) else { return [] }
-    return try manyJobs(JobRow.select + " WHERE j.tree = ?1 ORDER BY j.number") { statement throws(CatalogError) in
+    return try manyJobs(kept + " AND j.tree = ?1 ORDER BY j.number") { statement throws(CatalogError) in
       try statement.statement.bind(number, at: 1)
     }
   }
@@ -70,7 +78,8 @@ extension CatalogConnection {
     let latest = try latestSequence(ofTree: number)
     let sql =
       JobRow.select
-      + " WHERE j.tree = ?1 AND j.sequence > ?2 AND j.status IN ('C', 'R', 'I') ORDER BY j.sequence DESC LIMIT 1"
+      + " WHERE j.tree = ?1 AND j.sequence > ?2 AND j.status IN ('C', 'R', 'I') AND j.dropped IS NULL"
+      + " ORDER BY j.sequence DESC LIMIT 1"
     return try oneJob(sql) { statement throws(CatalogError) in
       try statement.statement.bind(number, at: 1)
       try statement.statement.bind(latest, at: 2)
@@ -81,7 +90,7 @@ extension CatalogConnection {
     guard let number = try treeNumber(tree) else { return nil }
     let sql =
       JobRow.select
-      + " WHERE j.tree = ?1 AND j.status IN ('T', 'W')"
+      + " WHERE j.tree = ?1 AND j.status IN ('T', 'W') AND j.dropped IS NULL"
       + " AND (?2 = 0 OR j.level = 'full') AND (?3 IS NULL OR j.ended <= ?3) ORDER BY j.sequence DESC LIMIT 1"
     return try oneJob(sql) { statement throws(CatalogError) in
       try statement.statement.bind(number, at: 1)
@@ -93,7 +102,10 @@ extension CatalogConnection {
   /// The highest sequence of a tree's published jobs; 0 when there is none.
   func latestSequence(ofTree tree: Int64) throws(CatalogError) -> Int64 {
     let select = try statement(
-      "SELECT sequence FROM job WHERE tree = ?1 AND status IN ('T', 'W') ORDER BY sequence DESC LIMIT 1")
+      """
+      SELECT sequence FROM job WHERE tree = ?1 AND status IN ('T', 'W') AND dropped IS NULL
+      ORDER BY sequence DESC LIMIT 1
+      """)
     defer { select.statement.reset() }
     try select.statement.bind(tree, at: 1)
     return try select.statement.step() ? select.statement.integer(0) : 0
@@ -187,7 +199,7 @@ extension CatalogConnection {
       description: description, status: .created, attempt: 0, lastCommit: 0, ended: nil, counters: JobCounters())
   }
 
-  private func oneJob(
+  func oneJob(
     _ sql: String, _ bind: (CachedStatement) throws(CatalogError) -> Void
   ) throws(CatalogError) -> JobRow? {
     let select = try statement(sql)
@@ -196,7 +208,7 @@ extension CatalogConnection {
     return try select.statement.step() ? JobRow(reading: select.statement) : nil
   }
 
-  private func manyJobs(
+  func manyJobs(
     _ sql: String, _ bind: (CachedStatement) throws(CatalogError) -> Void
   ) throws(CatalogError) -> [JobRecord] {
     let select = try statement(sql)

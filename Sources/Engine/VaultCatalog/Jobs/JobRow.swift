@@ -12,6 +12,7 @@ struct JobRow {
 
   var number: JobNumber { record.description.number }
   var isPublished: Bool { record.status.isPublished }
+  var isDropped: Bool { record.dropped != nil }
 
   /// The counters and their columns.
   private static let counterColumns: [(name: String, field: WritableKeyPath<JobCounters, UInt64> & Sendable)] = [
@@ -25,11 +26,11 @@ struct JobRow {
   /// Every column, for `init(reading:)`, the counters last; conditions follow.
   static let select = """
     SELECT j.number, j.session, s.uuid, j.tree, t.host, t.name, j.level, j.sequence, j.base_sequence, j.created,
-      j.paths, j.status, j.attempt, j.last_commit, j.next_entry, j.ended,
+      j.paths, j.status, j.attempt, j.last_commit, j.next_entry, j.ended, j.dropped,
       \(counterColumns.map { "j.\($0.name)" }.joined(separator: ", "))
     FROM job AS j JOIN session AS s ON s.id = j.session JOIN tree AS t ON t.id = j.tree
     """
-  private static let firstCounterColumn: Int32 = 16
+  private static let firstCounterColumn: Int32 = 17
 
   /// Assigns every counter; the parameters `counters` binds.
   static let counterAssignments = counterColumns.enumerated().map { "\($1.name) = ?\($0 + 1)" }.joined(separator: ", ")
@@ -51,7 +52,8 @@ struct JobRow {
       baseSequence: try row.count(8), created: Timestamp(nanoseconds: row.integer(9)), paths: paths)
     record = JobRecord(
       description: description, status: status, attempt: try row.smallCount(12), lastCommit: try row.count(13),
-      ended: row.isNull(15) ? nil : Timestamp(nanoseconds: row.integer(15)), counters: try Self.counters(row))
+      ended: row.isNull(15) ? nil : Timestamp(nanoseconds: row.integer(15)), counters: try Self.counters(row),
+      dropped: row.isNull(16) ? nil : Timestamp(nanoseconds: row.integer(16)))
   }
 
   private static func counters(_ row: borrowing Statement) throws(CatalogError) -> JobCounters {

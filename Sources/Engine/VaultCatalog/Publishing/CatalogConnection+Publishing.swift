@@ -22,6 +22,7 @@ extension CatalogConnection {
         throw CatalogError(.conflict, "job \(latest) of the same tree is published already and is newer")
       }
       if latest == 0 { try publishFirst(publication) } else { try publishOver(publication) }
+      try run(Publication.recordWhole, publication)
       try deleteStage(publication)
       try recordOutcome(outcome, of: number)
     }
@@ -49,6 +50,7 @@ extension CatalogConnection {
       if publication.base > 0 {
         try execute("DELETE FROM temp.moved")
         try run(Publication.findRevived, publication)
+        try run(Publication.recordRevived, publication)
         try run(Publication.insertRevived, publication)
       }
     }

@@ -135,6 +135,19 @@ struct Publication {
       """,
     parameters: [\.job, \.tree, \.base])
 
+  /// Notes whether the job says everything about its tree by itself.
+  static let recordWhole = Step(
+    sql: """
+      UPDATE job SET whole = base_sequence = 0
+        AND NOT EXISTS (SELECT 1 FROM problem AS p WHERE p.job = ?1 AND p.phase IN (1, 2, 3, 4, 6))
+      WHERE number = ?1
+      """,
+    parameters: [\.job])
+
+  /// Notes the oldest row that comes back: replaying the job needs whatever made that row.
+  static let recordRevived = Step(
+    sql: "UPDATE job SET revived = (SELECT min(first) FROM temp.moved) WHERE number = ?1", parameters: [\.job])
+
   static let insertRevived = Step(
     sql: """
       INSERT INTO entry_current(directory, name, first, \(columns))

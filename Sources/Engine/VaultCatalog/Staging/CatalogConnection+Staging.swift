@@ -4,8 +4,10 @@ extension CatalogConnection {
   func stageCommit(
     _ commit: CommitHeader, of number: JobNumber, _ body: (any StagingTransaction) throws -> Void
   ) throws(CatalogError) {
-    let job = try existingJob(number)
-    guard commit.number > job.record.lastCommit else { return }
+    guard let job = try job(number: number) else {
+      throw CatalogError(.notFound, "there is no job \(number)")
+    }
+    guard commit.number > job.record.lastCommit, !job.isDropped else { return }
     guard !job.isPublished else { throw CatalogError(.conflict, "job \(number) is published already") }
     try transaction { () throws(CatalogError) in
       for volume in commit.volumes { try recordVolume(volume) }

@@ -33,6 +33,8 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
   case paths = 22
   /// Behind the paths of a backup: what is left out, patterns in the same form.
   case patterns = 23
+  /// Director to storage daemon, behind a request: sessions that a rebuilt catalog needs.
+  case neededSessions = 24
 
   // Between director and file daemon during a backup.
   /// File daemon to director: one more batch of state, please.

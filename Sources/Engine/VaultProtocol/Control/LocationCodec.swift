@@ -48,6 +48,24 @@ package enum LocationCodec {
     return locations
   }
 
+  // MARK: Needed sessions, 24 bytes each
+
+  package static let neededSessionsPerFrame = 65_536
+
+  package static func write(session: UniqueIdentifier, lastGroup: UInt64, to writer: inout ByteWriter) {
+    writer.identifier(session)
+    writer.integer(lastGroup)
+  }
+
+  package static func neededSessions(
+    _ payload: UnsafeRawBufferPointer
+  ) throws(FormatError) -> [(session: UniqueIdentifier, lastGroup: UInt64)] {
+    var reader = ByteReader(payload, "needed sessions frame")
+    var sessions: [(session: UniqueIdentifier, lastGroup: UInt64)] = []
+    while !reader.isAtEnd { sessions.append((try reader.identifier(), try reader.index())) }
+    return sessions
+  }
+
   // MARK: Volumes
 
   package static func write(_ volume: Volume, to writer: inout ByteWriter) {

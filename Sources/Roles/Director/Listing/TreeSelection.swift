@@ -30,7 +30,7 @@ struct TreeSelection: Sendable {
     return TreeSelection(tree: tree, job: job)
   }
 
-  private static func tree(named name: ByteString?, _ catalog: any CatalogStore) throws -> Tree {
+  static func tree(named name: ByteString?, _ catalog: any CatalogStore) throws -> Tree {
     let trees = try catalog.trees().map(\.tree).filter { name == nil || $0.name == name }
     guard let tree = trees.first else { throw DirectorError.noTree }
     guard trees.count == 1 else {

@@ -40,7 +40,18 @@ struct Recovery: Sendable {
         }
       }
     }
+    try await finishDrop(volumes)
     return Reply(.directorOK, fields: Self.shown(notes).map { .init(key: "note", value: ByteString($0)) })
+  }
+
+  /// What a drop that was cut short left to be done: the storage daemon has removed purged volumes by now.
+  private func finishDrop(_ known: [Volume]) async throws {
+    let catalog = director.catalog
+    if known.contains(where: { $0.status == .purged }) {
+      try await onThread(name: "vault-catalog") { try catalog.finishFreeing() }
+    } else if try await onThread(name: "vault-catalog", { try catalog.isFreeing() }) {
+      _ = try await Freeing(director: director).run()
+    }
   }
 
   /// As many notes as one line takes; the others are counted.
