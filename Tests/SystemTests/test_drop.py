@@ -126,6 +126,7 @@ class Drop(SystemTest):
                     if decision["action"] == "drop":
                         del history.kept[decision["job"]]
                 history.check(self.repository, f"round {number}, {options}")
+                self.expect(program.run("local", "verify", "--from", self.repository, "--read-data"))
                 self.check_rebuilt(history, number)
         self.note(f"{freed} volumes went, {len(volumes_of(self.repository))} are left, {len(history.kept)} jobs kept")
         history.backup(self.repository, "full")
@@ -156,6 +157,7 @@ class Drop(SystemTest):
         if volumes_of(place):
             self.expect(program.scan(place, os.path.join(place, "volumes")))
             history.check(place, f"rebuilt after round {number}")
+            self.expect(program.run("local", "verify", "--from", place, "--read-data"))
             job = self.backup("--volume-size", "2M", repository=place)["job"]
             self.assertGreater(job, max((job["job"] for job in self.jobs()), default=0), "no number is given twice")
             self.assertSameTree(

@@ -53,12 +53,16 @@ extension CatalogConnection {
 
   /// Every content that an entry of any state refers to, once, in the order of where it lies.
   static let everyContent = """
-    SELECT directory, name, first, content_session, content_index, device, inode, attributes FROM (
-      SELECT directory, name, first, content_session, content_index, device, inode, attributes FROM entry_current
+    SELECT directory, name, first, content_session, content_index, device, inode, attributes,
+        extended_session, extended_index FROM (
+      SELECT directory, name, first, content_session, content_index, device, inode, attributes,
+        extended_session, extended_index FROM entry_current
       UNION ALL
-      SELECT directory, name, first, content_session, content_index, device, inode, attributes FROM entry_past
+      SELECT directory, name, first, content_session, content_index, device, inode, attributes,
+        extended_session, extended_index FROM entry_past
       UNION ALL
-      SELECT s.directory, s.name, j.sequence, s.content_session, s.content_index, s.device, s.inode, s.attributes
+      SELECT s.directory, s.name, j.sequence, s.content_session, s.content_index, s.device, s.inode, s.attributes,
+        s.extended_session, s.extended_index
       FROM stage AS s JOIN job AS j ON j.number = s.job WHERE s.state = \(StageState.entry)
     ) AS e
     WHERE content_session IS NOT NULL AND content_index IS NOT NULL
@@ -77,14 +81,17 @@ extension CatalogConnection {
         """
         DROP TABLE IF EXISTS temp.every_content;
         CREATE TEMP TABLE every_content(
-          id INTEGER PRIMARY KEY, directory, name, first, content_session, content_index, device, inode, attributes);
+          id INTEGER PRIMARY KEY, directory, name, first, content_session, content_index, device, inode, attributes,
+          extended_session, extended_index);
         INSERT INTO temp.every_content(
-          directory, name, first, content_session, content_index, device, inode, attributes) \(Self.everyContent)
+          directory, name, first, content_session, content_index, device, inode, attributes, extended_session,
+          extended_index) \(Self.everyContent)
         """)
     }
     let select = try statement(
       """
-      SELECT d.id, d.key, c.name, c.first, c.content_session, c.content_index, c.device, c.inode, c.attributes, NULL, c.id
+      SELECT d.id, d.key, c.name, c.first, c.content_session, c.content_index, c.device, c.inode, c.attributes, NULL,
+        c.extended_session, c.extended_index, c.id
       FROM temp.every_content AS c CROSS JOIN directory AS d ON d.id = c.directory
       WHERE c.id > ?1 ORDER BY c.id
       """)
@@ -97,7 +104,7 @@ extension CatalogConnection {
       if count == limit { return SelectionCursor(position: nil, row: last) }
       let row = try reader.row(select.statement)
       do { try visit(row) } catch { throw CatalogError.fromCaller(error) }
-      last = select.statement.integer(10)
+      last = select.statement.integer(12)
       count += 1
     }
     select.statement.reset()
@@ -115,22 +122,25 @@ extension CatalogConnection {
     DROP TABLE IF EXISTS temp.affected;
     CREATE TEMP TABLE affected(
       id INTEGER PRIMARY KEY, damage INTEGER, directory INTEGER, name, first, last, content_session, content_index,
-      device, inode, attributes)
+      device, inode, attributes, extended_session, extended_index)
     """
 
   private static let fillAffected = """
     INSERT INTO temp.affected(
-      damage, directory, name, first, last, content_session, content_index, device, inode, attributes)
+      damage, directory, name, first, last, content_session, content_index, device, inode, attributes, extended_session,
+      extended_index)
     SELECT x.damage, e.directory, e.name, e.first, e.last, e.content_session, e.content_index, e.device, e.inode,
-      e.attributes
+      e.attributes, e.extended_session, e.extended_index
     FROM (
-      SELECT directory, name, first, NULL AS last, content_session, content_index, device, inode, attributes
+      SELECT directory, name, first, NULL AS last, content_session, content_index, device, inode, attributes,
+        extended_session, extended_index
       FROM entry_current
       UNION ALL
-      SELECT directory, name, first, last, content_session, content_index, device, inode, attributes FROM entry_past
+      SELECT directory, name, first, last, content_session, content_index, device, inode, attributes,
+        extended_session, extended_index FROM entry_past
       UNION ALL
       SELECT s.directory, s.name, j.sequence, j.sequence + 1, s.content_session, s.content_index, s.device, s.inode,
-        s.attributes
+        s.attributes, s.extended_session, s.extended_index
       FROM stage AS s JOIN job AS j ON j.number = s.job WHERE s.state = \(StageState.entry)
     ) AS e CROSS JOIN temp.damaged_content AS x
       ON x.session = e.content_session AND e.content_index BETWEEN x.low AND x.high
@@ -159,8 +169,8 @@ extension CatalogConnection {
   ) throws(CatalogError) -> Int64? {
     let select = try statement(
       """
-      SELECT d.id, d.key, a.name, a.first, a.content_session, a.content_index, a.device, a.inode, a.attributes, NULL, a.id,
-        a.damage, a.last, t.host, t.name
+      SELECT d.id, d.key, a.name, a.first, a.content_session, a.content_index, a.device, a.inode, a.attributes, NULL,
+        a.extended_session, a.extended_index, a.id, a.damage, a.last, t.host, t.name
       FROM temp.affected AS a CROSS JOIN directory AS d ON d.id = a.directory CROSS JOIN tree AS t ON t.id = d.tree
       WHERE a.id > ?1 ORDER BY a.id
       """)
@@ -172,15 +182,15 @@ extension CatalogConnection {
     while try select.statement.step() {
       if count == limit { return last }
       let found = try reader.row(select.statement)
-      last = select.statement.integer(10)
+      last = select.statement.integer(12)
       count += 1
       // A content of no bytes lies nowhere, and cannot be lost.
       guard case .stored(_, let sealed) = found.entry.content, sealed.size > 0 else { continue }
       let entry = AffectedEntry(
-        damage: Int(select.statement.integer(11)),
-        tree: Tree(host: try select.statement.text(13), name: ByteString(select.statement.bytes(14))),
+        damage: Int(select.statement.integer(13)),
+        tree: Tree(host: try select.statement.text(15), name: ByteString(select.statement.bytes(16))),
         path: found.directory.appending(found.entry.name).path, size: sealed.size, first: found.first,
-        last: select.statement.isNull(12) ? nil : try select.statement.count(12))
+        last: select.statement.isNull(14) ? nil : try select.statement.count(14))
       do { try visit(entry) } catch { throw CatalogError.fromCaller(error) }
     }
     select.statement.reset()
