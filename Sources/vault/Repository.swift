@@ -16,8 +16,11 @@ package protocol RepositoryCommands: Sendable {
   func jobs() async throws -> [JobListing]
   /// Calls `each` for every entry in canonical order; what it throws ends the listing.
   func list(_ request: ListRequest, each: (EntryListing) throws -> Void) async throws
-  func restore(_ request: RestoreRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws
-    -> RestoreReport
+  /// Gives the bytes of a file that is streamed to `output`, in order.
+  func restore(
+    _ request: RestoreRequest, output: @escaping @Sendable ([UInt8]) async throws -> Void,
+    progress: @escaping @Sendable (JobProgress) -> Void
+  ) async throws -> RestoreReport
   /// Checks the catalog against the volumes; when data is read, every block, group and file digest.
   func verify(readingData: Bool, progress: @escaping @Sendable (JobProgress) -> Void) async throws -> VerifyReport
 }

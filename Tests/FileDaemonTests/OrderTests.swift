@@ -106,7 +106,7 @@ import VaultSystem
     for (kind, payload) in frames { try await director.sendFrame(kind, payload) }
     let batches = try await elsewhere {
       var batches: [PlanBatch] = []
-      var plan = RestorePlan(director: Channel(here), owners: OwnerNumbers(isNumeric: false))
+      let plan = RestorePlan(director: Channel(here), owners: OwnerNumbers(isNumeric: false))
       try plan.forEachBatch(ofPass: 2) { batches.append($0) }
       return batches
     }

@@ -70,7 +70,9 @@ package struct Director: Sendable {
       case "restore": reply = try await runRestore(line, channel)
       case "verify": reply = try await runVerification(line, channel)
       case "list jobs": reply = try await Listings(director: self, channel: channel).jobs(line)
-      case "list files": reply = try await Listings(director: self, channel: channel).files(line)
+      case "list files":
+        let paths = try await Self.receiveList(.paths, channel)
+        reply = try await Listings(director: self, channel: channel).files(line, paths)
       case "list problems": reply = try await Listings(director: self, channel: channel).problems(line)
       default: reply = Reply(.directorRefused, refusing: ControlError(.malformedLine, line: line.verb))
       }
@@ -111,7 +113,7 @@ package struct Director: Sendable {
 
   private func runRestore(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
     let paths = try await Self.receiveList(.paths, channel)
-    return try await RestoreJob(director: self, line: line, paths: paths, console: channel).run()
+    return try await RestoreJob(director: self, line: line, arguments: paths, console: channel).run()
   }
 
   private func runVerification(_ line: ControlLine, _ channel: Channel) async throws -> Reply {

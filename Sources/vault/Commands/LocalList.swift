@@ -19,12 +19,13 @@ struct LocalList: RunnableCommand {
   @Flag(name: .customShort("l"), help: "Show mode, owner, group, size and time.")
   var long = false
 
-  @Argument(help: "List only this and what is below it.")
-  var path: PathArgument?
+  @Argument(
+    help: ArgumentHelp("List only these, paths or patterns of them, and what is below.", valueName: "path"))
+  var paths: [PathArgument] = []
 
   func perform(in context: CommandContext) async throws -> ExitStatus {
     let request = ListRequest(
-      treeName: tree.name?.bytes, at: try tree.pointInTime(in: context), path: try path.map(context.normalized))
+      treeName: tree.name?.bytes, at: try tree.pointInTime(in: context), paths: try paths.map(context.choice))
     let listing = EntryTable(output: context.output, zone: context.zone, form: json ? .json : long ? .long : .short)
     return try await context.withRepository(from, .existing, command: "vault local ls") { repository in
       try await repository.list(request) { entry in
