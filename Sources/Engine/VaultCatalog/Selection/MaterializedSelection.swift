@@ -42,6 +42,8 @@ struct MaterializedSelection {
     let common = "SELECT e.directory AS directory, e.name AS name, \(first) AS first"
     let keys: String
     let rest: String
+    // What only leads to the selection is not in it.
+    let selected = key.pass == .directories ? "" : " AND c.leads = 0"
     switch key.pass {
     case .directories:
       keys = "d.key AS key"
@@ -66,7 +68,7 @@ struct MaterializedSelection {
       FROM temp.chosen_directory AS c CROSS JOIN \(table) AS e ON e.directory = c.id \(rest)
       UNION ALL
       \(common), c.leads AS leads, \(keys)
-      FROM temp.chosen_name AS c CROSS JOIN \(table) AS e ON e.directory = c.directory AND e.name = c.name \(rest)
+      FROM temp.chosen_name AS c CROSS JOIN \(table) AS e ON e.directory = c.directory AND e.name = c.name \(rest)\(selected)
       """
   }
 

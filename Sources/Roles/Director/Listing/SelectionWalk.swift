@@ -68,7 +68,8 @@ struct SelectionWalk {
 
   /// Decides what becomes of a directory, and where to go on.
   private mutating func enter(_ key: DirectoryKey) -> Piece? {
-    let names = key.bytes.bytes.isEmpty ? [] : key.bytes.bytes.dropFirst().split(separator: 0, omittingEmptySubsequences: false)
+    let names =
+      key.bytes.bytes.isEmpty ? [] : key.bytes.bytes.dropFirst().split(separator: 0, omittingEmptySubsequences: false)
     let known = zip(way, names).prefix { $0.name.bytes.elementsEqual($1) }.count
     way.removeSubrange(known...)
     var places = way.last?.places ?? patterns.start
