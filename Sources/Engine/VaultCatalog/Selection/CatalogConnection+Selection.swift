@@ -73,7 +73,7 @@ extension CatalogConnection {
         throw CatalogError(.notFound, "an entry of the selection has left the catalog meanwhile")
       }
       var row = try reader.row(select.statement)
-      row.leadsOnly = select.statement.integer(11) != 0
+      row.leadsOnly = select.statement.integer(13) != 0
       do { try visit(row) } catch { throw CatalogError.fromCaller(error) }
       last = select.statement.integer(12)
       count += 1
