@@ -26,7 +26,8 @@ struct VolumeExtract: RunnableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only this path or pattern, with everything below; may be repeated. Without it everything comes back.", valueName: "path"))
+      "Only this path or pattern, with all below; may be repeated. Without it everything comes back.", valueName: "path"
+    ))
   var path: [PathArgument] = []
 
   @Option(help: "What happens to files that exist there already.")
