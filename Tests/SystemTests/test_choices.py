@@ -351,6 +351,18 @@ class Streaming(Choices):
                      (self.file("small"), "--dry-run")):
             self.assertEqual(self.expect(self.stream(*more), program.USAGE).output, b"")
 
+    def test_holes_are_zeros(self):
+        for name, size, pieces in (("small", 50_000, ((8192, b"small"),)), ("hole", 3 * MIB, ()),
+                                   ("large", 6 * MIB + 5, ((0, b"a"), (MIB, b"b" * 2 * MIB), (5 * MIB, b"c")))):
+            with open(self.file(name), "wb") as stream:
+                stream.truncate(size)
+                for offset, piece in pieces:
+                    stream.seek(offset)
+                    stream.write(piece)
+        self.backup()
+        for name in ("small", "hole", "large"):
+            self.assertTrue(self.expect(self.stream(self.file(name))).output == self.content(self.file(name)), name)
+
     def test_a_reader_that_leaves(self):
         trees.write_file(self.file("large"), random.Random(5).randbytes(20 * MIB))
         self.backup()
