@@ -95,6 +95,7 @@ let testTargets: [Target] = [
   tests("VaultControlTests", ["VaultProtocol", "VaultModel"]),
   tests("VaultSessionTests", ["VaultSession", "VaultProtocol", "VaultModel", "VaultSystem"]),
   tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),
+  tests("VaultModelTests", ["VaultModel"]),
   tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),
   tests("vaultTests", ["vault", "Local", "VaultModel", "VaultScheduler", "VaultSystem"]),
   tests("VaultProtocolTests", ["VaultProtocol", "VaultCrypto", "VaultModel"]),

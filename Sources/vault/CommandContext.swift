@@ -75,6 +75,13 @@ extension CommandContext {
     LexicalPath.normalized(try absolute(path))
   }
 
+  /// What was saved under a name: the path, or what the name matches as a pattern.
+  func choice(_ path: PathArgument) throws -> PathChoice {
+    // The working directory's name is no pattern.
+    let pattern = try LexicalPath.absolute(path.bytes) { PathPattern.escaping(try workingDirectory()) }
+    return PathChoice(path: try normalized(path), pattern: LexicalPath.normalized(pattern))
+  }
+
   /// Milliseconds since a moment of the monotonic clock.
   func milliseconds(since start: UInt64) -> UInt64 {
     let now = clock.monotonicNanoseconds()

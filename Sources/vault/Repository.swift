@@ -22,8 +22,11 @@ package protocol RepositoryCommands: Sendable {
   func diff(_ old: JobNumber, _ new: JobNumber, path: ByteString?, each: (DifferenceListing) throws -> Void)
     async throws
   func drop(_ request: DropRequest) async throws -> DropReport
-  func restore(_ request: RestoreRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws
-    -> RestoreReport
+  /// Gives the bytes of a file that is streamed to `output`, in order.
+  func restore(
+    _ request: RestoreRequest, output: @escaping @Sendable ([UInt8]) async throws -> Void,
+    progress: @escaping @Sendable (JobProgress) -> Void
+  ) async throws -> RestoreReport
   /// Checks the catalog against the volumes; when data is read, every block, group and file digest.
   func verify(readingData: Bool, progress: @escaping @Sendable (JobProgress) -> Void) async throws -> VerifyReport
 }

@@ -95,7 +95,7 @@ import VaultSystem
 
   private static func row(_ reference: ExtendedReference?) -> PlanBatch.Row {
     PlanBatch.Row(
-      directory: "/", entry: Entry(name: "file", attributes: regular(0), extended: reference))
+      saved: "/", directory: "/", entry: Entry(name: "file", attributes: regular(0), extended: reference))
   }
 
   private static func attributeGroup(_ number: UInt64, entry: UInt64) -> GroupLocation {

@@ -13,7 +13,8 @@ import VaultProtocol
     -> PlanBatch.Row
   {
     PlanBatch.Row(
-      directory: "/d", entry: Entry(name: name, attributes: regular(5, inode: inode, links: links), content: content))
+      saved: "/d", directory: "/d",
+      entry: Entry(name: name, attributes: regular(5, inode: inode, links: links), content: content))
   }
 
   private static func contents(

@@ -66,13 +66,19 @@ import VaultSystem
 
   @Test(arguments: OverwritePolicy.allCases) func aRestore(_ policy: OverwritePolicy) throws {
     let order = try RestoreOrder(line("restore = \(Self.name) target=/t overwrite=\(policy.rawValue)"))
-    #expect(order.restore == session && order.target == "/t" && order.policy == policy)
+    #expect(order.restore == session && order.destination == .directory("/t", policy) && order.strippedCount == 0)
+    let trial = try RestoreOrder(
+      line("restore = \(Self.name) mode=dry-run target=/t overwrite=\(policy.rawValue) strip=3"))
+    #expect(trial.destination == .trial("/t", policy) && trial.strippedCount == 3)
+    #expect(try RestoreOrder(line("restore = \(Self.name) mode=stream")).destination == .stream)
   }
 
   @Test(arguments: [
     "restore", "restore = \(name) overwrite=always", "restore = \(name) target=/t",
     "restore = \(name) target=/t overwrite=maybe",
-    "restore = x target=/t overwrite=always",
+    "restore = x target=/t overwrite=always", "restore = \(name) mode=dry-run target=/t",
+    "restore = \(name) mode=all target=/t overwrite=always",
+    "restore = \(name) target=/t overwrite=always strip=-1", "restore = \(name) target=/t overwrite=always strip=x",
   ])
   func otherRestoresAreRefused(_ text: String) {
     #expect(throws: ControlError.self) { try RestoreOrder(line(text)) }
@@ -106,7 +112,7 @@ import VaultSystem
     for (kind, payload) in frames { try await director.sendFrame(kind, payload) }
     let batches = try await elsewhere {
       var batches: [PlanBatch] = []
-      var plan = RestorePlan(director: Channel(here), owners: OwnerNumbers(isNumeric: false))
+      let plan = RestorePlan(director: Channel(here), owners: OwnerNumbers(isNumeric: false))
       try plan.forEachBatch(ofPass: 2) { batches.append($0) }
       return batches
     }
@@ -130,6 +136,15 @@ import VaultSystem
     #expect(batches[0].locations.map(\.session) == [session, other], "a session's groups may come in several frames")
     #expect(batches[0].locations.map { $0.locations.map(\.group) } == [[1, 2], [1]])
     #expect(asked == [2, 2, 2], "one batch ahead")
+  }
+
+  @Test(
+    arguments: [
+      (0, "/", "/"), (0, "/a/b", "/a/b"), (1, "/", nil), (1, "/a", "/"), (1, "/a/b", "/b"), (2, "/a/b", "/"),
+      (3, "/a/b", nil),
+    ] as [(Int, ByteString, ByteString?)])
+  func pathsLoseComponents(_ count: Int, _ path: ByteString, _ expected: ByteString?) {
+    #expect(RestorePlan.stripping(count, from: path) == expected)
   }
 
   @Test(

@@ -22,7 +22,12 @@ import VaultSystem
   }
 
   private func restore() -> RestoreRequest {
-    RestoreRequest(paths: [], treeName: nil, at: .latest, target: tree["target"], overwrite: .always)
+    RestoreRequest(
+      paths: [], treeName: nil, at: .latest, destination: .directory(tree["target"]), overwrite: .always)
+  }
+
+  private func path(_ path: ByteString) -> PathChoice {
+    PathChoice(path: path, pattern: PathPattern.escaping(path))
   }
 
   /// Where something of the source lies after a restore.
@@ -67,14 +72,14 @@ import VaultSystem
     let paths = try await use { commands in
       #expect(try await commands.jobs().map(\.description.number) == [1, 2])
       var paths: [ByteString] = []
-      try await commands.list(ListRequest(treeName: "work", at: .job(1), path: tree["source/dir"])) {
+      try await commands.list(ListRequest(treeName: "work", at: .job(1), paths: [path(tree["source/dir"])])) {
         paths.append($0.path)
       }
       return paths
     }
     #expect(paths == [tree["source/dir"], tree["source/dir/inner"]])
 
-    let report = try await use { try await $0.restore(restore) { _ in } }
+    let report = try await use { try await $0.restore(restore, output: { _ in }) { _ in } }
     #expect(report.job == 2 && report.problemCount == 0 && report.files == 4)
     for (name, bytes) in contents { #expect(try tree.read(restored(name)) == bytes, "\(name)") }
   }
@@ -116,15 +121,16 @@ import VaultSystem
     let (tree, restore, request) = (tree, restore(), request())
     for wanted in [
       restore,
-      RestoreRequest(paths: [tree["gone"]], treeName: nil, at: .latest, target: tree["target"], overwrite: .never),
+      RestoreRequest(
+        paths: [path(tree["gone"])], treeName: nil, at: .latest, destination: .directory(tree["target"])),
     ] {
-      let status = await exitStatus { try await use { try await $0.restore(wanted) { _ in } } }
+      let status = await exitStatus { try await use { try await $0.restore(wanted, output: { _ in }) { _ in } } }
       #expect(status == .notFound)
       if wanted.paths.isEmpty { _ = try await use { try await $0.backup(request) { _ in } } }
     }
     for point in [PointInTime.job(9), .instant(Timestamp(nanoseconds: 0))] {
       let status = await exitStatus {
-        try await use { try await $0.list(ListRequest(treeName: nil, at: point, path: nil)) { _ in } }
+        try await use { try await $0.list(ListRequest(treeName: nil, at: point, paths: [])) { _ in } }
       }
       #expect(status == .notFound)
     }
@@ -163,7 +169,7 @@ import VaultSystem
     #expect(report.keptBytes + report.job.counters.bytesSent >= UInt64(fileCount) << 20)
     #expect(report.job.counters.bytesSent < UInt64(fileCount) << 20, "what was committed is not sent again")
 
-    let restored = try await use { try await $0.restore(restore) { _ in } }
+    let restored = try await use { try await $0.restore(restore, output: { _ in }) { _ in } }
     #expect(restored.problemCount == 0 && restored.files == UInt64(fileCount))
     for number in 0..<fileCount {
       #expect(try tree.read(self.restored("\(number)")) == noise(1 << 20, seed: UInt64(number)))
@@ -179,7 +185,7 @@ import VaultSystem
     try await interrupt(request)
     let report = try await use { try await $0.backup(request) { _ in } }
     #expect(report.keptEntries > 0)
-    _ = try await use { try await $0.restore(restore) { _ in } }
+    _ = try await use { try await $0.restore(restore, output: { _ in }) { _ in } }
     let (first, second) = (try tree.links(restored("first")), try tree.links(restored("z/second")))
     #expect(first.inode == second.inode && first.count == 2)
   }
@@ -198,7 +204,7 @@ import VaultSystem
     // The directory of temporary files may have changed meanwhile.
     #expect(second.job.counters.unchanged + 1 >= first.job.counters.entriesSeen)
     #expect(second.job.counters.new == 0 && second.job.counters.deleted == 0)
-    let report = try await use { try await $0.restore(restore) { _ in } }
+    let report = try await use { try await $0.restore(restore, output: { _ in }) { _ in } }
     #expect(report.problemCount == 0 && report.entries >= 200)
   }
 

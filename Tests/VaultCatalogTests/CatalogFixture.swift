@@ -139,12 +139,28 @@ extension CatalogStore {
   func selection(
     _ source: SelectionSource, _ paths: [ByteString], _ pass: SelectionPass, limit: Int = 4096
   ) throws -> [StateRow] {
+    try selection(source, .paths(paths), pass, limit: limit)
+  }
+
+  func selection(
+    _ source: SelectionSource, _ selection: Selection, _ pass: SelectionPass, limit: Int = 4096
+  ) throws -> [StateRow] {
     var rows: [StateRow] = []
     var cursor: SelectionCursor?
     repeat {
-      cursor = try readSelection(of: source, paths: paths, pass: pass, after: cursor, limit: limit) { rows.append($0) }
+      cursor = try readSelection(of: source, selection, pass: pass, after: cursor, limit: limit) { rows.append($0) }
     } while cursor != nil
     return rows
+  }
+
+  func entry(of tree: Tree, sequence: UInt64, at position: CanonicalPosition) throws -> Entry? {
+    try entry(of: .state(tree: tree, sequence: sequence), at: position)
+  }
+
+  func readStaged(
+    of job: JobNumber, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
+  ) throws -> Bool {
+    try readRows(of: .staged(job: job), within: .root, after: position, limit: limit, visit)
   }
 }
 

@@ -48,7 +48,9 @@ import VaultModel
     #expect(try catalog.state(50, limit: 512).count == fileCount)
     #expect(catalog.sortCount == sorts, "states come in order out of their tables")
     let page = try steps(catalog) {
-      _ = try catalog.readDirectory(of: tree, sequence: 101, directory: key("/d7"), after: "f3", limit: 10) { _ in }
+      _ = try catalog.readDirectory(
+        of: .state(tree: tree, sequence: 101), directory: key("/d7"), after: "f3", limit: 10
+      ) { _ in }
     }
     #expect(page < 400, "a page of a directory took \(page) steps")
   }

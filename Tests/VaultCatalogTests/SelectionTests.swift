@@ -82,7 +82,7 @@ import VaultModel
       let source = SelectionSource.state(tree: tree, sequence: 2)
       let expected = try catalog.selection(source, [], .contents)
       var rows: [StateRow] = []
-      var cursor = try catalog.readSelection(of: source, paths: [], pass: .contents, after: nil, limit: 3) {
+      var cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 3) {
         rows.append($0)
       }
       let job = try catalog.makeJob(.incremental, base: 2)
@@ -91,11 +91,11 @@ import VaultModel
       // More selections than may wait push the first one out; it is made again.
       for number in 0..<6 {
         _ = try catalog.readSelection(
-          of: source, paths: ["/b", ByteString("/\(number)")], pass: .contents, after: nil, limit: 1
+          of: source, .paths(["/b", ByteString("/\(number)")]), pass: .contents, after: nil, limit: 1
         ) { _ in }
       }
       while let place = cursor {
-        cursor = try catalog.readSelection(of: source, paths: [], pass: .contents, after: place, limit: 2) {
+        cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: place, limit: 2) {
           rows.append($0)
         }
       }
@@ -120,6 +120,52 @@ import VaultModel
       #expect(rows.map { path(of: $0) } == ["/b/known", "/b/own"] && rows.allSatisfy { $0.first == 3 })
       #expect(throwsKind(.notFound) { _ = try catalog.selection(.staged(job: 9), [], .contents) })
       #expect(try catalog.selection(.state(tree: Tree(host: "no", name: ""), sequence: 1), [], .contents).isEmpty)
+    }
+  }
+
+  /// A noted selection is read as the same paths are.
+  @Test(arguments: CatalogEngine.allCases, [1, 2, 50]) func notedPlaces(engine: CatalogEngine, limit: Int) throws {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      let source = SelectionSource.state(tree: tree, sequence: 2)
+      let number = try catalog.beginSelection()
+      try catalog.select(
+        [.onTheWay(position("/b")), .entry(position("/b/deep")), .entry(position("/b/h1"))], in: number)
+      try catalog.select(
+        [.below(key("/b/deep")), .onTheWay(position("/b")), .entry(position("/none")), .onTheWay(position("/new"))],
+        in: number)
+      for _ in 0..<2 {
+        for pass in [SelectionPass.directories, .contents] {
+          let paths = try catalog.selection(source, ["/b/h1", "/b/deep"], pass)
+          let noted = try catalog.selection(source, .noted(number), pass, limit: limit)
+          #expect(noted.map { path(of: $0) } == paths.map { path(of: $0) })
+          #expect(noted.map(\.leadsOnly) == paths.map(\.leadsOnly))
+          #expect(noted.map(\.entry) == paths.map(\.entry))
+        }
+      }
+      #expect(try catalog.selection(source, .noted(number), .directories).map(\.leadsOnly) == [true, false])
+      let old = try catalog.selection(.state(tree: tree, sequence: 1), .noted(number), .contents)
+      #expect(old.map { path(of: $0) } == ["/b/h1", "/b/deep/file"])
+      try catalog.endSelection(number)
+      try catalog.endSelection(number)
+      #expect(throwsKind(.notFound) { _ = try catalog.selection(source, .noted(number), .contents) })
+      #expect(throwsKind(.notFound) { try catalog.select([.below(.root)], in: number) })
+    }
+  }
+
+  @Test(arguments: CatalogEngine.allCases) func directoriesComeInOrderFromAKeyOn(engine: CatalogEngine) throws {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      let source = SelectionSource.state(tree: tree, sequence: 2)
+      func read(_ from: [UInt8], _ limit: Int) throws -> [ByteString] {
+        try catalog.directories(of: source, from: from, limit: limit).map(\.path)
+      }
+      #expect(try read([], 9) == ["/", "/b", "/b/deep", "/c", "/z"])
+      #expect(try read(key("/b").bytes.bytes, 2) == ["/b", "/b/deep"])
+      #expect(try read(key("/b").bytes.bytes + [1], 9) == ["/c", "/z"])
+      #expect(try read([1], 9) == [])
+      #expect(
+        try catalog.directories(of: .state(tree: Tree(host: "no", name: ""), sequence: 1), from: [], limit: 9) == [])
     }
   }
 

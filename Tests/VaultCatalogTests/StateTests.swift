@@ -49,14 +49,15 @@ import VaultModel
         var more = true
         while more {
           more = try catalog.readDirectory(
-            of: tree, sequence: sequence, directory: key("/d"), after: found.last, limit: 7
+            of: .state(tree: tree, sequence: sequence), directory: key("/d"), after: found.last, limit: 7
           ) { found.append($0.entry.name) }
         }
         #expect(found == expected.sorted())
       }
       for missing in ["/none", "/d/f2"] as [ByteString] {
         #expect(
-          try !catalog.readDirectory(of: tree, sequence: 2, directory: key(missing), after: nil, limit: 5) { _ in
+          try !catalog.readDirectory(of: .state(tree: tree, sequence: 2), directory: key(missing), after: nil, limit: 5)
+          { _ in
             Issue.record("nothing is there")
           })
       }

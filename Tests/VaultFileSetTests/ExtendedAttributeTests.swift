@@ -113,7 +113,7 @@ import VaultSystem
     }
     var writer = try fixture.writer()
     #expect(try writer.file("/", "file") == .written([]))
-    #expect(try writer.createDirectory("/d", attributes: RestoreFixture.attributes(.directory)) == .written([]))
+    #expect(try writer.createDirectory("/d", attributes: RestoreFixture.attributes(.directory)) == .made)
     #expect(try writer.file("/d", "file") == .written([]))
     _ = try writer.createNode(directory: "/d", name: "pipe", attributes: RestoreFixture.attributes(.fifo))
     for path in ["file", "d", "d/file", "d/pipe"] as [ByteString] {

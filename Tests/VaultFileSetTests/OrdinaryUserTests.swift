@@ -91,7 +91,8 @@ struct OrdinaryUserTests {
         for directory: ByteString in ["/a", "/a/b", "/a/b/c"] {
           // The second time they are there and closed.
           let attributes = RestoreFixture.attributes(.directory, mode: 0, owner: user)
-          #expect(try writer.createDirectory(directory, attributes: attributes) == .written([]))
+          let outcome = try writer.createDirectory(directory, attributes: attributes)
+          #expect(outcome == .made || outcome == .used(isReplaced: true))
           #expect(
             try writer.file(directory, "file", "x", RestoreFixture.attributes(mode: 0o400, owner: user)) == .written([])
           )

@@ -66,7 +66,7 @@ struct RestoreSafetyTests {
     #expect(try tree.attributes("name").type == .regular)
     try tree.link("directory", to: "kept")
     let attributes = RestoreFixture.attributes(.directory)
-    #expect(try writer.createDirectory("/directory", attributes: attributes) == .written([]))
+    #expect(try writer.createDirectory("/directory", attributes: attributes) == .made)
     #expect(try tree.attributes("directory").type == .directory && tree.exists("kept"))
   }
 
@@ -129,10 +129,12 @@ struct RestoreSafetyTests {
     try tree.write("file")
     var writer = try fixture.writer(policy)
     let attributes = RestoreFixture.attributes(.directory)
-    #expect(try writer.createDirectory("/d", attributes: attributes) == .written([]))
+    #expect(try writer.createDirectory("/d", attributes: attributes) == .used(isReplaced: policy == .always))
+    let leading = try writer.createDirectory("/d", attributes: attributes, replacing: false)
+    #expect(leading == .used(isReplaced: false))
     #expect(try tree.attributes("d").mode == 0o751 && tree.exists("d/mine"))
     let outcome = try writer.createDirectory("/file", attributes: attributes)
-    #expect(outcome == (policy == .always ? .written([]) : .exists))
+    #expect(outcome == (policy == .always ? .made : .kept))
     #expect(try tree.attributes("file").type == (policy == .always ? .directory : .regular))
   }
 }

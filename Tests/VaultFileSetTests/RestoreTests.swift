@@ -13,7 +13,7 @@ struct RestoreTests {
   @Test func restoresEveryKind() throws {
     var writer = try fixture.writer()
     let directory = RestoreFixture.attributes(.directory, mode: 0o2550)
-    #expect(try writer.createDirectory("/home", attributes: directory) == .written([]))
+    #expect(try writer.createDirectory("/home", attributes: directory) == .made)
     #expect(try tree.attributes("home").mode == 0o700)
     #expect(try writer.file("/home", "file", "hello") == .written([]))
     #expect(
@@ -65,7 +65,7 @@ struct RestoreTests {
     var writer = try fixture.writer()
     #expect(try writer.file(path, "deep") == .written([]))
     let attributes = RestoreFixture.attributes(.directory, mode: 0o750)
-    #expect(try writer.createDirectory(path, attributes: attributes) == .written([]))
+    #expect(try writer.createDirectory(path, attributes: attributes) == .used(isReplaced: true))
     #expect(try writer.finishDirectory(path, attributes: attributes) == [])
     let last = try #require(try tree.walk().entries.last)
     #expect(last.position.name == "deep" && last.attributes.modified == RestoreFixture.old)

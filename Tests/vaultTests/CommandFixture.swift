@@ -73,6 +73,8 @@ struct FakeRepository: RepositoryCommands {
   var foundListings: [FoundListing] = []
   var changeListings: [DifferenceListing] = []
   var drop: @Sendable (DropRequest) throws -> DropReport = { _ in throw CancellationError() }
+  /// What a restore to standard output gives, piece by piece.
+  var streamed: [[UInt8]] = []
   var restore: @Sendable (RestoreRequest) throws -> RestoreReport = { _ in throw CancellationError() }
 
   func backup(_ request: BackupRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws
@@ -122,8 +124,12 @@ struct FakeRepository: RepositoryCommands {
   func drop(_ request: DropRequest) async throws -> DropReport { try drop(request) }
 
   func restore(
-    _ request: RestoreRequest, progress: @escaping @Sendable (JobProgress) -> Void
-  ) async throws -> RestoreReport { try restore(request) }
+    _ request: RestoreRequest, output: @escaping @Sendable ([UInt8]) async throws -> Void,
+    progress: @escaping @Sendable (JobProgress) -> Void
+  ) async throws -> RestoreReport {
+    for bytes in streamed { try await output(bytes) }
+    return try restore(request)
+  }
 
   func verify(
     readingData: Bool, progress: @escaping @Sendable (JobProgress) -> Void

@@ -126,7 +126,9 @@ import vault
     let arguments = ["local", "ls", "--from", "r", "--name", "home", "x/../y"] + options
     #expect(await CommandFixture(repository).run(arguments.map { ByteString($0) }) == .done)
     let request = requests.withLock { $0.first }
-    #expect(request?.at == expected && request?.path == "/home/me/y" && request?.treeName == "home")
+    #expect(
+      request?.at == expected && request?.paths == [PathChoice(path: "/home/me/y", pattern: "/home/me/y")]
+        && request?.treeName == "home")
   }
 
   @Test func aReaderThatLeavesEndsTheListingQuietly() async {

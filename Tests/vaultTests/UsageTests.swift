@@ -14,7 +14,7 @@ import VaultModel
     ["local", "jobs", "--from", "r", "x"],
     ["local", "ls", "--from", "r", "--job", "0"], ["local", "ls", "--from", "r", "--job", "99999999999999999999999"],
     ["local", "ls", "--from", "r", "--at", "tomorrow"], ["local", "ls", "--from", "r", "--at", "1000-01-01"],
-    ["local", "ls", "--from", "r", "--job", "1", "--at", "1d"], ["local", "ls", "--from", "r", "a", "b"],
+    ["local", "ls", "--from", "r", "--job", "1", "--at", "1d"], ["local", "ls", "a", "b"],
     ["local", "restore", "--from", "r"], ["local", "restore", "--from", "r", "--to", "t", "--overwrite", "maybe"],
     ["local", "restore", "--from", "r", "--to", "t", "--job", "-1"], ["volume", "scan", "--to", "r"],
     ["volume", "scan", "v"],

@@ -69,21 +69,27 @@ package protocol CatalogStore: AnyObject, Sendable {
     of tree: Tree, sequence: UInt64, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Bool
 
-  /// The entries of one directory as at `sequence`, sorted, after a name; an empty answer also for a directory that is
-  /// not there.
-  func readDirectory(
-    of tree: Tree, sequence: UInt64, directory: DirectoryKey, after name: ByteString?, limit: Int,
+  /// Up to `limit` rows of a directory and all below it, in canonical order after `position`.
+  ///
+  /// - Returns: whether more may follow.
+  func readRows(
+    of source: SelectionSource, within directory: DirectoryKey, after position: CanonicalPosition?, limit: Int,
     _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Bool
 
-  /// One entry as at `sequence`.
-  func entry(of tree: Tree, sequence: UInt64, at position: CanonicalPosition) throws(CatalogError) -> Entry?
-
-  /// The staged entries of a job that is not published, in canonical order: what `ls --job N` shows of an incomplete
-  /// job.
-  func readStaged(
-    of job: JobNumber, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
+  /// The entries of one directory, sorted, after a name; an empty answer also for a directory that is not there.
+  func readDirectory(
+    of source: SelectionSource, directory: DirectoryKey, after name: ByteString?, limit: Int,
+    _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Bool
+
+  /// One entry.
+  func entry(of source: SelectionSource, at position: CanonicalPosition) throws(CatalogError) -> Entry?
+
+  /// Up to `limit` directories of the source's tree, of any of its jobs, from these bytes of a key on, in order.
+  func directories(
+    of source: SelectionSource, from key: [UInt8], limit: Int
+  ) throws(CatalogError) -> [DirectoryKey]
 
   /// The content of current regular files with the given inode, size and mtime; an element for each question, nil when
   /// there is none.
@@ -101,13 +107,19 @@ package protocol CatalogStore: AnyObject, Sendable {
   /// and among them equal (device, inode) next to each other; entries without content come first, ordered by (device,
   /// inode).
   ///
-  /// A selection is a set of absolute paths; each selects the entry and all below it. Directories on the way to a
-  /// selected path are
-  /// in the first pass too. An empty set selects everything.
+  /// Directories on the way to what is selected are in the first pass, too, and their rows say so.
   func readSelection(
-    of source: SelectionSource, paths: [ByteString], pass: SelectionPass, after cursor: SelectionCursor?, limit: Int,
+    of source: SelectionSource, _ selection: Selection, pass: SelectionPass, after cursor: SelectionCursor?, limit: Int,
     _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> SelectionCursor?
+
+  /// Begins a selection that memory may not hold; it lasts until `endSelection`, or the store's end.
+  func beginSelection() throws(CatalogError) -> SelectionNumber
+
+  /// Adds places to a selection; none lies below another that was or will be added.
+  func select(_ places: [SelectedPlace], in selection: SelectionNumber) throws(CatalogError)
+
+  func endSelection(_ selection: SelectionNumber) throws(CatalogError)
 
   // MARK: Groups and volumes
 
@@ -315,6 +327,8 @@ package struct StateRow: Sendable {
   package var entry: Entry
   /// The sequence of the job that saved this version.
   package var first: UInt64
+  /// Whether it is a directory that only leads to what was selected.
+  package var leadsOnly = false
   package init(directory: DirectoryKey, entry: Entry, first: UInt64) {
     self.directory = directory
     self.entry = entry
@@ -433,6 +447,25 @@ package struct NeededSession: Hashable, Sendable {
     self.session = session
     self.lastGroup = lastGroup
   }
+}
+
+/// What of a source is asked for.
+package enum Selection: Hashable, Sendable {
+  /// Absolute paths; each selects the entry and all below it. None selects everything.
+  case paths([ByteString])
+  /// What was noted in a selection that `beginSelection` began.
+  case noted(SelectionNumber)
+}
+
+package typealias SelectionNumber = Int
+
+/// One place of a noted selection.
+package enum SelectedPlace: Hashable, Sendable {
+  /// A directory on the way to what is selected.
+  case onTheWay(CanonicalPosition)
+  case entry(CanonicalPosition)
+  /// Everything inside a directory.
+  case below(DirectoryKey)
 }
 
 /// Where a selection goes on; opaque to callers.

@@ -140,29 +140,37 @@ extension SQLiteCatalog {
     }
   }
 
+  package func readRows(
+    of source: SelectionSource, within directory: DirectoryKey, after position: CanonicalPosition?, limit: Int,
+    _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> Bool {
+    try exclusively("reading what lies below a directory") { connection throws(CatalogError) in
+      try connection.readRows(of: source, within: directory, after: position, limit: limit, visit)
+    }
+  }
+
   package func readDirectory(
-    of tree: Tree, sequence: UInt64, directory: DirectoryKey, after name: ByteString?, limit: Int,
+    of source: SelectionSource, directory: DirectoryKey, after name: ByteString?, limit: Int,
     _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Bool {
     try exclusively("reading a directory") { connection throws(CatalogError) in
-      try connection.readDirectory(
-        of: tree, sequence: sequence, directory: directory, after: name, limit: limit, visit)
+      try connection.readDirectory(of: source, directory: directory, after: name, limit: limit, visit)
     }
   }
 
   package func entry(
-    of tree: Tree, sequence: UInt64, at position: CanonicalPosition
+    of source: SelectionSource, at position: CanonicalPosition
   ) throws(CatalogError) -> Entry? {
     try exclusively("looking for an entry") { connection throws(CatalogError) in
-      try connection.entry(of: tree, sequence: sequence, at: position)
+      try connection.entry(of: source, at: position)
     }
   }
 
-  package func readStaged(
-    of job: JobNumber, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
-  ) throws(CatalogError) -> Bool {
-    try exclusively("reading what job \(job) staged") { connection throws(CatalogError) in
-      try connection.readStaged(of: job, after: position, limit: limit, visit)
+  package func directories(
+    of source: SelectionSource, from key: [UInt8], limit: Int
+  ) throws(CatalogError) -> [DirectoryKey] {
+    try exclusively("listing directories") { connection throws(CatalogError) in
+      try connection.directories(of: source, from: key, limit: limit)
     }
   }
 
@@ -183,11 +191,25 @@ extension SQLiteCatalog {
   }
 
   package func readSelection(
-    of source: SelectionSource, paths: [ByteString], pass: SelectionPass, after cursor: SelectionCursor?, limit: Int,
+    of source: SelectionSource, _ selection: Selection, pass: SelectionPass, after cursor: SelectionCursor?, limit: Int,
     _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> SelectionCursor? {
     try exclusively("reading a selection") { connection throws(CatalogError) in
-      try connection.readSelection(of: source, paths: paths, pass: pass, after: cursor, limit: limit, visit)
+      try connection.readSelection(of: source, selection, pass: pass, after: cursor, limit: limit, visit)
+    }
+  }
+
+  package func beginSelection() throws(CatalogError) -> SelectionNumber {
+    try exclusively("beginning a selection") { connection throws(CatalogError) in try connection.beginSelection() }
+  }
+
+  package func select(_ places: [SelectedPlace], in selection: SelectionNumber) throws(CatalogError) {
+    try exclusively("selecting") { connection throws(CatalogError) in try connection.select(places, in: selection) }
+  }
+
+  package func endSelection(_ selection: SelectionNumber) throws(CatalogError) {
+    try exclusively("ending a selection") { connection throws(CatalogError) in
+      try connection.endSelection(selection)
     }
   }
 

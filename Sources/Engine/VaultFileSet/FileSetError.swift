@@ -73,6 +73,9 @@ package struct FileSetError: DescribedError, Hashable {
     case .openTarget: "Nothing was restored; check the path and its permissions."
     case .temporaryFile: "The job stopped; make room or set TMPDIR, and run it again."
     case .finishDirectory: "What is in it was restored."
+    case _ where errno == .notPermitted:
+      "It was not restored; what was there is unchanged. An immutable or append-only file or directory is left as it is: "
+        + "see lsattr(1)."
     default: "It was not restored; what was there is unchanged."
     }
   }

@@ -28,6 +28,15 @@ package enum RestoreOutcome: Hashable, Sendable {
   case exists
 }
 
+/// What became of a directory that was to be restored.
+package enum DirectoryOutcome: Hashable, Sendable {
+  case made
+  /// A directory was there; it keeps its attributes unless the policy replaces them.
+  case used(isReplaced: Bool)
+  /// Something else has its name and was kept: what belongs into it will fail.
+  case kept
+}
+
 /// Attributes that the system or the file system refused to set, each kind with the first error.
 package struct UnsetAttributes: Hashable, Sendable, ExpressibleByArrayLiteral {
   package enum Kind: UInt8, Sendable, CaseIterable {

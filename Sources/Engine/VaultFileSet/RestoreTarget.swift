@@ -15,12 +15,10 @@ package final class RestoreTarget: Sendable {
   /// Opens the directory, made with its parents if missing.
   ///
   /// - Throws: `.openTarget`.
-  package init(path: ByteString, policy: OverwritePolicy) throws(FileSetError) {
-    self.path = path
-    self.policy = policy
+  package convenience init(path: ByteString, policy: OverwritePolicy) throws(FileSetError) {
     guard !path.isEmpty, !path.bytes.contains(0) else { throw FileSetError(.invalidPath, path) }
     do throws(SystemError) {
-      root = SharedDescriptor(try Self.openOrMake(path))
+      self.init(SharedDescriptor(try Self.openOrMake(path)), path, policy)
     } catch { throw FileSetError(.openTarget, path, error.errno) }
     if InheritedLists.areGiven(by: .descriptor(root.number)) { noteInheritance() }
   }
@@ -29,8 +27,28 @@ package final class RestoreTarget: Sendable {
   var inheritsLists: Bool { handsListsDown.load(ordering: .relaxed) }
   func noteInheritance() { handsListsDown.store(true, ordering: .relaxed) }
 
+  private init(_ root: SharedDescriptor, _ path: ByteString, _ policy: OverwritePolicy) {
+    self.root = root
+    self.path = path
+    self.policy = policy
+  }
+
+  /// Opens the directory if it is there.
+  ///
+  /// - Throws: `.openTarget`.
+  package static func existing(path: ByteString, policy: OverwritePolicy) throws(FileSetError) -> RestoreTarget? {
+    guard !path.isEmpty, !path.bytes.contains(0) else { throw FileSetError(.invalidPath, path) }
+    do throws(SystemError) {
+      return RestoreTarget(SharedDescriptor(try Descriptor.open(path, flags)), path, policy)
+    } catch {
+      if error.errno == .noSuchFileOrDirectory { return nil }
+      throw FileSetError(.openTarget, path, error.errno)
+    }
+  }
+
+  private static let flags: OpenFlags = [.readOnly, .directory]
+
   private static func openOrMake(_ path: ByteString) throws(SystemError) -> Descriptor {
-    let flags: OpenFlags = [.readOnly, .directory]
     do throws(SystemError) { return try Descriptor.open(path, flags) } catch {
       guard error.errno == .noSuchFileOrDirectory else { throw error }
     }

@@ -4,29 +4,29 @@ import VaultProtocol
 import VaultSystem
 
 extension RestoreWriter {
-  /// Makes a directory, readable by its owner only until `finishDirectory`; one that is there is kept.
+  /// Makes a directory, readable by its owner only until `finishDirectory`; one that is there is used as it is.
   ///
-  /// - Returns: `.exists` when something else has its name and was kept: what belongs into it will fail.
+  /// - Parameter replacing: whether the policy applies at all: not for a directory that only leads to what is restored.
   package mutating func createDirectory(
-    _ path: ByteString, attributes: FileAttributes
-  ) throws(FileSetError) -> RestoreOutcome {
+    _ path: ByteString, attributes: FileAttributes, replacing: Bool = true
+  ) throws(FileSetError) -> DirectoryOutcome {
     guard let (parent, name) = Self.split(path) else {
-      if path.bytes == [0x2f] { return .written([]) }
+      if path.bytes == [0x2f] { return .used(isReplaced: false) }
       throw FileSetError(.unsafeName, path)
     }
     let place = try place(parent, name)
     do throws(Errno) {
-      if let existing = try make(place) {
-        if existing.type == .directory {
-          admitOwner(place, existing)
-          noteInheritance(place)
-          return .written([])
-        }
-        guard target.policy.replaces(existing, with: attributes.modified) else { return .exists }
-        try DirectoryNames.remove(at: place.directory.number, name)
-        guard try make(place) == nil else { return .exists }
+      guard let existing = try make(place) else { return .made }
+      let isReplaced = replacing && target.policy.replaces(existing, with: attributes.modified)
+      if existing.type == .directory {
+        // Its mode is set again at the end.
+        if isReplaced { admitOwner(place, existing) }
+        noteInheritance(place)
+        return .used(isReplaced: isReplaced)
       }
-      return .written([])
+      guard isReplaced else { return .kept }
+      try DirectoryNames.remove(at: place.directory.number, name)
+      return try make(place) == nil ? .made : .kept
     } catch { throw FileSetError(.createDirectory, place.shown, error) }
   }
 

@@ -76,7 +76,9 @@ package struct Director: Sendable {
       case "restore": reply = try await runRestore(line, channel)
       case "verify": reply = try await runVerification(line, channel)
       case "list jobs": reply = try await Listings(director: self, channel: channel).jobs(line)
-      case "list files": reply = try await Listings(director: self, channel: channel).files(line)
+      case "list files":
+        let paths = try await Self.receiveList(.paths, channel)
+        reply = try await Listings(director: self, channel: channel).files(line, paths)
       case "list versions": reply = try await HistoryListings(director: self, channel: channel).versions(line)
       case "find": reply = try await HistoryListings(director: self, channel: channel).find(line)
       case "diff": reply = try await HistoryListings(director: self, channel: channel).diff(line)
@@ -121,7 +123,7 @@ package struct Director: Sendable {
 
   private func runRestore(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
     let paths = try await Self.receiveList(.paths, channel)
-    return try await RestoreJob(director: self, line: line, paths: paths, console: channel).run()
+    return try await RestoreJob(director: self, line: line, arguments: paths, console: channel).run()
   }
 
   private func runVerification(_ line: ControlLine, _ channel: Channel) async throws -> Reply {

@@ -11,6 +11,10 @@ package enum DirectorError: DescribedError, Hashable {
   case nothingPublished
   case nothingBefore
   case notInJob(String, JobNumber)
+  /// A pattern, as a path of which nothing is in the job.
+  case nothingMatches(String, JobNumber)
+  /// What was selected cannot go to standard output.
+  case notOneFile
   case noPathExists
   /// So many paths, with so many bytes together with the tree's name, do not fit a job's record.
   case selectionTooLong(pathCount: Int, byteCount: Int)
@@ -27,8 +31,12 @@ package enum DirectorError: DescribedError, Hashable {
   package var exitStatus: ExitStatus {
     switch self {
     case .interrupted, .verificationInterrupted, .estimateInterrupted: .interrupted
-    case .severalTrees, .selectionTooLong, .tooManyPatterns, .differentTrees, .notPublished, .nothingToDropBy: .usage
-    case .pathNotSaved, .noTree, .noSuchJob, .jobNotOfTree, .nothingPublished, .nothingBefore, .notInJob, .noPathExists:
+    case .severalTrees, .selectionTooLong, .tooManyPatterns, .notOneFile, .differentTrees, .notPublished,
+      .nothingToDropBy:
+      .usage
+    case .pathNotSaved, .noTree, .noSuchJob, .jobNotOfTree, .nothingPublished, .nothingBefore, .notInJob,
+      .nothingMatches,
+      .noPathExists:
       .notFound
     case .jobFailed(_, _, let status): status
     }
@@ -47,6 +55,9 @@ package enum DirectorError: DescribedError, Hashable {
     case .nothingPublished: "No job of this tree has finished yet, so there is nothing to show."
     case .nothingBefore: "No job of this tree had finished at that time."
     case .notInJob(let path, let number): "\(path) is not in job \(number)."
+    case .nothingMatches(let pattern, let number): "Nothing in job \(number) is called or matches \(pattern)."
+    case .notOneFile:
+      "Standard output takes exactly one regular file. 'vault local ls' lists what the job holds."
     case .noPathExists: "None of the paths exists; nothing was started."
     case .selectionTooLong(let pathCount, let byteCount):
       "\(pathCount) paths with \(byteCount) bytes (with the tree's name, which is the paths unless --name gives one) are more "

@@ -90,7 +90,7 @@ package struct FileDaemon: Sendable {
   private func restore(_ line: ControlLine, _ channel: Channel) async throws {
     let order = try RestoreOrder(line)
     try await channel.sendReply(Reply(.fileDaemonOK))
-    let reply = await RestoreJob(daemon: self, restore: order.restore, destination: order, director: channel).run()
+    let reply = await RestoreJob(daemon: self, order: order, director: channel).run()
     try await channel.sendFrame(.jobEnd, reply.line.encoded())
   }
 
@@ -100,7 +100,7 @@ package struct FileDaemon: Sendable {
       throw ControlError(.malformedField("verify"), line: line.verb)
     }
     try await channel.sendReply(Reply(.fileDaemonOK))
-    let reply = await RestoreJob(daemon: self, restore: name, destination: nil, director: channel).run()
+    let reply = await RestoreJob(daemon: self, order: RestoreOrder(verifying: name), director: channel).run()
     try await channel.sendFrame(.jobEnd, reply.line.encoded())
   }
 }

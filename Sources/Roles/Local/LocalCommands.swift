@@ -136,8 +136,8 @@ package struct LocalCommands: Sendable {
     var line = ControlLine("list files")
     if let name = request.treeName { line.set("name", name) }
     Self.set(request.at, in: &line)
-    if let path = request.path { line.set("path", path) }
     try await console.sendLine(line)
+    try await console.sendFrame(.paths, Self.encode(request.paths))
     _ = try await finalReply { kind, payload in
       guard kind == .listing else { return }
       try payload.withUnsafeBytes { bytes in
@@ -155,6 +155,14 @@ package struct LocalCommands: Sendable {
     }
   }
 
+  /// A path and a pattern in turn; a pattern that says no more than its path is left empty.
+  private static func encode(_ choices: [PathChoice]) -> [UInt8] {
+    PathList.encode(
+      choices.flatMap { choice in
+        [choice.path, PathPattern(pattern: choice.pattern).path == choice.path ? "" : choice.pattern]
+      })
+  }
+
   private static func join(_ directory: ByteString, _ name: ByteString) -> ByteString {
     ByteString(directory == "/" ? [0x2f] + name.bytes : directory.bytes + [0x2f] + name.bytes)
   }
@@ -169,33 +177,58 @@ package struct LocalCommands: Sendable {
 
   // MARK: Restore
 
+  /// Restores what was asked for.
+  ///
+  /// - Parameter output: takes the bytes of a file that is streamed, in order; what it throws ends the restore.
   package func restore(
-    _ request: RestoreRequest, progress: @escaping @Sendable (JobProgress) -> Void
+    _ request: RestoreRequest, output: @escaping @Sendable ([UInt8]) async throws -> Void,
+    progress: @escaping @Sendable (JobProgress) -> Void
   ) async throws -> RestoreReport {
     var line = ControlLine("restore")
     if let name = request.treeName { line.set("name", name) }
     Self.set(request.at, in: &line)
-    line.set("target", request.target)
+    switch request.destination {
+    case .directory(let target):
+      line.set("mode", "write")
+      line.set("target", target)
+    case .trial(let target):
+      line.set("mode", "dry-run")
+      line.set("target", target)
+    case .stream: line.set("mode", "stream")
+    }
     line.set("overwrite", request.overwrite.rawValue)
+    line.set("strip", request.strippedComponents)
     if request.usesNumericOwners { line.set("numeric-ids", "yes") }
     try await console.sendLine(line)
-    try await console.sendFrame(.paths, PathList.encode(request.paths))
+    try await console.sendFrame(.paths, Self.encode(request.paths))
     var problems: [RestoreProblem] = []
     var kinds = ProblemTally<String>()
+    var kept: RestoreProblem?
+    var toldKeptCount: UInt64 = 0
     let reply = try await finalReply(cancelling: true) { kind, payload in
+      if kind == .restoredBytes { return try await output(payload) }
       let line = try ControlLine(payload: payload)
       if kind == .progress { progress(try JobProgress(line)) }
       if kind == .restoreProblem {
-        let problem = try RestoreProblem(line, below: request.target)
+        let problem = try RestoreProblem(
+          line, below: request.destination.directory, stripping: Int(request.strippedComponents))
         if problems.count < ProblemTally<String>.listLimit { problems.append(problem) }
         kinds.add(problem.reason, problem.path)
+        if line["kept"] == "yes" {
+          kept = kept ?? problem
+          toldKeptCount += 1
+        }
       }
     }
+    let keptCount: UInt64 = try reply.line.integer("kept")
+    // Of these only the first are told one by one.
+    if let kept, keptCount > toldKeptCount { kinds.add(kept.reason, kept.path, count: keptCount - toldKeptCount) }
     return RestoreReport(
       job: try reply.line.integer("job"), entries: try reply.line.integer("entries"),
       files: try reply.line.integer("files"), bytes: try reply.line.integer("bytes"),
       problemCount: try reply.line.integer("problems"), problems: problems,
-      problemKinds: kinds, foundDamage: try reply.line.text("damage") == "yes")
+      problemKinds: kinds, keptCount: keptCount, replacedCount: try reply.line.integer("replaced"),
+      foundDamage: try reply.line.text("damage") == "yes")
   }
 
   // MARK: Verification
@@ -227,14 +260,14 @@ package struct LocalCommands: Sendable {
 
   /// Receives frames until the request's end; `cancelling` turns the task's cancellation into a cancel that the director answers.
   func finalReply(
-    cancelling: Bool = false, _ body: (FrameKind, [UInt8]) throws -> Void
+    cancelling: Bool = false, _ body: (FrameKind, [UInt8]) async throws -> Void
   ) async throws -> Reply {
     let console = console
     return try await withTaskCancellationHandler {
       while true {
         let (kind, payload) = try await console.receiveFrame(closingOnCancel: !cancelling)
         guard kind == .jobEnd else {
-          try body(kind, payload)
+          try await body(kind, payload)
           continue
         }
         let reply = try Reply(try ControlLine(payload: payload))

@@ -81,13 +81,13 @@ package struct LocalVolumeCommands: Sendable {
 
   /// Restores what a job left, or each path with all below it.
   package func extract(
-    _ job: JobListing, paths: [ByteString], to target: ByteString, overwrite: OverwriteChoice,
+    _ job: JobListing, paths: [PathChoice], to target: ByteString, overwrite: OverwriteChoice,
     progress: @escaping @Sendable (JobProgress) -> Void
   ) async throws -> RestoreReport {
     try await commands.restore(
       RestoreRequest(
-        paths: paths, treeName: nil, at: .job(job.description.number), target: target, overwrite: overwrite),
-      progress: progress)
+        paths: paths, treeName: nil, at: .job(job.description.number), destination: .directory(target),
+        overwrite: overwrite), output: { _ in }, progress: progress)
   }
 }
 

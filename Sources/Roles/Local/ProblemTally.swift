@@ -39,14 +39,14 @@ package struct ProblemTally<Reason: Hashable & Sendable>: Sendable {
 
   package var count: UInt64 { found.reduce(otherCount) { $0 + $1.count } }
 
-  package mutating func add(_ reason: Reason, _ path: ByteString) {
+  package mutating func add(_ reason: Reason, _ path: ByteString, count: UInt64 = 1) {
     if let place = places[reason] {
-      found[place].count += 1
+      found[place].count += count
     } else if found.count < kindLimit {
       places[reason] = found.count
-      found.append(Kind(reason: reason, count: 1, first: path))
+      found.append(Kind(reason: reason, count: count, first: path))
     } else {
-      otherCount += 1
+      otherCount += count
     }
   }
 }

@@ -37,12 +37,14 @@ extension JobProgress {
 }
 
 extension RestoreProblem {
-  /// Reads the line of a path that could not be restored; its reason may name the path below the target again.
-  init(_ line: ControlLine, below target: ByteString) throws {
+  /// Reads the line of a path that could not be restored; its reason may name the path below the target again, where it
+  /// has lost its first components.
+  init(_ line: ControlLine, below target: ByteString, stripping count: Int = 0) throws {
     let path = line["path"] ?? ""
     var reason = Substring(try line.text("reason"))
     let above = target.bytes.last == 0x2f ? target.bytes.dropLast() : target.bytes[...]
-    for shown in [path, ByteString(above + path.bytes)] {
+    let below = path.bytes.split(separator: 0x2f).dropFirst(count).flatMap { [0x2f] + $0 }
+    for shown in [path, ByteString(above + below)] {
       let prefix = shown.displayText + ": "
       if reason.hasPrefix(prefix) { reason = reason.dropFirst(prefix.count) }
     }

@@ -123,16 +123,28 @@ package enum PointInTime: Sendable, Hashable {
   case instant(Timestamp)
 }
 
+/// What was saved, as a person names it: a path if there is one, else a pattern of paths.
+package struct PathChoice: Sendable, Hashable {
+  /// Absolute and normalised.
+  package var path: ByteString
+  /// The same as a pattern; what no person typed of it is escaped.
+  package var pattern: ByteString
+  package init(path: ByteString, pattern: ByteString) {
+    self.path = path
+    self.pattern = pattern
+  }
+}
+
 /// What `vault local ls` asks for.
 package struct ListRequest: Sendable {
   package var treeName: ByteString?
   package var at: PointInTime
-  /// An absolute path; nil lists everything.
-  package var path: ByteString?
-  package init(treeName: ByteString?, at: PointInTime, path: ByteString?) {
+  /// None lists everything.
+  package var paths: [PathChoice]
+  package init(treeName: ByteString?, at: PointInTime, paths: [PathChoice]) {
     self.treeName = treeName
     self.at = at
-    self.path = path
+    self.paths = paths
   }
 }
 
@@ -154,26 +166,46 @@ package enum OverwriteChoice: String, Sendable, CaseIterable {
   case never
 }
 
+/// Where a restore goes.
+package enum RestoreDestination: Sendable, Hashable {
+  /// The directory below which everything lands under its full original path.
+  case directory(ByteString)
+  /// The same, but nothing is written: what would be is counted.
+  case trial(ByteString)
+  /// The bytes of one file go to the caller.
+  case stream
+
+  /// The directory below which something would land.
+  package var directory: ByteString {
+    switch self {
+    case .directory(let path), .trial(let path): path
+    case .stream: "/"
+    }
+  }
+}
+
 /// What `vault local restore` asks for.
 package struct RestoreRequest: Sendable {
-  /// Absolute paths as they were backed up; empty for everything.
-  package var paths: [ByteString]
+  /// Empty for everything.
+  package var paths: [PathChoice]
   package var treeName: ByteString?
   package var at: PointInTime
-  /// The directory below which everything lands under its full original path.
-  package var target: ByteString
+  package var destination: RestoreDestination
   package var overwrite: OverwriteChoice
+  /// Leading components that every path loses.
+  package var strippedComponents: UInt16
   /// Restores owners and groups by number, whatever their names are here.
   package var usesNumericOwners: Bool
   package init(
-    paths: [ByteString], treeName: ByteString?, at: PointInTime, target: ByteString, overwrite: OverwriteChoice,
-    usesNumericOwners: Bool = false
+    paths: [PathChoice], treeName: ByteString?, at: PointInTime, destination: RestoreDestination,
+    overwrite: OverwriteChoice = .never, strippedComponents: UInt16 = 0, usesNumericOwners: Bool = false
   ) {
     self.paths = paths
     self.treeName = treeName
     self.at = at
-    self.target = target
+    self.destination = destination
     self.overwrite = overwrite
+    self.strippedComponents = strippedComponents
     self.usesNumericOwners = usesNumericOwners
   }
 }
@@ -201,11 +233,15 @@ package struct RestoreReport: Sendable {
   package var problems: [RestoreProblem]
   /// All problems by their reason.
   package var problemKinds: ProblemTally<String>
+  /// Of the problems, how many only say that something was there and stayed: `problems` holds the first few of these.
+  package var keptCount: UInt64
+  /// What a trial found in the way that a restore would replace.
+  package var replacedCount: UInt64
   /// Whether stored data was missing or damaged: exit status 7.
   package var foundDamage: Bool
   package init(
     job: JobNumber, entries: UInt64, files: UInt64, bytes: UInt64, problemCount: UInt64, problems: [RestoreProblem],
-    problemKinds: ProblemTally<String>, foundDamage: Bool
+    problemKinds: ProblemTally<String>, keptCount: UInt64 = 0, replacedCount: UInt64 = 0, foundDamage: Bool
   ) {
     self.job = job
     self.entries = entries
@@ -214,6 +250,8 @@ package struct RestoreReport: Sendable {
     self.problemCount = problemCount
     self.problems = problems
     self.problemKinds = problemKinds
+    self.keptCount = keptCount
+    self.replacedCount = replacedCount
     self.foundDamage = foundDamage
   }
 }

@@ -119,6 +119,9 @@ struct FileDaemonConversation: Sendable {
       throw StorageError(.unknownJob)
     }
     let read = try ReadSession(line)
+    let device = storage.device
+    // A volume that is missing or has no label is refused before blocks are asked for.
+    try await onThread(name: "vault-read") { _ = try device.readBufferSize(of: read.volume) }
     let ticket = sessions.nextTicket
     sessions.nextTicket += 1
     sessions.reads[ticket] = read

@@ -22,21 +22,22 @@ struct LocalList: RunnableCommand {
   @Flag(help: "List every version of the file or directory instead, newest first, over all jobs.")
   var versions = false
 
-  @Argument(help: "List only this and what is below it.")
-  var path: PathArgument?
+  @Argument(
+    help: ArgumentHelp("List only these, paths or patterns of them, and what is below.", valueName: "path"))
+  var paths: [PathArgument] = []
 
   func validate() throws {
     guard versions else { return }
-    if path == nil { throw ValidationError("--versions needs a path.") }
+    if paths.count != 1 { throw ValidationError("--versions needs one path.") }
     if tree.job != nil || tree.at != nil {
       throw ValidationError("--versions lists all jobs: --job and --at exclude it.")
     }
   }
 
   func perform(in context: CommandContext) async throws -> ExitStatus {
-    if versions, let path { return try await listVersions(try context.normalized(path), in: context) }
+    if versions, let path = paths.first { return try await listVersions(try context.normalized(path), in: context) }
     let request = ListRequest(
-      treeName: tree.name?.bytes, at: try tree.pointInTime(in: context), path: try path.map(context.normalized))
+      treeName: tree.name?.bytes, at: try tree.pointInTime(in: context), paths: try paths.map(context.choice))
     let listing = EntryTable(output: context.output, zone: context.zone, form: json ? .json : long ? .long : .short)
     return try await context.withRepository(from, .existing, command: "vault local ls") { repository in
       try await repository.list(request) { entry in

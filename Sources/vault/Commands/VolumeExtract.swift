@@ -26,7 +26,8 @@ struct VolumeExtract: RunnableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only this, with everything below; may be repeated. Without it everything comes back.", valueName: "path"))
+      "Only this path or pattern, with all below; may be repeated. Without it everything comes back.", valueName: "path"
+    ))
   var path: [PathArgument] = []
 
   @Option(help: "What happens to files that exist there already.")
@@ -51,7 +52,7 @@ struct VolumeExtract: RunnableCommand {
   }
 
   func perform(in context: CommandContext) async throws -> ExitStatus {
-    let (paths, wanted) = (try volumes.map(context.absolute), try path.map(context.normalized))
+    let (paths, wanted) = (try volumes.map(context.absolute), try path.map(context.choice))
     let (target, choice, overwrite) = (try context.absolute(to), choice, overwrite)
     let start = context.clock.monotonicNanoseconds()
     var report = try await ProgressLine.during(context, isQuiet: quiet) { progress in
@@ -62,7 +63,7 @@ struct VolumeExtract: RunnableCommand {
             let restored = try await volumes.extract(job, paths: wanted, to: target, overwrite: overwrite) {
               progress.show($0)
             }
-            report.add(RestoreOutcome(report: restored, target: target), of: job)
+            report.add(RestoreOutcome(report: restored, target: target, isTrial: false), of: job)
           } catch let error as any DescribedError where error.exitStatus == .notFound && !wanted.isEmpty {
             // Another tree may have the path.
             report.missing.append(error.description)

@@ -43,6 +43,18 @@ package final class StandardOutput: Sendable {
     state.withLock { flush(&$0) }
   }
 
+  /// Hands bytes on at once, behind what is buffered.
+  ///
+  /// - Throws: when they could not be written, also because the reader has left.
+  func pass(_ bytes: [UInt8]) throws(OutputError) {
+    let errorNumber = state.withLock { state in
+      flush(&state)
+      if state.errorNumber == 0 { state.errorNumber = bytes.withUnsafeBytes { sink($0) } }
+      return state.errorNumber
+    }
+    guard errorNumber == 0 else { throw OutputError(errorNumber: errorNumber) }
+  }
+
   /// Hands on what is buffered.
   ///
   /// - Throws: when anything of the output could not be written, unless its reader had left.

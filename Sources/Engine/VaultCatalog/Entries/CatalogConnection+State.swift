@@ -8,25 +8,41 @@ extension CatalogConnection {
     return try read(source, .everything, after: position, limit: limit, accept: nil, visit) == limit
   }
 
-  func readStaged(
-    of job: JobNumber, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
+  func readRows(
+    of selection: SelectionSource, within directory: DirectoryKey, after position: CanonicalPosition?, limit: Int,
+    _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Bool {
-    let source = try source(staged: job)
-    return try read(source, .everything, after: position, limit: limit, accept: nil, visit) == limit
+    guard let source = try stateSource(of: selection) else { return false }
+    let range = DirectoryRange(within: directory)
+    return try read(source, range, after: position, limit: limit, accept: nil, visit) == limit
   }
 
   func readDirectory(
-    of tree: Tree, sequence: UInt64, directory: DirectoryKey, after name: ByteString?, limit: Int,
+    of selection: SelectionSource, directory: DirectoryKey, after name: ByteString?, limit: Int,
     _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Bool {
-    guard let source = try source(of: tree, sequence: sequence) else { return false }
+    guard let source = try stateSource(of: selection) else { return false }
     let first = name?.successor ?? ""
     return try read(source, directory: directory, from: first, limit: limit, accept: nil, visit) == limit
   }
 
-  func entry(of tree: Tree, sequence: UInt64, at position: CanonicalPosition) throws(CatalogError) -> Entry? {
-    guard let source = try source(of: tree, sequence: sequence) else { return nil }
+  func entry(of selection: SelectionSource, at position: CanonicalPosition) throws(CatalogError) -> Entry? {
+    guard let source = try stateSource(of: selection) else { return nil }
     return try row(source, at: position)?.entry
+  }
+
+  func directories(
+    of selection: SelectionSource, from key: [UInt8], limit: Int
+  ) throws(CatalogError) -> [DirectoryKey] {
+    guard let source = try stateSource(of: selection) else { return [] }
+    let select = try statement("SELECT key FROM directory WHERE tree = ?1 AND key >= ?2 ORDER BY key LIMIT ?3")
+    defer { select.statement.reset() }
+    try select.statement.bind(source.tree, at: 1)
+    try select.statement.bind(key, at: 2)
+    try select.statement.bind(Int64(limit), at: 3)
+    var keys: [DirectoryKey] = []
+    while try select.statement.step() { keys.append(DirectoryKey(keyBytes: Array(select.statement.bytes(0)))) }
+    return keys
   }
 
   /// The row at one position.
@@ -68,6 +84,15 @@ extension CatalogConnection {
   }
 
   // MARK: Sources
+
+  /// Where the rows of a source are; nil when the catalog does not know its tree.
+  func stateSource(of selection: SelectionSource) throws(CatalogError) -> StateSource? {
+    switch selection {
+    case .state(let tree, let sequence): try source(of: tree, sequence: sequence)
+    case .staged(let job): try source(staged: job)
+    case .everyContent: nil
+    }
+  }
 
   /// Where the rows of a tree as at a sequence are; nil when the catalog does not know the tree.
   func source(of tree: Tree, sequence: UInt64) throws(CatalogError) -> StateSource? {

@@ -15,6 +15,8 @@ final class CatalogConnection {
   /// Selections that wait in temporary tables, the latest last.
   var selections: [MaterializedSelection] = []
   var selectionCount = 0
+  /// Selections that were begun and not ended.
+  var notedSelections: Set<SelectionNumber> = []
   var hasTemporaryTables = false
   /// The job whose staged inodes are indexed in a temporary table.
   var indexedStage: Int64?

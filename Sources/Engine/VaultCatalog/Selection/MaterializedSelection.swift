@@ -5,7 +5,8 @@ struct MaterializedSelection {
   /// What was selected.
   struct Key: Hashable {
     var source: SelectionSource
-    var paths: [ByteString]
+    var selection: Selection
+    var pass: SelectionPass
   }
 
   /// How many selections wait at once; the oldest makes room.
@@ -17,8 +18,16 @@ struct MaterializedSelection {
 
   var tableName: String { "temp.selection_\(table)" }
 
+  /// How its rows are sorted.
+  var order: String {
+    switch key.pass {
+    case .directories: "key, name"
+    case .contents: "place, content_index, device, inode, directory, name"
+    }
+  }
+
   /// Where rows of the latest, an older and a staged state come from, and what tells those of the selection.
-  static func arms(of source: StateSource) -> [String] {
+  func arms(of source: StateSource) -> [String] {
     switch source {
     case .current: [arm("entry_current", "1")]
     case .asOf: [arm("entry_current", "e.first <= ?1"), arm("entry_past", "e.first <= ?1 AND e.last > ?1")]
@@ -26,25 +35,40 @@ struct MaterializedSelection {
     }
   }
 
-  /// Everything but directories, below chosen directories and by chosen names.
+  /// Directories, or everything else, below chosen directories and by chosen names.
   ///
   /// The file type is the second byte of the attributes in every version.
-  private static func arm(_ table: String, _ condition: String, first: String = "e.first") -> String {
-    let columns = """
-      SELECT e.directory AS directory, e.name AS name, \(first) AS first, e.content_index AS content_index,
+  private func arm(_ table: String, _ condition: String, first: String = "e.first") -> String {
+    let common = "SELECT e.directory AS directory, e.name AS name, \(first) AS first"
+    let keys: String
+    let rest: String
+    // What only leads to the selection is not in it.
+    let selected = key.pass == .directories ? "" : " AND c.leads = 0"
+    switch key.pass {
+    case .directories:
+      keys = "d.key AS key"
+      rest = """
+        CROSS JOIN directory AS d ON d.id = e.directory
+        WHERE \(condition) AND substr(e.attributes, 2, 1) = x'02'
+        """
+    case .contents:
+      keys = """
+        e.content_index AS content_index,
         CASE WHEN e.content_session IS NULL THEN NULL
           ELSE coalesce(j.number, 0x4000000000000000 + e.content_session) END AS place,
         e.device AS device, e.inode AS inode
-      """
-    let rest = """
-      LEFT JOIN job AS j ON j.session = e.content_session
-      WHERE \(condition) AND substr(e.attributes, 2, 1) <> x'02'
-      """
+        """
+      rest = """
+        LEFT JOIN job AS j ON j.session = e.content_session
+        WHERE \(condition) AND substr(e.attributes, 2, 1) <> x'02'
+        """
+    }
     return """
-      \(columns) FROM temp.chosen_directory AS c CROSS JOIN \(table) AS e ON e.directory = c.id \(rest)
+      \(common), 0 AS leads, \(keys)
+      FROM temp.chosen_directory AS c CROSS JOIN \(table) AS e ON e.directory = c.id \(rest)
       UNION ALL
-      \(columns) FROM temp.chosen_name AS c CROSS JOIN \(table) AS e
-        ON e.directory = c.directory AND e.name = c.name \(rest)
+      \(common), c.leads AS leads, \(keys)
+      FROM temp.chosen_name AS c CROSS JOIN \(table) AS e ON e.directory = c.directory AND e.name = c.name \(rest)\(selected)
       """
   }
 
@@ -56,14 +80,16 @@ struct MaterializedSelection {
     ]
     if case .staged = source {
       return """
-        SELECT d.id, d.key, x.name, ?2, \(columns.map { "e.\($0)" }.joined(separator: ", ")), x.id
+        SELECT d.id, d.key, x.name, ?2, \(columns.map { "e.\($0)" }.joined(separator: ", ")), x.id,
+          x.leads
         FROM \(tableName) AS x CROSS JOIN directory AS d ON d.id = x.directory
           LEFT JOIN stage AS e ON e.job = ?3 AND e.directory = x.directory AND e.name = x.name
         WHERE x.id > ?1 ORDER BY x.id
         """
     }
     return """
-      SELECT d.id, d.key, x.name, x.first, \(columns.map { "coalesce(e.\($0), p.\($0))" }.joined(separator: ", ")), x.id
+      SELECT d.id, d.key, x.name, x.first, \(columns.map { "coalesce(e.\($0), p.\($0))" }.joined(separator: ", ")), x.id,
+        x.leads
       FROM \(tableName) AS x CROSS JOIN directory AS d ON d.id = x.directory
         LEFT JOIN entry_current AS e ON e.directory = x.directory AND e.name = x.name AND e.first = x.first
         LEFT JOIN entry_past AS p

@@ -181,9 +181,10 @@ struct HistoryListings: Sendable {
       let old = try Self.published(numbers.0, catalog)
       let new = try Self.published(numbers.1, catalog)
       guard old.tree == new.tree else { throw DirectorError.differentTrees(numbers.0, numbers.1) }
+      let patterns = path.map { [PathPattern(path: $0)] } ?? []
       var merge = StateMerge(
-        old: ListingWalk(catalog: catalog, source: .state(tree: old.tree, sequence: old.sequence), path: path),
-        new: ListingWalk(catalog: catalog, source: .state(tree: new.tree, sequence: new.sequence), path: path))
+        old: ListingWalk(catalog: catalog, source: .state(tree: old.tree, sequence: old.sequence), patterns: patterns),
+        new: ListingWalk(catalog: catalog, source: .state(tree: new.tree, sequence: new.sequence), patterns: patterns))
       var count: UInt64 = 0
       try merge.run(tell: { try Self.tell($0, channel) }) { change in
         count += 1

@@ -50,19 +50,18 @@ struct Listings: Sendable {
     try bytes.withUnsafeBytes { try channel.sendFrameBlocking(.listing, $0) }
   }
 
-  /// The entries of a tree as at a job, all or those at and below a path, as records.
-  func files(_ line: ControlLine) async throws -> Reply {
+  /// The entries of a tree as at a job, all or those that paths and patterns select, as records.
+  func files(_ line: ControlLine, _ arguments: [ByteString]) async throws -> Reply {
     let (catalog, channel) = (director.catalog, channel)
+    let signal = CancelSignal()
+    channel.whenBytesArrive { signal.set() }
     let number = try await onThread(name: "vault-list") {
       let selection = try TreeSelection.resolve(line, catalog)
-      var count = 0
-      var walk = ListingWalk(catalog: catalog, source: selection.source, path: line["path"])
-      while let batch = try walk.next(limit: Self.rowsPerBatch) {
-        count += batch.count
-        try Self.send(batch, channel)
-      }
-      if count == 0, let path = line["path"], path != "/" {
-        throw DirectorError.notInJob(path.displayText, selection.job.description.number)
+      let choice = try ChosenPaths(arguments, in: selection, catalog) { signal.isSet }
+      var walk = ListingWalk(catalog: catalog, source: selection.source, patterns: choice.patterns)
+      while let page = try walk.nextPage(limit: Self.rowsPerBatch) {
+        if signal.isSet { throw DirectorError.interrupted }
+        try Self.send(page, channel)
       }
       return selection.job.description.number
     }
@@ -89,76 +88,49 @@ struct Listings: Sendable {
   }
 }
 
-/// Walks the rows of a listing in canonical order, batch by batch, cut to a path.
+/// Walks the rows that patterns select in canonical order, page by page.
 struct ListingWalk {
-  let catalog: any CatalogStore
-  let source: SelectionSource
-  private let key: DirectoryKey?
-  private var position: CanonicalPosition?
-  private var isAtEnd = false
+  private let catalog: any CatalogStore
+  private let source: SelectionSource
+  private var walk: SelectionWalk
+  private var pieces: ArraySlice<SelectionWalk.Piece> = []
+  /// Where the directory goes on whose insides are being read.
+  private var below: (directory: DirectoryKey, position: CanonicalPosition?)?
 
-  init(catalog: any CatalogStore, source: SelectionSource, path: ByteString?) {
+  /// - Parameter patterns: none stands for everything.
+  init(catalog: any CatalogStore, source: SelectionSource, patterns: [PathPattern]) {
     self.catalog = catalog
     self.source = source
-    let key = path.map { DirectoryKey(path: $0) }
-    self.key = key == .root ? nil : key
+    walk = SelectionWalk(
+      catalog: catalog, source: source, patterns: patterns.isEmpty ? [PathPattern(path: "/")] : patterns)
   }
 
-  /// The next rows; nil at the end.
-  mutating func next(limit: Int) throws -> [StateRow]? {
-    while !isAtEnd {
+  /// Some more rows, none where nothing matched for a while; nil at the end.
+  mutating func nextPage(limit: Int) throws -> [StateRow]? {
+    if let (directory, position) = below {
       var rows: [StateRow] = []
-      if position == nil, let key, let (parent, name) = key.parentAndName {
-        // The path's own entry, then what lies below it: its rows come long after its siblings' in canonical order.
-        position = CanonicalPosition(directory: key, name: "")
-        if let entry = try entry(at: CanonicalPosition(directory: parent, name: name)) {
-          rows.append(StateRow(directory: parent, entry: entry, first: 0))
-        }
-        if !rows.isEmpty { return rows }
+      let hasMore = try catalog.readRows(of: source, within: directory, after: position, limit: limit) {
+        rows.append($0)
       }
-      let key = key
-      let more = try read(limit) { row in
-        if key.map({ row.directory.isWithin($0) }) ?? true { rows.append(row) }
+      below = nil
+      if hasMore, let last = rows.last {
+        below = (directory, CanonicalPosition(directory: last.directory, name: last.entry.name))
       }
-      isAtEnd = !more
-      if let position, let key, !position.directory.isWithin(key) { isAtEnd = true }
-      if !rows.isEmpty { return rows }
+      return rows
     }
-    return nil
-  }
-
-  private func entry(at position: CanonicalPosition) throws -> Entry? {
-    switch source {
-    case .everyContent: return nil
-    case .state(let tree, let sequence): return try catalog.entry(of: tree, sequence: sequence, at: position)
-    case .staged(let job):
-      var found: Entry?
-      let before = CanonicalPosition(directory: position.directory, name: "")
-      var after: CanonicalPosition? = before
-      while found == nil, let from = after {
-        after = nil
-        let more = try catalog.readStaged(of: job, after: from, limit: 1024) { row in
-          if row.directory == position.directory, row.entry.name == position.name { found = row.entry }
-          after = CanonicalPosition(directory: row.directory, name: row.entry.name)
-        }
-        if !more || (after.map { $0 >= position } ?? true) { break }
+    if pieces.isEmpty {
+      guard let found = try walk.next(limit: limit) else { return nil }
+      pieces = found[...]
+    }
+    var rows: [StateRow] = []
+    while let piece = pieces.popFirst() {
+      switch piece {
+      case .entry(let row): rows.append(row)
+      case .below(let directory):
+        below = (directory, nil)
+        return rows
       }
-      return found
     }
-  }
-
-  private mutating func read(_ limit: Int, _ visit: (StateRow) -> Void) throws -> Bool {
-    var last = position
-    let note: (StateRow) -> Void = { row in
-      last = CanonicalPosition(directory: row.directory, name: row.entry.name)
-      visit(row)
-    }
-    defer { position = last }
-    switch source {
-    case .everyContent: return false
-    case .state(let tree, let sequence):
-      return try catalog.readState(of: tree, sequence: sequence, after: position, limit: limit, note)
-    case .staged(let job): return try catalog.readStaged(of: job, after: position, limit: limit, note)
-    }
+    return rows
   }
 }

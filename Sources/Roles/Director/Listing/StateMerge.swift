@@ -115,10 +115,11 @@ struct StateMerge {
     init(walk: ListingWalk) { self.walk = walk }
 
     mutating func peek(_ limit: Int) throws -> StateRow? {
-      if index == batch.count, !isAtEnd {
-        batch = try walk.next(limit: limit) ?? []
+      while index == batch.count, !isAtEnd {
+        let page = try walk.nextPage(limit: limit)
+        batch = page ?? []
         index = 0
-        isAtEnd = batch.isEmpty
+        isAtEnd = page == nil
       }
       return index < batch.count ? batch[index] : nil
     }

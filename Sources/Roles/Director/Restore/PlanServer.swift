@@ -12,7 +12,7 @@ struct PlanServer: ~Copyable {
   private let channel: Channel
   private let catalog: any CatalogStore
   private let source: SelectionSource
-  private let paths: [ByteString]
+  private let selection: Selection
   private let onProgress: @Sendable (FrameKind, [UInt8]) -> Void
   private var pass: UInt8 = 0
   private var cursor: SelectionCursor?
@@ -27,13 +27,13 @@ struct PlanServer: ~Copyable {
 
   /// - Parameter tree: whose entries are restored; nil when their contents are only read.
   init(
-    channel: Channel, catalog: any CatalogStore, tree: Tree?, source: SelectionSource, paths: [ByteString],
+    channel: Channel, catalog: any CatalogStore, tree: Tree?, source: SelectionSource, selection: Selection,
     onProgress: @escaping @Sendable (FrameKind, [UInt8]) -> Void
   ) {
     self.channel = channel
     self.catalog = catalog
     self.source = source
-    self.paths = paths
+    self.selection = selection
     self.onProgress = onProgress
     locations = LocationCursor(catalog: catalog)
     owners = tree.map { OwnerNameCursor(catalog: catalog, tree: $0) }
@@ -48,7 +48,7 @@ struct PlanServer: ~Copyable {
       try payload.withUnsafeMutableBytes { try channel.receive(into: $0) }
       switch header.kind {
       case .planRequest: try sendBatch(payload.first ?? 0)
-      case .progress, .restoreProblem: onProgress(header.kind, payload)
+      case .progress, .restoreProblem, .restoredBytes: onProgress(header.kind, payload)
       case .jobEnd: return try ControlLine(payload: payload)
       default:
         throw TransportError(.malformed("a frame of kind \(header.kind) in a restore"), peer: channel.transport.peer)
@@ -78,7 +78,7 @@ struct PlanServer: ~Copyable {
     {
       var rows: [StateRow] = []
       cursor = try catalog.readSelection(
-        of: source, paths: paths, pass: pass == 2 ? .contents : .directories, after: cursor, limit: Self.rowsPerBatch
+        of: source, selection, pass: pass == 2 ? .contents : .directories, after: cursor, limit: Self.rowsPerBatch
       ) { rows.append($0) }
       isAtEnd = cursor == nil
       held += rows
@@ -113,7 +113,8 @@ struct PlanServer: ~Copyable {
       for owner in try owners?.changes(for: row) ?? [] {
         records.ownerName(owner.kind, number: owner.number, name: owner.name)
       }
-      records.entry(index: 0, directory: directoryNumber, row.entry)
+      // The index tells a directory that only leads on; a plan needs no other.
+      records.entry(index: row.leadsOnly ? 1 : 0, directory: directoryNumber, row.entry)
       if pass == 2 { try collect(row.entry.content, into: &found) }
       // The first pass makes directories only.
       if pass != 1, owners != nil, let reference = row.entry.extended { extended.want(reference.carrier) }

@@ -8,16 +8,42 @@ import VaultSystem
 struct RestoreJob: Sendable {
   let director: Director
   let line: ControlLine
-  let paths: [ByteString]
+  /// Paths and patterns in turn.
+  let arguments: [ByteString]
   let console: Channel
 
   func run() async throws -> Reply {
-    let (catalog, console, line, paths) = (director.catalog, console, line, paths)
-    let selection = try await onThread(name: "vault-catalog") {
-      let selection = try TreeSelection.resolve(line, catalog)
-      try Self.check(paths, selection, catalog)
-      return selection
+    let (catalog, console, line, arguments) = (director.catalog, console, line, arguments)
+    let cancel = CancelSignal()
+    console.whenBytesArrive { cancel.set() }
+    // What cannot be restored as asked for is refused before anything is written.
+    let (tree, totals, selection) = try await onThread(name: "vault-catalog") {
+      let tree = try TreeSelection.resolve(line, catalog)
+      let choice = try ChosenPaths(arguments, in: tree, catalog) { cancel.isSet }
+      let selection =
+        line["mode"] == "stream" ? .paths([try choice.onlyFile(catalog)]) : try choice.selection(catalog)
+      // A whole tree is as large as its job saw it.
+      let totals = arguments.isEmpty && tree.job.status.isPublished ? tree.job.counters : nil
+      return (tree, totals, selection)
     }
+    let outcome: Swift.Result<Reply, any Error>
+    do {
+      outcome = .success(try await restore(tree, selection, totals, cancel))
+    } catch {
+      outcome = .failure(error)
+    }
+    if case .noted(let number) = selection {
+      try await onThread(name: "vault-catalog") { try catalog.endSelection(number) }
+    }
+    var reply = try outcome.get()
+    reply.line.set("job", tree.job.description.number)
+    return reply
+  }
+
+  private func restore(
+    _ tree: TreeSelection, _ selection: Selection, _ expected: JobCounters?, _ cancel: CancelSignal
+  ) async throws -> Reply {
+    let (catalog, console) = (director.catalog, console)
     let restore = UniqueIdentifier.random()
     let storage = try await director.diallers.storage()
     defer { storage.close() }
@@ -25,18 +51,15 @@ struct RestoreJob: Sendable {
     let fileDaemon = try await director.diallers.fileDaemon()
     defer { fileDaemon.close() }
     var request = ControlLine("restore", words: [ByteString(restore.text)])
-    for key in ["target", "overwrite"] {
-      guard let value = line[key] else { throw ControlError(.missingField(key), line: line.verb) }
-      request.set(key, value)
+    // What the file daemon lacks or does not know it refuses itself.
+    for key in ["mode", "target", "overwrite", "strip", "numeric-ids"] {
+      if let value = line[key] { request.set(key, value) }
     }
-    if let numeric = line["numeric-ids"] { request.set("numeric-ids", numeric) }
     try await fileDaemon.request(request, expecting: .fileDaemonOK)
-    console.whenBytesArrive { fileDaemon.close() }
-    // A whole tree is as large as its job saw it.
-    let expected = paths.isEmpty && selection.job.status.isPublished ? selection.job.counters : nil
+    cancel.whenSet { fileDaemon.close() }
     let end = try await onThread(name: "vault-plan") {
       var server = PlanServer(
-        channel: fileDaemon, catalog: catalog, tree: selection.tree, source: selection.source, paths: paths
+        channel: fileDaemon, catalog: catalog, tree: tree.tree, source: tree.source, selection: selection
       ) { kind, payload in
         var payload = payload
         if kind == .progress, let expected, var line = try? ControlLine(payload: payload) {
@@ -52,17 +75,6 @@ struct RestoreJob: Sendable {
     guard reply.code == .fileDaemonOK else { throw PeerRefusal(reply) }
     reply.code = .directorOK
     reply.line.verb = "\(StatusCode.directorOK.rawValue) OK"
-    reply.line.set("job", selection.job.description.number)
     return reply
-  }
-
-  /// Refuses paths that are not in the job before anything is written.
-  private static func check(_ paths: [ByteString], _ selection: TreeSelection, _ catalog: any CatalogStore) throws {
-    for path in paths where path != "/" {
-      var walk = ListingWalk(catalog: catalog, source: selection.source, path: path)
-      if try walk.next(limit: 1) == nil {
-        throw DirectorError.notInJob(path.displayText, selection.job.description.number)
-      }
-    }
   }
 }

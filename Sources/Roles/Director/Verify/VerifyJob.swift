@@ -73,7 +73,7 @@ struct VerifyJob: Sendable {
     repeat {
       var rows: [StateRow] = []
       cursor = try catalog.readSelection(
-        of: .everyContent, paths: [], pass: .contents, after: cursor, limit: rowsPerPage
+        of: .everyContent, .paths([]), pass: .contents, after: cursor, limit: rowsPerPage
       ) { rows.append($0) }
       for row in rows {
         guard case .stored(let content, let sealed) = row.entry.content, sealed.size > 0 else { continue }
@@ -111,8 +111,9 @@ struct VerifyJob: Sendable {
     let (catalog, console) = (director.catalog, console)
     let (end, unsound) = try await onThread(name: "vault-plan") {
       let box = UnsoundBox()
-      var server = PlanServer(channel: fileDaemon, catalog: catalog, tree: nil, source: .everyContent, paths: []) {
-        kind, payload in
+      var server = PlanServer(
+        channel: fileDaemon, catalog: catalog, tree: nil, source: .everyContent, selection: .paths([])
+      ) { kind, payload in
         if kind == .progress { try? payload.withUnsafeBytes { try console.sendFrameBlocking(kind, $0) } }
         if kind == .restoreProblem { box.take(payload) }
       }

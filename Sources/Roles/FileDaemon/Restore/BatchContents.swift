@@ -109,6 +109,13 @@ struct BatchContents {
       }
     }
   }
+
+  /// Why a content that nobody asked the storage daemon for is missing.
+  func missing(_ item: ContentItem) -> String {
+    knows(item.identifier.session)
+      ? "its data is missing"
+      : "its data is missing: it lies in session \(item.identifier.session), of which no volume here is known"
+  }
 }
 
 extension SealedContent {

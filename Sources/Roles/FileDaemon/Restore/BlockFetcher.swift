@@ -4,7 +4,7 @@ import VaultSession
 import VaultSystem
 
 /// Reads blocks from the storage daemon, several requests ahead, in the words of seed 001. Blocks its thread.
-struct BlockFetcher: ~Copyable {
+final class BlockFetcher {
   /// Requests that are under way at once.
   private static let window = 8
   /// No volume has longer blocks.
@@ -34,7 +34,7 @@ struct BlockFetcher: ~Copyable {
   }
 
   /// Reads the blocks in order and hands each to `body`, or why it could not be read.
-  mutating func fetch(
+  func fetch(
     _ wanted: [Wanted], _ body: (Int, Swift.Result<PooledBuffer, PeerRefusal>) throws -> Void
   ) throws {
     // Tickets first: their requests and replies must not mix with those for blocks.
@@ -53,9 +53,17 @@ struct BlockFetcher: ~Copyable {
     }
   }
 
+  /// Why blocks of a session on a volume cannot be read; nil when they can, as far as is known without reading them.
+  func refusal(session: UniqueIdentifier, volume: UniqueIdentifier) throws -> PeerRefusal? {
+    let block = Wanted(session: session, volume: volume, block: BlockAddress(block: 0))
+    try openSession(of: block)
+    if case .failure(let refusal)? = tickets[key(block)] { return refusal }
+    return nil
+  }
+
   private func key(_ block: Wanted) -> SessionKey { SessionKey(session: block.session, volume: block.volume) }
 
-  private mutating func openSession(of block: Wanted) throws {
+  private func openSession(of block: Wanted) throws {
     guard tickets[key(block)] == nil else { return }
     try channel.sendLineBlocking(
       ControlLine(
@@ -102,5 +110,26 @@ struct BlockFetcher: ~Copyable {
     reply.line.set(
       "reason", "A block of \(count) bytes is longer than the \(buffers.bufferSize) that can be read at once.")
     return .failure(PeerRefusal(reply))
+  }
+
+  /// Where a group lies in a block's payload.
+  static func group(
+    _ number: UInt64, in block: Swift.Result<PooledBuffer, PeerRefusal>
+  ) -> Swift.Result<FetchedGroup, PeerRefusal> {
+    block.flatMap { buffer in
+      var offset = 0
+      while offset < buffer.count {
+        let rest = UnsafeRawBufferPointer(rebasing: buffer.used[offset...])
+        guard let header = try? GroupHeader(decoding: rest), header.totalByteCount <= rest.count else { break }
+        if header.number == number, header.kind != .commit {
+          return .success(FetchedGroup(block: buffer, range: offset..<(offset + header.totalByteCount)))
+        }
+        offset += header.totalByteCount
+      }
+      var reply = Reply(.storageRefused)
+      reply.line.set("status", ExitStatus.damaged.rawValue)
+      reply.line.set("reason", "The block does not hold group \(number) of its session.")
+      return .failure(PeerRefusal(reply))
+    }
   }
 }

@@ -29,8 +29,12 @@ final class ContentItem: Sendable {
 
 extension PlanBatch.Row {
   /// The full path as it was saved.
-  var path: ByteString {
-    ByteString(directory == "/" ? [0x2f] + entry.name.bytes : directory.bytes + [0x2f] + entry.name.bytes)
+  var path: ByteString { Self.join(saved, entry.name) }
+  /// Where it lands below the target.
+  var landing: ByteString { Self.join(directory, entry.name) }
+
+  private static func join(_ directory: ByteString, _ name: ByteString) -> ByteString {
+    ByteString(directory == "/" ? [0x2f] + name.bytes : directory.bytes + [0x2f] + name.bytes)
   }
 
   var isHardLinked: Bool { entry.attributes.isHardLinked }

@@ -4,10 +4,23 @@ import VaultProtocol
 
 /// What the director orders: where to restore to, and how.
 struct RestoreOrder: Sendable {
+  /// What becomes of the selection.
+  enum Destination: Sendable, Hashable {
+    /// It is written below a directory.
+    case directory(ByteString, OverwritePolicy)
+    /// Nothing is written: what would be is counted.
+    case trial(ByteString, OverwritePolicy)
+    /// The bytes of its one file go to the director.
+    case stream
+    /// Contents are read and their digests compared.
+    case nowhere
+  }
+
   /// The restore's one-time name, under which the storage daemon lets it read.
   var restore: UniqueIdentifier
-  var target: ByteString
-  var policy: OverwritePolicy
+  var destination: Destination
+  /// Leading components that every path loses.
+  var strippedCount: Int
   /// Owners and groups go by number even where their names are known.
   var usesNumericOwners: Bool
 
@@ -15,12 +28,36 @@ struct RestoreOrder: Sendable {
     guard let restore = UniqueIdentifier(text: try line.word(0).text ?? "") else {
       throw ControlError(.malformedField("restore"), line: line.verb)
     }
-    guard let policy = OverwritePolicy(rawValue: try line.text("overwrite")), let target = line["target"] else {
+    self.restore = restore
+    strippedCount = line["strip"] == nil ? 0 : Int(try line.integer("strip", as: UInt16.self))
+    usesNumericOwners = line["numeric-ids"] == "yes"
+    switch line["mode"] {
+    case nil, "write": destination = .directory(try Self.target(line), try Self.policy(line))
+    case "dry-run": destination = .trial(try Self.target(line), try Self.policy(line))
+    case "stream": destination = .stream
+    default: throw ControlError(.malformedField("mode"), line: line.verb)
+    }
+  }
+
+  /// A verification.
+  ///
+  /// - Parameter name: under which the storage daemon lets it read.
+  init(verifying name: UniqueIdentifier) {
+    restore = name
+    destination = .nowhere
+    strippedCount = 0
+    usesNumericOwners = true
+  }
+
+  private static func target(_ line: ControlLine) throws(ControlError) -> ByteString {
+    guard let target = line["target"] else { throw ControlError(.missingField("target"), line: line.verb) }
+    return target
+  }
+
+  private static func policy(_ line: ControlLine) throws(ControlError) -> OverwritePolicy {
+    guard let policy = OverwritePolicy(rawValue: try line.text("overwrite")) else {
       throw ControlError(.malformedField("overwrite"), line: line.verb)
     }
-    self.restore = restore
-    self.policy = policy
-    self.target = target
-    usesNumericOwners = line["numeric-ids"] == "yes"
+    return policy
   }
 }

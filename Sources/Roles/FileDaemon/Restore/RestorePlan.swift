@@ -5,9 +5,13 @@ import VaultSession
 /// One batch of a restore's plan: entries with their directories, and where the groups lie that hold their contents.
 struct PlanBatch {
   struct Row {
-    /// The stored absolute path of the entry's directory.
+    /// The absolute path of the entry's directory as it was saved.
+    var saved: ByteString
+    /// Where that lies below the target.
     var directory: ByteString
     var entry: Entry
+    /// Whether it is a directory that only leads to what was selected.
+    var leadsOnly = false
   }
 
   var rows: [Row] = []
@@ -23,17 +27,20 @@ struct PlanBatch {
 }
 
 /// Asks the director for the plan, one batch ahead. Blocks its thread.
-struct RestorePlan: ~Copyable {
+final class RestorePlan {
   private let director: Channel
+  private let strippedCount: Int
   private var owners: OwnerNumbers
 
-  init(director: Channel, owners: OwnerNumbers) {
+  /// - Parameter strippedCount: leading components that every path loses; entries with no more are passed over.
+  init(director: Channel, owners: OwnerNumbers, strippedCount: Int = 0) {
     self.director = director
     self.owners = owners
+    self.strippedCount = strippedCount
   }
 
   /// Goes through all batches of a pass.
-  mutating func forEachBatch(ofPass pass: UInt8, _ body: (PlanBatch) throws -> Void) throws {
+  func forEachBatch(ofPass pass: UInt8, _ body: (PlanBatch) throws -> Void) throws {
     try request(pass)
     while let batch = try receive() {
       try request(pass)
@@ -45,7 +52,7 @@ struct RestorePlan: ~Copyable {
     try withUnsafeBytes(of: pass) { try director.sendFrameBlocking(.planRequest, $0) }
   }
 
-  private mutating func receive() throws -> PlanBatch? {
+  private func receive() throws -> PlanBatch? {
     let (kind, payload) = try receiveFrame()
     guard kind == .plan else {
       if kind == .planEnd { return nil }
@@ -55,7 +62,7 @@ struct RestorePlan: ~Copyable {
     let frameCount = try payload.withUnsafeBytes { bytes in
       var reader = ByteReader(bytes, "plan frame")
       let count: UInt32 = try reader.integer()
-      try Self.read(reader.takeRest(), into: &batch, &owners)
+      try read(reader.takeRest(), into: &batch)
       return count
     }
     for _ in 0..<frameCount {
@@ -85,21 +92,31 @@ struct RestorePlan: ~Copyable {
     }
   }
 
-  private static func read(
-    _ records: UnsafeRawBufferPointer, into batch: inout PlanBatch, _ owners: inout OwnerNumbers
-  ) throws {
+  private func read(_ records: UnsafeRawBufferPointer, into batch: inout PlanBatch) throws {
     var reader = RecordReader(records)
-    var directory: ByteString = "/"
+    var saved: ByteString = "/"
+    var directory = Self.stripping(strippedCount, from: saved)
     while let record = try reader.next() {
       switch record {
-      case .directory(_, let path): directory = ByteString(path)
+      case .directory(_, let path):
+        saved = ByteString(path)
+        directory = Self.stripping(strippedCount, from: saved)
       case .ownerName(let kind, let number, let name): owners.learn(kind, number, name)
-      case .entry(_, _, var entry):
+      case .entry(let index, _, var entry):
+        guard let directory else { continue }
         owners.resolve(&entry.attributes)
-        batch.rows.append(PlanBatch.Row(directory: directory, entry: entry))
+        batch.rows.append(PlanBatch.Row(saved: saved, directory: directory, entry: entry, leadsOnly: index == 1))
       default: throw FormatError(.malformed, "plan frame")
       }
     }
+  }
+
+  /// An absolute path without its first components; nil when it has fewer.
+  static func stripping(_ count: Int, from path: ByteString) -> ByteString? {
+    if count == 0 { return path }
+    let components = path.bytes.split(separator: 0x2f)
+    guard components.count >= count else { return nil }
+    return ByteString([0x2f] + components[count...].joined(separator: [0x2f]))
   }
 
   private func receiveFrame() throws -> (FrameKind, [UInt8]) {

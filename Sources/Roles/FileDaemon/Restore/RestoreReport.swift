@@ -13,6 +13,10 @@ final class RestoreReport: Sendable {
     var files: UInt64 = 0
     var bytes: UInt64 = 0
     var problems: UInt64 = 0
+    /// Of the problems, those that only say that something was there and stayed.
+    var kept: UInt64 = 0
+    /// What a trial found in the way that a restore would replace.
+    var replaced: UInt64 = 0
     var foundDamage = false
     /// Bytes of files that are being written.
     var unfinishedBytes: UInt64 = 0
@@ -37,6 +41,8 @@ final class RestoreReport: Sendable {
   }
 
   private static let interval: UInt64 = 1_000_000_000
+  /// A restore over an existing tree keeps thousands: the first ones tell what is going on.
+  private static let namedKeptLimit: UInt64 = 10
 
   private let state: Mutex<State>
   private let director: Channel
@@ -102,15 +108,33 @@ final class RestoreReport: Sendable {
   /// The large file is done: what was told of it no longer counts.
   func wrote(_ byteCount: UInt64) { state.withLock { $0.unfinishedBytes &-= byteCount } }
 
+  /// Something has an entry's name, and stays as it is.
+  func kept(_ path: @autoclosure () -> ByteString) {
+    let count = state.withLock { state in
+      state.problems += 1
+      state.kept += 1
+      return state.kept
+    }
+    if count <= Self.namedKeptLimit { tell(path(), "exists already and is kept", isKept: true) }
+  }
+
+  /// A trial found something in the way that makes way.
+  func replaced() { state.withLock { $0.replaced += 1 } }
+
   /// A path could not be restored.
   func problem(_ path: ByteString, _ reason: String, damage: Bool = false) {
     state.withLock { state in
       state.problems += 1
       if damage { state.foundDamage = true }
     }
+    tell(path, reason)
+  }
+
+  private func tell(_ path: ByteString, _ reason: String, isKept: Bool = false) {
     var line = ControlLine("problem")
     line.set("path", path)
     line.set("reason", reason)
+    if isKept { line.set("kept", "yes") }
     send(.restoreProblem, line)
   }
 
@@ -175,6 +199,8 @@ final class RestoreReport: Sendable {
     reply.line.set("files", end.files)
     reply.line.set("bytes", end.bytes)
     reply.line.set("problems", end.problems)
+    reply.line.set("kept", end.kept)
+    reply.line.set("replaced", end.replaced)
     reply.line.set("damage", end.foundDamage ? "yes" : "no")
     return reply
   }

@@ -87,46 +87,60 @@ struct RestoreWorker: ~Copyable {
   }
 
   private mutating func write(_ group: ContentItem.LinkGroup, _ content: SealedContent, _ pieces: [Piece]) {
+    var group = group
     do throws(FileSetError) {
-      guard let file = try begin(group, content) else { return exists(group) }
-      for piece in pieces { try file.write(piece.bytes, at: piece.offset) }
-      try commit(file, group, content.size)
+      // What is there under one name keeps no other name from coming back.
+      while let file = try begin(&group, content) {
+        for piece in pieces { try file.write(piece.bytes, at: piece.offset) }
+        if try commit(file, &group, content.size) { return }
+      }
     } catch {
       fail(group, error)
     }
   }
 
-  /// Begins the first of a file's names; nil when it exists and is kept, or nothing is to be written.
+  /// Begins the file under the first of its names that is free, or to be replaced; those before it leave the group.
   private mutating func begin(
-    _ group: ContentItem.LinkGroup, _ content: SealedContent
+    _ group: inout ContentItem.LinkGroup, _ content: SealedContent
   ) throws(FileSetError) -> RestoringFile? {
-    guard let first = group.rows.first else { return nil }
-    guard
-      let file = try writer?.writeFile(
+    while let first = group.rows.first {
+      if let file = try writer?.writeFile(
         directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
-    else { return nil }
-    // Before the data: a file system that has no files of this size says so at once, and what follows is inside the file.
-    if content.algorithm == .sha256OfExtents { try file.setSize(content.size) }
-    return file
+      {
+        // Before the data: a file system that has no files of this size says so at once, and what follows is inside the
+        // file.
+        if content.algorithm == .sha256OfExtents { try file.setSize(content.size) }
+        return file
+      }
+      report.kept(first.path)
+      group.rows.removeFirst()
+    }
+    return nil
   }
 
   /// Gives a written file its name, and its other names.
+  ///
+  /// - Returns: false when something took the first name meanwhile and was kept: the group goes on without it.
   private mutating func commit(
-    _ file: consuming RestoringFile, _ group: ContentItem.LinkGroup, _ byteCount: UInt64
-  ) throws(FileSetError) {
-    guard let first = group.rows.first else { return }
+    _ file: consuming RestoringFile, _ group: inout ContentItem.LinkGroup, _ byteCount: UInt64
+  ) throws(FileSetError) -> Bool {
+    guard let first = group.rows.first else { return true }
     let attributes = first.entry.attributes
     let identity = group.rows.count > 1 || !attributes.inodeFlags.isEmpty ? try file.identity() : nil
     let list = extended(of: first)
     guard case .written(let unset) = try file.commit(attributes: attributes, extended: list) else {
-      return exists(group)
+      report.kept(first.path)
+      group.rows.removeFirst()
+      return false
     }
     report.restored(first.path, unset, bytes: byteCount)
-    guard let identity else { return }
+    guard let identity else { return true }
     let source = RestoredFile(directory: first.directory, name: first.entry.name, identity: identity)
     for row in group.rows.dropFirst() { link(row, to: source) }
-    guard !attributes.inodeFlags.isEmpty else { return }
-    if let unset = try writer?.setInodeFlags(attributes.inodeFlags, of: source) { report.notSet(unset, of: first.path) }
+    if !attributes.inodeFlags.isEmpty, let unset = try writer?.setInodeFlags(attributes.inodeFlags, of: source) {
+      report.notSet(unset, of: first.path)
+    }
+    return true
   }
 
   private func extended(of row: PlanBatch.Row) -> ByteString {
@@ -140,7 +154,7 @@ struct RestoreWorker: ~Copyable {
     do throws(FileSetError) {
       let outcome = try writer?.createHardLink(
         directory: row.directory, name: row.entry.name, to: source, modified: row.entry.attributes.modified)
-      if outcome == .exists { return report.problem(row.path, RestoreWords.exists) }
+      if outcome == .exists { return report.kept(row.path) }
       report.restored(row.path, [], bytes: 0)
     } catch {
       report.problem(row.path, error.description)
@@ -154,13 +168,14 @@ struct RestoreWorker: ~Copyable {
       // What still comes is nobody's.
       while groups.pop() != nil {}
     }
-    guard let group = item.groups.first, let first = group.rows.first else { return }
+    guard var group = item.groups.first else { return }
     do {
-      let file = try begin(group, item.sealed)
-      if writer != nil, file == nil {
-        item.settle()
-        return exists(group)
+      var file: RestoringFile?
+      if writer != nil {
+        file = try begin(&group, item.sealed)
+        if file == nil { return item.settle() }
       }
+      guard let first = group.rows.first else { return }
       try hasher.begin(item.sealed.algorithm)
       var toldByteCount: UInt64 = 0
       defer { report.wrote(toldByteCount) }
@@ -185,7 +200,8 @@ struct RestoreWorker: ~Copyable {
       }
       item.settle()
       guard let file else { return report.verified(bytes: item.sealed.size) }
-      try commit(file, group, item.sealed.size)
+      // The content has passed: a name that was taken meanwhile costs the others, too.
+      if try !commit(file, &group, item.sealed.size) { fail(group, "another name of it was taken meanwhile") }
     } catch let error as FileSetError {
       item.settle()
       fail(group, error)
@@ -196,21 +212,14 @@ struct RestoreWorker: ~Copyable {
 
   // MARK: Failures
 
-  private func exists(_ group: ContentItem.LinkGroup) {
-    for row in group.rows { report.problem(row.path, RestoreWords.exists) }
-  }
+  private func fail(_ group: ContentItem.LinkGroup, _ error: FileSetError) { fail(group, error.description) }
 
-  private func fail(_ group: ContentItem.LinkGroup, _ error: FileSetError) {
-    for row in group.rows { report.problem(row.path, error.description) }
+  private func fail(_ group: ContentItem.LinkGroup, _ reason: String) {
+    for row in group.rows { report.problem(row.path, reason) }
   }
 
   private func fail(_ item: ContentItem, _ reason: String, damage: Bool) {
     item.settle()
     report.failed(item, reason, damage: damage)
   }
-}
-
-/// Sentences that several stages of a restore say.
-enum RestoreWords {
-  static let exists = "exists already and was kept (see --overwrite)"
 }

@@ -1,0 +1,104 @@
+import VaultCrypto
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// The restore's main thread while entries come that are no directories: takes the plan and hands out the work.
+final class RestoreContents {
+  private let fetcher: BlockFetcher
+  /// Nil where the selection is one file's content.
+  private let others: RestoreOthers?
+  private let report: RestoreReport
+  private let queue: RestoreQueue
+  /// Tells contents that are one hole.
+  private var hasher: ContentHasher
+
+  init(
+    fetcher: BlockFetcher, others: RestoreOthers?, report: RestoreReport, queue: RestoreQueue,
+    hasher: consuming ContentHasher
+  ) {
+    self.fetcher = fetcher
+    self.others = others
+    self.report = report
+    self.queue = queue
+    self.hasher = hasher
+  }
+
+  func restore(_ batch: PlanBatch) throws {
+    try others?.extended.fetch(batch)
+    let rest = batch.rows.drop { row in
+      if case .stored = row.entry.content { return false }
+      others?.create(row)
+      return true
+    }
+    try restore(BatchContents(rows: rest, locations: batch.locations) { try hasher.isWithoutData($0) })
+    report.tick()
+  }
+
+  private func restore(_ contents: BatchContents) throws {
+    let withoutData = contents.withoutData
+    if !withoutData.isEmpty { try queue.push(.withoutData(withoutData)) }
+    let fetches = contents.fetches
+    var wanted: [BlockFetcher.Wanted] = []
+    // The fetches that each block serves: several groups share a block.
+    var served: [Range<Int>] = []
+    for (index, fetch) in fetches.enumerated() {
+      let block = BlockFetcher.Wanted(
+        session: fetch.session, volume: fetch.location.volume, block: fetch.location.block)
+      if wanted.last == block {
+        served[served.count - 1] = served[served.count - 1].lowerBound..<(index + 1)
+      } else {
+        wanted.append(block)
+        served.append(index..<(index + 1))
+      }
+    }
+    var parts: BoundedQueue<FetchedGroup>?
+    defer { parts?.finish() }
+    try fetcher.fetch(wanted) { number, result in
+      for fetch in fetches[served[number]] { try hand(fetch, result, &parts) }
+    }
+    parts?.finish()
+    parts = nil
+    try queue.waitForAll()
+    for item in contents.items where !item.isSettled {
+      report.failed(item, contents.missing(item), damage: true)
+    }
+  }
+
+  /// Hands one fetched group to the workers; a block that could not be read costs the contents in it.
+  private func hand(
+    _ fetch: BatchContents.Fetch, _ block: Swift.Result<PooledBuffer, PeerRefusal>,
+    _ parts: inout BoundedQueue<FetchedGroup>?
+  ) throws {
+    switch (fetch.purpose, BlockFetcher.group(fetch.location.group, in: block)) {
+    case (.whole(let items), .success(let group)): try queue.push(.group(group, items))
+    case (.whole(let items), .failure(let refusal)):
+      for item in items.values { refuse(item, refusal) }
+    case (.part(let item, let isFirst, let isLast), let group):
+      if isFirst {
+        let queue = BoundedQueue<FetchedGroup>(capacity: 4)
+        parts = queue
+        try self.queue.push(.large(item, queue))
+      }
+      switch group {
+      case .success(let group): _ = parts?.push(group)
+      case .failure(let refusal):
+        // Settled before the worker sees the end: it drops what it has.
+        refuse(item, refusal)
+        parts?.finish()
+      }
+      if isLast {
+        parts?.finish()
+        parts = nil
+      }
+    }
+  }
+
+  private func refuse(_ item: ContentItem, _ refusal: PeerRefusal) {
+    guard !item.isSettled else { return }
+    item.settle()
+    // Whatever the reason, stored data is not there to be read.
+    report.failed(item, refusal.description, damage: true)
+  }
+}

@@ -1,0 +1,69 @@
+import VaultCrypto
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// The extended attributes of a restore, read from the storage daemon before a batch of the plan is worked on.
+final class RestoreExtended {
+  private let fetcher: BlockFetcher
+  private let lists: ExtendedLists
+  private let report: RestoreReport
+  private var hasher: SHA256Hasher
+  private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 16)
+
+  init(fetcher: BlockFetcher, lists: ExtendedLists, report: RestoreReport, hasher: consuming SHA256Hasher) {
+    self.fetcher = fetcher
+    self.lists = lists
+    self.report = report
+    self.hasher = hasher
+  }
+
+  deinit { scratch.deallocate() }
+
+  /// Reads the lists that a batch wants and that are not there yet: each group once, in order.
+  func fetch(_ batch: PlanBatch) throws {
+    // Nobody works on the batch before any more.
+    lists.trim()
+    var collector = ExtendedCollector(rows: batch.rows, locations: batch.extendedLocations, lists: lists)
+    if collector.missing.isEmpty { return }
+    var wanted: [BlockFetcher.Wanted] = []
+    var served: [[ExtendedCollector.Fetch]] = []
+    for fetch in collector.fetches {
+      let block = BlockFetcher.Wanted(
+        session: fetch.session, volume: fetch.location.volume, block: fetch.location.block)
+      if wanted.last == block {
+        served[served.count - 1].append(fetch)
+      } else {
+        wanted.append(block)
+        served.append([fetch])
+      }
+    }
+    try fetcher.fetch(wanted) { number, result in
+      for fetch in served[number] {
+        guard case .success(let group) = BlockFetcher.group(fetch.location.group, in: result) else { continue }
+        let bytes = UnsafeRawBufferPointer(rebasing: group.block.used[group.range])
+        do {
+          let records = try GroupView(decoding: bytes).records(using: scratch)
+          try collector.take(records, of: fetch.session, into: lists, &hasher)
+        } catch is FormatError {
+          // Whose list is missing for it is told below.
+          continue
+        }
+      }
+      report.tick()
+    }
+    if collector.missing.isEmpty { return }
+    for row in batch.rows {
+      guard let reference = row.entry.extended, collector.missing[reference.carrier] != nil else { continue }
+      report.problem(row.path, "its extended attributes are missing or damaged; it has none now", damage: true)
+    }
+  }
+
+  func list(of row: PlanBatch.Row) -> ByteString {
+    do throws(SystemError) { return try lists.list(row.entry.extended) } catch {
+      report.problem(row.path, error.description)
+      return ""
+    }
+  }
+}
