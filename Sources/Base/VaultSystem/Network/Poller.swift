@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 import Synchronization
 import SystemPackage
 import VaultModel
@@ -49,7 +50,10 @@ package final class Poller: Sendable {
   private let clock = SystemClock()
 
   /// Starts the thread; it ends with `close`.
+  ///
+  /// From then on the process ignores SIGPIPE: writing to a peer that is gone is an error of that connection.
   package init() throws(SystemError) {
+    signal(SIGPIPE, SIG_IGN)
     let epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
     guard epoll >= 0 else { throw .current("epoll_create1", "poller") }
     self.epoll = Descriptor(owning: epoll)
