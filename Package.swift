@@ -27,7 +27,7 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let cLibraries: [Target] = [
-  cLibrary("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
+  cLibrary("COpenSSL", pkgConfig: "libssl", apt: "libssl-dev"),
   cLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
   cLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
   cLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
@@ -45,7 +45,7 @@ let base: [Target] = [
 let engine: [Target] = [
   module("VaultScheduler", in: "Engine", ["VaultModel", "VaultConfiguration"]),
   module("VaultProtocol", in: "Engine", ["VaultModel", "VaultCrypto", "VaultCompression"]),
-  module("VaultSession", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol"]),
+  module("VaultSession", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol", system]),
   module("VaultDevice", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol", system]),
   module("VaultFileSet", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol", system]),
   module("VaultCatalog", in: "Engine", ["VaultModel", "CSQLite"]),
@@ -93,7 +93,7 @@ let testTargets: [Target] = [
     "FileDaemonTests",
     ["FileDaemon", "VaultFileSet", "VaultModel", "VaultProtocol", "VaultSession", "VaultSystem"]),
   tests("VaultControlTests", ["VaultProtocol", "VaultModel"]),
-  tests("VaultSessionTests", ["VaultSession", "VaultProtocol", "VaultModel", "VaultSystem"]),
+  tests("VaultSessionTests", ["VaultSession", "VaultCrypto", "VaultProtocol", "VaultModel", "VaultSystem", system]),
   tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),
   tests("VaultModelTests", ["VaultModel"]),
   tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),

@@ -5,8 +5,8 @@ import VaultSession
 import VaultSystem
 
 /// A channel over each kind of transport, with the bare other end.
-func channel(over kind: TransportKind) -> (channel: Channel, peer: any Transport) {
-  let (here, there) = kind.makePair()
+func channel(over kind: TransportKind) async throws -> (channel: Channel, peer: any Transport) {
+  let (here, there) = try await kind.makePair()
   return (Channel(here), there)
 }
 

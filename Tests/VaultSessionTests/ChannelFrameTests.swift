@@ -7,7 +7,7 @@ import VaultSession
 @Suite(.timeLimit(.minutes(1))) struct ChannelFrameTests {
   @Test(arguments: TransportKind.all, Waiting.allCases)
   func framesFollowLinesAndLinesFrames(_ kind: TransportKind, _ waiting: Waiting) async throws {
-    let (channel, peer) = channel(over: kind)
+    let (channel, peer) = try await channel(over: kind)
     let long = pattern(100_000)
     try feed(
       bytes("append data = 1\n") + frame(.recordGroup, long) + frame(.endOfData, [])
@@ -54,7 +54,7 @@ import VaultSession
       [0x00, 0x00, 0x00, 0x00, 255],
     ], Waiting.allCases)
   func whatIsNoFrameIsRefused(_ header: [UInt8], _ waiting: Waiting) async throws {
-    let (channel, peer) = channel(over: TransportKind.all[0])
+    let (channel, peer) = try await channel(over: TransportKind.all[0])
     try feed(header, to: peer)
     let failure = await transportFailure { try await channel.frame(waiting) }
     #expect(failure?.isMalformed == true)
@@ -64,7 +64,7 @@ import VaultSession
   func theEndInsideAFrameIsAnError(_ kind: TransportKind, _ waiting: Waiting) async throws {
     let whole = frame(.commit, [1, 2, 3])
     for count in 0..<whole.count {
-      let (channel, peer) = channel(over: kind)
+      let (channel, peer) = try await channel(over: kind)
       try feed(Array(whole[..<count]), to: peer, andEnd: true)
       let failure = await transportFailure { try await channel.frame(waiting) }
       #expect(failure == .closed, "\(count) bytes of a frame")
@@ -72,7 +72,7 @@ import VaultSession
   }
 
   @Test func aLineMayBringItsFrame() async throws {
-    let (channel, peer) = channel(over: TransportKind.all[0])
+    let (channel, peer) = try await channel(over: TransportKind.all[0])
     try feed(bytes("2000 OK\n"), to: peer)
     try await channel.request(ControlLine("backup"), frame: (.paths, [9]), expecting: .fileDaemonOK)
     #expect(try peer.receiveNow().bytes == bytes("backup\n") + frame(.paths, [9]))

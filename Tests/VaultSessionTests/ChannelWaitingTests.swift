@@ -7,7 +7,7 @@ import VaultSystem
 /// Waiting ends: by bytes, by the end of the stream, by time and by cancellation.
 @Suite(.timeLimit(.minutes(1))) struct ChannelWaitingTests {
   @Test func aCancelledReceiverClosesTheConversation() async throws {
-    let (channel, peer) = channel(over: TransportKind.all[0])
+    let (channel, peer) = try await channel(over: TransportKind.all[0])
     let task = Task { try await channel.receiveLine() }
     task.cancel()
     let failure = await transportFailure { try await task.value }
@@ -26,7 +26,7 @@ import VaultSystem
   }
 
   @Test func aCancelledTaskMayWaitForTheLastWord() async throws {
-    let (channel, peer) = channel(over: TransportKind.all[0])
+    let (channel, peer) = try await channel(over: TransportKind.all[0])
     let task = Task { try await channel.receiveFrame(closingOnCancel: false) }
     task.cancel()
     try feed(frame(.jobEnd, bytes("1000 OK\n")), to: peer)
@@ -34,7 +34,7 @@ import VaultSystem
   }
 
   @Test(arguments: Waiting.allCases) func closingWakesTheReceiver(_ waiting: Waiting) async throws {
-    let (channel, peer) = channel(over: TransportKind.all[0])
+    let (channel, peer) = try await channel(over: TransportKind.all[0])
     async let failure = transportFailure { try await channel.frame(waiting) }
     channel.close()
     #expect(await failure == .closed)
@@ -56,16 +56,16 @@ import VaultSystem
   }
 
   @Test func aWaitMayHaveATimeLimit() async throws {
-    let (channel, peer) = channel(over: TransportKind.all[0])
-    #expect(try await onThread(name: "wait") { channel.waitForBytes(nanoseconds: 1_000_000) } == false)
+    let (channel, peer) = try await channel(over: TransportKind.all[0])
+    #expect(try await onThread(name: "wait") { try channel.waitForBytes(nanoseconds: 1_000_000) } == false)
     try feed(bytes("noop\nnoop\n"), to: peer)
-    #expect(try await onThread(name: "wait") { channel.waitForBytes(nanoseconds: 20_000_000_000) })
+    #expect(try await onThread(name: "wait") { try channel.waitForBytes(nanoseconds: 20_000_000_000) })
     _ = try await channel.receiveLine()
-    #expect(try await onThread(name: "wait") { channel.waitForBytes(nanoseconds: 0) }, "a line is in the buffer")
+    #expect(try await onThread(name: "wait") { try channel.waitForBytes(nanoseconds: 0) }, "a line is in the buffer")
   }
 
   @Test func aListenerHearsOfBytesThatAreBufferedArriveOrEnd() async throws {
-    let (channel, peer) = channel(over: TransportKind.all[0])
+    let (channel, peer) = try await channel(over: TransportKind.all[0])
     let arriving = Wakes()
     channel.whenBytesArrive { arriving.arrive() }
     #expect(arriving.count == 0)

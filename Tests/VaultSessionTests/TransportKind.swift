@@ -7,9 +7,16 @@ import VaultSystem
 /// A way to make two connected ends; every kind passes the same conformance suite.
 struct TransportKind: Sendable, CustomTestStringConvertible {
   let testDescription: String
-  let makePair: @Sendable () -> (any Transport, any Transport)
+  /// Whether an end that the other side has closed refuses bytes at once; a network takes what fits its buffers.
+  var refusesAtOnce = true
+  /// More bytes than are under way at once.
+  var moreThanItHolds: Int { refusesAtOnce ? 1 << 20 : 32 << 20 }
+  let makePair: @Sendable () async throws -> (any Transport, any Transport)
 
   static let all = [
+    TransportKind(testDescription: "TLS over IPv4", refusesAtOnce: false) { try await TLSFixture.shared.makePair("127.0.0.1") },
+    TransportKind(testDescription: "TLS over IPv6", refusesAtOnce: false) { try await TLSFixture.shared.makePair("::1") },
+
     TransportKind(testDescription: "pipe") { PipeTransport.pair() },
     TransportKind(testDescription: "pipe of 7 bytes") { PipeTransport.pair(capacity: 7) },
     TransportKind(testDescription: "pipe of 1 byte") { PipeTransport.pair(capacity: 1) },
@@ -66,11 +73,29 @@ extension Transport {
     }
   }
 
+  /// Takes as many bytes, or what there is before the end, blocking the thread.
+  func receive(count: Int) throws -> [UInt8] {
+    var all: [UInt8] = []
+    while all.count < count {
+      let (bytes, isAtEnd) = try receiveNow(limit: min(1 << 20, count - all.count), total: count - all.count)
+      all += bytes
+      if isAtEnd || all.count >= count { break }
+      let wakes = Wakes()
+      whenReceivable { wakes.arrive() }
+      try #require(wakes.come())
+    }
+    return all
+  }
+
   /// Takes what is there, at most `limit` bytes at a time.
-  func receiveNow(limit: Int = 4096) throws -> (bytes: [UInt8], isAtEnd: Bool) {
+  func receiveNow(limit: Int = 4096, total: Int = .max) throws -> (bytes: [UInt8], isAtEnd: Bool) {
     var all: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: limit)
-    while let count = try chunk.withUnsafeMutableBytes({ try receive(into: $0) }) {
+    while all.count < total,
+      let count = try chunk.withUnsafeMutableBytes({ space in
+        try receive(into: UnsafeMutableRawBufferPointer(rebasing: space.prefix(total - all.count)))
+      })
+    {
       if count == 0 { return (all, true) }
       all += chunk[..<count]
     }

@@ -9,11 +9,18 @@
 #include <linux/openat2.h>
 #include <linux/stat.h>
 #include <pwd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -51,3 +58,23 @@ static inline int vault_set_thread_name(const char *name) { return prctl(PR_SET_
 static inline uint64_t vault_device_make(unsigned major, unsigned minor) { return gnu_dev_makedev(major, minor); }
 /* A macro over a thread-local. */
 static inline int vault_errno(void) { return errno; }
+/* Declared only for _GNU_SOURCE. */
+static inline int vault_accept4(int fd, struct sockaddr *address, socklen_t *length) { return (int)syscall(SYS_accept4, fd, address, length, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+/* `struct epoll_event` is packed and holds a union. */
+static inline int vault_epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t token) {
+  struct epoll_event event = {.events = events, .data = {.u64 = token}};
+  return epoll_ctl(epoll, operation, fd, &event);
+}
+enum { VAULT_EPOLL_BATCH = 64 };
+static inline int vault_epoll_wait(int epoll, uint64_t *tokens, uint32_t *events, int milliseconds) {
+  struct epoll_event ready[VAULT_EPOLL_BATCH];
+  int count = epoll_wait(epoll, ready, VAULT_EPOLL_BATCH, milliseconds);
+  for (int index = 0; index < count; index++) {
+    tokens[index] = ready[index].data.u64;
+    events[index] = ready[index].events;
+  }
+  return count;
+}
+/* EPOLLONESHOT is an enumerator whose value does not fit Swift's idea of the enumeration. */
+enum { VAULT_EPOLL_IN = 0x001, VAULT_EPOLL_OUT = 0x004, VAULT_EPOLL_ERROR = 0x008, VAULT_EPOLL_HANG_UP = 0x010 };
+static const uint32_t VAULT_EPOLL_ONE_SHOT = 1u << 30;

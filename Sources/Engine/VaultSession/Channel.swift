@@ -18,8 +18,14 @@ package final class Channel: @unchecked Sendable {
   private let received = Monitor()
   private let sendable = Monitor()
   private let sending = SendLock()
+  /// The transport, where threads can wait for the system itself.
+  private let waiting: (any ThreadWaitingTransport)?
 
-  package init(_ transport: any Transport) { self.transport = transport }
+  package init(_ transport: any Transport) {
+    self.transport = transport
+    waiting = transport as? any ThreadWaitingTransport
+  }
+
   deinit { buffer.deallocate() }
 
   /// Ends the conversation: whoever waits in it, here or at the peer, is woken.
@@ -234,20 +240,25 @@ package final class Channel: @unchecked Sendable {
         if count == 0 { throw TransportError(.closed, peer: transport.peer) }
         done += count
       } else {
-        blockUntilReceivable()
+        try blockUntilReceivable()
       }
     }
   }
 
-  private func blockUntilReceivable() {
+  private func blockUntilReceivable() throws(TransportError) {
+    if let waiting {
+      _ = try waiting.blockUntilReceivable(nanoseconds: nil)
+      return
+    }
     let ticket = received.ticket()
     transport.whenReceivable { [received] in received.signal() }
     received.wait(since: ticket)
   }
 
   /// Waits until something is there or a time passed, blocking the thread.
-  package func waitForBytes(nanoseconds: UInt64) -> Bool {
+  package func waitForBytes(nanoseconds: UInt64) throws(TransportError) -> Bool {
     if start < end { return true }
+    if let waiting { return try waiting.blockUntilReceivable(nanoseconds: nanoseconds) }
     let ticket = received.ticket()
     transport.whenReceivable { [received] in received.signal() }
     return received.wait(since: ticket, nanoseconds: nanoseconds)
@@ -273,7 +284,7 @@ package final class Channel: @unchecked Sendable {
     while true {
       if let line = try bufferedLine() { return line }
       guard let count = try refill() else {
-        blockUntilReceivable()
+        try blockUntilReceivable()
         continue
       }
       if count == 0 { throw TransportError(.closed, peer: transport.peer) }
@@ -313,6 +324,8 @@ package final class Channel: @unchecked Sendable {
     while done < bytes.count {
       if let count = try transport.send(UnsafeRawBufferPointer(rebasing: bytes[done...])) {
         done += count
+      } else if let waiting {
+        try waiting.blockUntilSendable()
       } else {
         let ticket = sendable.ticket()
         transport.whenSendable { [sendable] in sendable.signal() }

@@ -2,10 +2,10 @@ import Synchronization
 import VaultModel
 
 /// Where a role in this process waits for connections: the in-process twin of a listening socket.
-package final class PipeListener: Sendable {
+package final class PipeListener: Listener {
   private struct State {
     var waiting: [PipeTransport] = []
-    var acceptor: CheckedContinuation<PipeTransport?, Never>?
+    var acceptor: CheckedContinuation<(any Transport)?, Never>?
     var isClosed = false
   }
 
@@ -22,7 +22,7 @@ package final class PipeListener: Sendable {
   /// Dials: the connection is the acceptor's next.
   package func connect(from dialler: String) throws(TransportError) -> PipeTransport {
     let (here, there) = PipeTransport.pair(capacity: capacity, names: (dialler, name))
-    var acceptor: CheckedContinuation<PipeTransport?, Never>?
+    var acceptor: CheckedContinuation<(any Transport)?, Never>?
     let isClosed = state.withLock { state in
       if state.isClosed { return true }
       acceptor = state.acceptor.take()
@@ -34,11 +34,10 @@ package final class PipeListener: Sendable {
     return here
   }
 
-  /// The next connection; nil once the listener is closed. One task accepts at a time; cancelling it closes the listener.
-  package func accept() async -> PipeTransport? {
+  package func accept() async -> (any Transport)? {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        let ready: PipeTransport?? = state.withLock { state in
+        let ready: (any Transport)?? = state.withLock { state in
           if !state.waiting.isEmpty { return .some(state.waiting.removeFirst()) }
           if state.isClosed { return .some(nil) }
           state.acceptor = continuation
@@ -51,7 +50,6 @@ package final class PipeListener: Sendable {
     }
   }
 
-  /// Refuses further connections and ends those that nobody accepted.
   package func close() {
     let (waiting, acceptor) = state.withLock { state in
       state.isClosed = true

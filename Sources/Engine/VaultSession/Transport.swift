@@ -29,6 +29,22 @@ package protocol Transport: AnyObject, Sendable {
 
   /// The peer for a log line: an address, or "pipe".
   var peer: String { get }
+
+  /// What the peer was authenticated as when it dialled; nil where nothing was dialled over a network.
+  var peerIdentity: ByteString? { get }
+}
+
+extension Transport {
+  package var peerIdentity: ByteString? { nil }
+}
+
+/// A transport that lets a thread wait for the system itself, without another thread in between.
+package protocol ThreadWaitingTransport: Transport {
+  /// Blocks the thread until `receive` may return something; false when the time passed.
+  func blockUntilReceivable(nanoseconds: UInt64?) throws(TransportError) -> Bool
+
+  /// Blocks the thread until `send` may take something.
+  func blockUntilSendable() throws(TransportError)
 }
 
 /// A stream that cannot carry further bytes.
@@ -38,6 +54,12 @@ package struct TransportError: DescribedError, Hashable {
     case closed
     /// The peer sent what is no line and no frame.
     case malformed(String)
+    /// The transport failed underneath: what it says of it, a sentence.
+    case broken(String)
+    /// Nobody listens there, or the network does not lead there: the system's reason.
+    case unreachable(String)
+    /// The peer was not connected and authenticated in time.
+    case timedOut(seconds: UInt64)
     /// A message of this many bytes is longer than the peer takes; it was not sent.
     case tooLarge(Int)
     case cancelled
@@ -54,7 +76,7 @@ package struct TransportError: DescribedError, Hashable {
 
   package var exitStatus: ExitStatus {
     switch kind {
-    case .closed, .malformed, .tooLarge: .unreachable
+    case .closed, .malformed, .broken, .unreachable, .timedOut, .tooLarge: .unreachable
     case .cancelled: .interrupted
     }
   }
@@ -63,6 +85,9 @@ package struct TransportError: DescribedError, Hashable {
     switch kind {
     case .closed: "The connection to \(peer) ended before the conversation did."
     case .malformed(let what): "The peer \(peer) sent what cannot be understood: \(what)."
+    case .broken(let reason): "The connection to \(peer) failed. \(reason)"
+    case .unreachable(let reason): "\(peer) cannot be reached: \(reason)."
+    case .timedOut(let seconds): "\(peer) did not answer within \(seconds) seconds."
     case .tooLarge(let byteCount):
       "A message of \(byteCount) bytes for \(peer) was not sent: the protocol takes \(FrameHeader.payloadLimit) at most."
     case .cancelled: "The conversation with \(peer) was cancelled."

@@ -68,7 +68,7 @@ struct AppendStream: ~Copyable {
     guard mayCommit, job.record.uncommittedByteCount > 0 else { return }
     let elapsed = clock.monotonicNanoseconds() - lastCommitNanoseconds
     let left = job.limits.nanoseconds > elapsed ? job.limits.nanoseconds - elapsed : 0
-    if !channel.waitForBytes(nanoseconds: max(left, 1_000_000)) { try commit() }
+    if try !channel.waitForBytes(nanoseconds: max(left, 1_000_000)) { try commit() }
   }
 
   private mutating func commit() throws {

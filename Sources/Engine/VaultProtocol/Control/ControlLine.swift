@@ -72,6 +72,21 @@ package struct ControlLine: Hashable, Sendable {
 
   // MARK: Bytes
 
+  /// A word as it stands on the wire, where words with `=` in them stand for themselves.
+  package static func encodedWord(_ word: ByteString) -> String {
+    var bytes: [UInt8] = []
+    encode(word, to: &bytes, escapingEquals: false)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// A word from the wire; nil when it is not of that form.
+  package static func decodedWord(_ text: some StringProtocol) -> ByteString? {
+    Array(text.utf8).withUnsafeBytes { bytes in
+      guard bytes.allSatisfy({ (0x21...0x7e).contains($0) }) else { return nil }
+      return try? decode(bytes[...], "")
+    }
+  }
+
   /// The line with its line feed.
   package func encoded() -> [UInt8] {
     var line = Array(verb.utf8)

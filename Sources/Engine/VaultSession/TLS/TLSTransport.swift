@@ -1,0 +1,137 @@
+import Synchronization
+import VaultCrypto
+import VaultModel
+import VaultSystem
+
+/// A transport over TCP with TLS 1.3.
+///
+/// Its socket is closed when both sides are done with it, or a while after this side is: what was sent last must not be lost to a
+/// reset.
+package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
+  // `stream` and the flags are reached only under `lock`: the library's connection is one thread's at a time.
+  private let lock = Mutex(())
+  private let stream: TLSStream
+  /// This side has ended the stream.
+  private var isClosed = false
+  /// A read that was begun goes on when the socket is writable: the library has to answer the peer first.
+  private var readNeedsWritable = false
+  private var writeNeedsReadable = false
+  /// Counts this connection among its listener's.
+  private var ticket: ConnectionTicket?
+
+  private let socket: PolledSocket
+  package let peer: String
+  package let peerIdentity: ByteString?
+
+  /// - Parameter stream: its handshake is done; it lies over the socket and nobody else has it.
+  init(_ stream: TLSStream, _ socket: PolledSocket, peer: String) {
+    peerIdentity = stream.peerIdentity.isEmpty ? nil : ByteString(stream.peerIdentity)
+    self.stream = stream
+    self.socket = socket
+    self.peer = peer
+  }
+
+  deinit { close() }
+
+  /// Holds its listener's ticket until it is gone.
+  func keep(_ ticket: ConnectionTicket) { lock.withLock { _ in self.ticket = ticket } }
+
+  package func receive(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int? {
+    let outcome = locked { () throws(TLSFailure) in
+      if isClosed { return .end }
+      let outcome = try stream.read(into: buffer)
+      readNeedsWritable = outcome == .needsWritable
+      return outcome
+    }
+    switch outcome {
+    case .success(.done(let count)): return count
+    case .success(.needsReadable), .success(.needsWritable): return nil
+    case .success(.end): return 0
+    case .failure(let failure): throw error(failure)
+    }
+  }
+
+  package func send(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Int? {
+    if bytes.isEmpty { return 0 }
+    let outcome = locked { () throws(TLSFailure) in
+      if isClosed { throw .closed }
+      let outcome = try stream.write(bytes)
+      writeNeedsReadable = outcome == .needsReadable
+      return outcome
+    }
+    switch outcome {
+    case .success(.done(let count)): return count
+    case .success: return nil
+    case .failure(let failure): throw error(failure)
+    }
+  }
+
+  private func locked(
+    _ body: () throws(TLSFailure) -> TLSStream.Outcome
+  ) -> Result<TLSStream.Outcome, TLSFailure> {
+    lock.withLock { _ in
+      do throws(TLSFailure) { return .success(try body()) } catch { return .failure(error) }
+    }
+  }
+
+  private func error(_ failure: TLSFailure) -> TransportError {
+    TransportError(failure == .closed ? .closed : .broken(failure.description), peer: peer)
+  }
+
+  // MARK: Waiting
+
+  package func whenReceivable(_ wake: @escaping @Sendable () -> Void) {
+    let needs: Poller.Interest? = lock.withLock { _ in
+      if isClosed { return nil }
+      // A readable socket may hold half a record, or one that is not for the reader.
+      return switch stream.peek() {
+      case .done, .end: nil
+      case .needsReadable: .readable
+      case .needsWritable: .writable
+      }
+    }
+    guard let needs else { return wake() }
+    socket.when(needs) { [weak self] in
+      guard let self else { return wake() }
+      whenReceivable(wake)
+    }
+  }
+
+  package func whenSendable(_ wake: @escaping @Sendable () -> Void) {
+    guard let needs = lock.withLock({ _ in sendingNeeds }) else { return wake() }
+    socket.when(needs, wake)
+  }
+
+  /// What the next write waits for; nil when it would fail at once.
+  private var sendingNeeds: Poller.Interest? { isClosed ? nil : writeNeedsReadable ? .readable : .writable }
+
+  package func blockUntilReceivable(nanoseconds: UInt64?) throws(TransportError) -> Bool {
+    let needs: Poller.Interest? = lock.withLock { _ in
+      isClosed || stream.holdsBytes ? nil : readNeedsWritable ? .writable : .readable
+    }
+    return try wait(for: needs, nanoseconds: nanoseconds)
+  }
+
+  package func blockUntilSendable() throws(TransportError) {
+    _ = try wait(for: lock.withLock { _ in sendingNeeds }, nanoseconds: nil)
+  }
+
+  private func wait(for interest: Poller.Interest?, nanoseconds: UInt64?) throws(TransportError) -> Bool {
+    guard let interest else { return true }
+    do throws(SystemError) { return try socket.wait(for: interest, nanoseconds: nanoseconds) } catch {
+      throw TransportError(.broken(error.description), peer: peer)
+    }
+  }
+
+  package func close() {
+    let isFirst = lock.withLock { _ in
+      defer {
+        isClosed = true
+        ticket = nil
+      }
+      if !isClosed { stream.sendEnd() }
+      return !isClosed
+    }
+    if isFirst { socket.endSending() }
+  }
+}
