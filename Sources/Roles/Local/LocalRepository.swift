@@ -105,7 +105,7 @@ package enum LocalRepository {
   ) async throws -> Result {
     let console = try await pipes.dialDirector()
     defer { console.close() }
-    var commands = LocalCommands(console: console, host: hostName())
+    var commands = LocalCommands(console: console, host: CurrentProcess.hostName)
     if isReadOnly {
       device.open(known: try catalog.volumes())
     } else {
@@ -121,12 +121,6 @@ package enum LocalRepository {
   }
 
   private static func onlineProcessorCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
-
-  private static func hostName() -> String {
-    var name = [CChar](repeating: 0, count: 256)
-    guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
-    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
 }
 
 /// The listeners of the three daemons in one process, and how they are dialled.

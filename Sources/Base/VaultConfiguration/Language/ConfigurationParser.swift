@@ -4,7 +4,8 @@ import VaultModel
 struct ConfigurationParser {
   private let context: ParseContext
   private let file: ByteString
-  private let includeDepth: Int
+  /// The files that include one another, from the first to this one.
+  private let chain: [ByteString]
   private var lexer: ConfigurationLexer
   private var token: ConfigurationToken
 
@@ -16,14 +17,14 @@ struct ConfigurationParser {
         "the configuration is larger than \(ConfigurationLimits.bytes) bytes")
       return []
     }
-    var parser = ConfigurationParser(bytes, file: file, includeDepth: 0, context: context)
+    var parser = ConfigurationParser(bytes, file: file, chain: [file], context: context)
     return parser.statements(opening: nil, blockDepth: 0)
   }
 
-  private init(_ bytes: [UInt8], file: ByteString, includeDepth: Int, context: ParseContext) {
+  private init(_ bytes: [UInt8], file: ByteString, chain: [ByteString], context: ParseContext) {
     self.context = context
     self.file = file
-    self.includeDepth = includeDepth
+    self.chain = chain
     lexer = ConfigurationLexer(bytes, file: file, context: context)
     token = lexer.next()
   }
@@ -74,7 +75,7 @@ struct ConfigurationParser {
     let end = token
     skipNewlines()
     guard token.kind == .open else {
-      context.report(end.position, "expected = or { after \"\(keyword.written)\", found \(end.shown)")
+      context.report(end.position, "expected = or { after \"\(keyword.writtenWithoutSecret)\", found \(end.shown)")
       if end.kind != .newline { skipStatement() }
       return nil
     }
@@ -169,7 +170,7 @@ extension ConfigurationParser {
       skipStatement()
       return []
     }
-    guard includeDepth < ConfigurationLimits.includeDepth else {
+    guard chain.count <= ConfigurationLimits.includeDepth else {
       context.report(
         position, "includes are nested deeper than \(ConfigurationLimits.includeDepth): does a file include itself?")
       return []
@@ -180,6 +181,11 @@ extension ConfigurationParser {
   }
 
   private func included(_ path: ByteString, at position: SourcePosition, blockDepth: Int) -> [ConfigurationStatement] {
+    if let first = chain.firstIndex(of: path) {
+      let circle = (chain[first...] + [path]).map(\.displayText).joined(separator: " → ")
+      context.report(position, "this file includes itself: \(circle)")
+      return []
+    }
     guard context.takeFile() else {
       context.report(position, "the configuration has more than \(ConfigurationLimits.files) files")
       return []
@@ -190,7 +196,7 @@ extension ConfigurationParser {
         context.report(position, "with this file the configuration is larger than \(ConfigurationLimits.bytes) bytes")
         return []
       }
-      var parser = ConfigurationParser(bytes, file: path, includeDepth: includeDepth + 1, context: context)
+      var parser = ConfigurationParser(bytes, file: path, chain: chain + [path], context: context)
       return parser.statements(opening: nil, blockDepth: blockDepth)
     } catch {
       context.report(position, "\(path.displayText) cannot be included: \(error)")

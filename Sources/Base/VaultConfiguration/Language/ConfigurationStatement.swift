@@ -21,6 +21,14 @@ struct ConfigurationKeyword {
 
   var normalized: String { Self.normalize(written) }
 
+  /// The keyword for a complaint: where the `=` behind `Password` was forgotten, the password is not repeated.
+  var writtenWithoutSecret: String {
+    let words = written.split(separator: " ")
+    guard let index = words.firstIndex(where: { $0.lowercased().hasPrefix("password") }), index + 1 < words.count
+    else { return written }
+    return words[...index].joined(separator: " ") + " …"
+  }
+
   static func normalize(_ keyword: String) -> String {
     String(keyword.lowercased().filter { $0 != " " })
   }
