@@ -17,7 +17,7 @@ enum CommonDirectives {
   }
 
   static let heartbeat = DirectiveSchema(
-    "Heartbeat Interval", .duration(0...86_400),
+    "Heartbeat Interval", .duration(0...86_400), default: "0",
     "How long a connection may be silent before a sign of life is sent; 0 sends none.")
 
   static let resourceHeartbeat = DirectiveSchema(
@@ -107,7 +107,7 @@ enum CommonDirectives {
     }
   }
 
-  /// One peer for a password: who dials is known by name and secret.
+  /// The director keeps messages; the other daemons send theirs to it.
   static func messagesResource(isDirector: Bool) -> BlockSchema {
     var directives = [
       name, description,

@@ -6,8 +6,8 @@ package struct ConsoleConfiguration: Sendable {
     package var peer: PeerParameters
     package var address: HostAddress
     package var port: UInt16
-    /// nil for the console's own value.
-    package var heartbeatSeconds: UInt64?
+    /// 0 for no heartbeat.
+    package var heartbeatSeconds: UInt64
   }
 
   package var directors: [Director]
@@ -20,7 +20,8 @@ extension ConsoleConfiguration: DaemonConfiguration {
     directors = resources.all("Director").map { block in
       Director(
         peer: PeerParameters(block), address: block.requiredHost("Address"),
-        port: UInt16(clamping: block.requiredNumber("Port")), heartbeatSeconds: block.number("Heartbeat Interval"))
+        port: UInt16(clamping: block.requiredNumber("Port")),
+        heartbeatSeconds: block.requiredNumber("Heartbeat Interval"))
     }
     console = resources.all("Console").first.map { PeerParameters($0) }
   }
@@ -43,7 +44,7 @@ extension ConsoleConfiguration: DaemonConfiguration {
       CommonDirectives.password(
         "The secret that the director has in its Director resource, for a console without a name."),
       DirectiveSchema(
-        "Heartbeat Interval", .duration(0...86_400),
+        "Heartbeat Interval", .duration(0...86_400), default: "0",
         "How long the connection may be silent before a sign of life is sent; 0 sends none."),
     ] + CommonDirectives.tls, check: CommonDirectives.checkTLS)
 

@@ -235,11 +235,13 @@ extension DirectorConfiguration {
 
   /// A backup's storage stands in the job or in its pool.
   private static func checkStorage(of resources: [ConfigurationBlock], _ report: (SourcePosition, String) -> Void) {
-    let pools = CommonDirectives.all("Pool", in: resources)
+    var places: [String: Bool] = [:]
+    for pool in CommonDirectives.all("Pool", in: resources) {
+      if let name = pool.name("Name") { places[name] = pool.position(of: "Storage") != nil }
+    }
     for job in CommonDirectives.all("Job", in: resources)
     where job.name("Type") == "Backup" && job.position(of: "Storage") == nil {
-      guard let pool = pools.first(where: { $0.name("Name") == job.name("Pool") }) else { continue }
-      if pool.position(of: "Storage") == nil {
+      if let pool = job.name("Pool"), places[pool] == false {
         report(
           job.position, "this Job has no Storage: expected the name of a Storage, here, in its JobDefs or in its Pool")
       }

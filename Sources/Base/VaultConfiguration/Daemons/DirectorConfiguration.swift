@@ -122,11 +122,11 @@ extension DirectorConfiguration: DaemonConfiguration {
     catalog = Catalog(resources.one("Catalog"))
     clients = resources.all("Client").map { Client($0) }
     storages = resources.all("Storage").map { Storage($0) }
-    let pools = resources.all("Pool").map { Pool($0) }
-    self.pools = pools
+    pools = resources.all("Pool").map { Pool($0) }
+    let storagesOfPools = Dictionary(pools.map { ($0.name, $0.storages) }) { first, _ in first }
     fileSets = resources.all("FileSet").map { FileSet($0) }
     let ownMessages = daemon.messages
-    jobs = resources.all("Job").map { Job($0, pools: pools, messages: ownMessages) }
+    jobs = resources.all("Job").map { Job($0, storagesOfPools: storagesOfPools, messages: ownMessages) }
     messages = resources.all("Messages").map { MessagesResource($0) }
   }
 }
@@ -199,7 +199,7 @@ extension DirectorConfiguration.FileSet {
 }
 
 extension DirectorConfiguration.Job {
-  fileprivate init(_ block: ConfigurationBlock, pools: [DirectorConfiguration.Pool], messages ownMessages: String?) {
+  fileprivate init(_ block: ConfigurationBlock, storagesOfPools: [String: [String]], messages ownMessages: String?) {
     name = block.requiredName("Name")
     isEnabled = block.isYes("Enabled")
     kind = block.requiredName("Type") == "Restore" ? .restore : .backup
@@ -209,7 +209,7 @@ extension DirectorConfiguration.Job {
     let pool = block.name("Pool")
     self.pool = pool
     let own = block.names("Storage")
-    storages = own.isEmpty ? pools.first { $0.name == pool }?.storages ?? [] : own
+    storages = own.isEmpty ? pool.flatMap { storagesOfPools[$0] } ?? [] : own
     messages = block.name("Messages") ?? ownMessages
     priority = block.count("Priority")
     concurrentJobLimit = block.count("Maximum Concurrent Jobs")

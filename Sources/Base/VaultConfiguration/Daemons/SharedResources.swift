@@ -44,7 +44,7 @@ package struct DaemonParameters: Hashable, Sendable {
     connectionLimit = block.count("Maximum Connections")
     connectionPerAddressLimit = block.count("Maximum Connections Per Address")
     concurrentJobLimit = block.count("Maximum Concurrent Jobs")
-    heartbeatSeconds = block.number("Heartbeat Interval") ?? 0
+    heartbeatSeconds = block.requiredNumber("Heartbeat Interval")
     messages = block.name("Messages")
     tls = TLSParameters(block)
   }

@@ -42,7 +42,9 @@ struct ConfigurationParser {
       switch token.kind {
       case .newline, .semicolon: advance()
       case .end:
-        if let opening { context.report(opening.position, "\(opening.written) { is never closed: expected }") }
+        if let opening {
+          context.report(opening.position, "\(opening.writtenWithoutSecret) { is never closed: expected }")
+        }
         return result
       case .close:
         if opening == nil { context.report(token.position, "this } closes nothing") }
@@ -107,7 +109,7 @@ struct ConfigurationParser {
         item = ConfigurationItem(position: token.position)
         continue
       case .open:
-        context.report(token.position, "a { cannot stand in the value of \(keyword.written)")
+        context.report(token.position, "a { cannot stand in the value of \(keyword.writtenWithoutSecret)")
         skipBlock()
         return []
       case .newline, .semicolon, .close, .end:
@@ -121,7 +123,7 @@ struct ConfigurationParser {
     _ item: ConfigurationItem, of keyword: ConfigurationKeyword, into items: inout [ConfigurationItem]
   ) -> Bool {
     guard !item.pieces.isEmpty else {
-      context.report(token.position, "expected a value for \(keyword.written), found \(token.shown)")
+      context.report(token.position, "expected a value for \(keyword.writtenWithoutSecret), found \(token.shown)")
       return false
     }
     items.append(item)

@@ -33,7 +33,7 @@ struct ConfigurationValidator {
   ) -> ConfigurationBlock? {
     guard let schema = schemas.first(where: { $0.words.contains { matches(keyword, $0) } }) else {
       if let place, place.directives.contains(where: { $0.words.contains { matches(keyword, $0) } }) {
-        context.report(keyword.position, "\(keyword.written) takes a value: expected = after it, found {")
+        context.report(keyword.position, "\(keyword.writtenWithoutSecret) takes a value: expected = after it, found {")
       } else {
         let known = (place?.directives.flatMap(\.words) ?? []) + schemas.flatMap(\.words)
         reportUnknown(keyword, kind: place == nil ? "a resource" : "a block", place: place, known: known)
@@ -70,7 +70,7 @@ struct ConfigurationValidator {
   ) {
     guard let directive = schema.directives.first(where: { $0.words.contains { matches(keyword, $0) } }) else {
       if schema.blocks.contains(where: { $0.words.contains { matches(keyword, $0) } }) {
-        context.report(keyword.position, "\(keyword.written) is a block: expected { after it, found =")
+        context.report(keyword.position, "\(keyword.writtenWithoutSecret) is a block: expected { after it, found =")
       } else {
         reportUnknown(
           keyword, kind: "a directive", place: schema,
@@ -133,6 +133,8 @@ struct ConfigurationValidator {
     if (1...8).contains(known.count) { text += ": expected \(ValueKind.enumeration(known))" }
     if let nearest = KeywordSuggestion.nearest(to: keyword.written, among: known) {
       text += "; did you mean \"\(nearest)\"?"
+    } else if known.count > 8 {
+      text += ": vault.conf(5) lists what there is"
     }
     context.report(keyword.position, text)
   }
@@ -146,7 +148,7 @@ extension ConfigurationValidator {
     var places: [String: SourcePosition] = [:]
     for block in blocks where block.schema.hasName {
       guard let name = block.name("Name") else { continue }
-      let key = block.keyword + "\0" + name
+      let key = key(block.keyword, name)
       let place = block.position(of: "Name") ?? block.position
       if let first = places[key] {
         context.report(place, "\(block.keyword) \"\(shown(name))\" is there twice: the other one stands in \(first)")
@@ -159,15 +161,20 @@ extension ConfigurationValidator {
   /// Whatever names another resource must name one that is there.
   private func checkReferences(in blocks: [ConfigurationBlock]) {
     var names: [String: [String]] = [:]
+    var defined: Set<String> = []
     for block in blocks where block.schema.hasName {
-      if let name = block.name("Name") { names[block.keyword, default: []].append(name) }
+      guard let name = block.name("Name") else { continue }
+      names[block.keyword, default: []].append(name)
+      defined.insert(key(block.keyword, name))
     }
     for block in blocks {
       for directive in block.schema.directives {
         guard case .reference(let keyword) = directive.kind else { continue }
         let known = names[keyword] ?? []
         for entry in block.entries(directive.keyword) {
-          guard case .name(let name) = entry.value, !known.contains(name) else { continue }
+          guard case .name(let name) = entry.value, !defined.contains(key(keyword, name)) else { continue }
+          // Looking for what was meant takes time, and nobody reads that many complaints.
+          guard !context.isFull else { return }
           var text = "\(directive.keyword): there is no \(keyword) called \"\(shown(name))\""
           if (1...8).contains(known.count) { text += ": expected \(ValueKind.enumeration(known.map(shown)))" }
           if let nearest = KeywordSuggestion.nearest(to: name, among: known) {
@@ -183,17 +190,20 @@ extension ConfigurationValidator {
   private func inherit(in blocks: inout [ConfigurationBlock]) {
     var patterns: [String: ConfigurationBlock] = [:]
     for block in blocks where block.schema.hasName {
-      if let name = block.name("Name") { patterns[block.keyword + "\0" + name] = block }
+      if let name = block.name("Name") { patterns[key(block.keyword, name)] = block }
     }
     for index in blocks.indices {
       guard let keyword = blocks[index].schema.inherits, let name = blocks[index].name(keyword),
-        let pattern = patterns[keyword + "\0" + name]
+        let pattern = patterns[key(keyword, name)]
       else {
         continue
       }
       blocks[index].inherit(from: pattern)
     }
   }
+
+  /// A resource's name among those of all kinds.
+  private func key(_ keyword: String, _ name: String) -> String { keyword + "\0" + name }
 
   private func shown(_ name: String) -> String { shortened(name.utf8) }
 }
