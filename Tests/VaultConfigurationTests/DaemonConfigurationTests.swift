@@ -193,7 +193,7 @@ import VaultModel
   @Test(arguments: [
     (
       ConfigurationRole.storageDaemon, DaemonFixture.storage, "Device { Name = D2; Archive Device = /srv/d1 }",
-      "4:21: Archive Device: /srv/d1 is a device's already, in /x.conf:3:22: expected another directory"
+      "4:21: Archive Device: /srv/d1 is a device's already, in /x.conf:3:21: expected another directory"
     ),
     (
       .storageDaemon, DaemonFixture.storage, "Director { Name = e }",

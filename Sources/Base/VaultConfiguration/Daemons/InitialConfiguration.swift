@@ -61,13 +61,13 @@ package struct InitialConfiguration: Sendable {
   package func write(using generator: inout some RandomNumberGenerator) throws {
     let keys = Keys(using: &generator)
     let isNew = try !Self.exists(directory)
-    try DurableFiles.createDirectory(directory, mode: 0o700)
     do throws(SystemError) {
+      try DurableFiles.createDirectory(directory, mode: 0o700)
       try DurableFiles.create(
         ConfigurationRole.allCases.map { (path: path(of: $0), bytes: Array(text(of: $0, keys: keys).utf8)) })
     } catch {
       if isNew { try? DirectoryNames.removeDirectory(at: Descriptor.workingDirectory, directory) }
-      guard error.errno == .fileExists else { throw error }
+      guard error.errno == .fileExists, error.call == "open" || error.call == "rename" else { throw error }
       throw InitialConfigurationError.exists(error.object)
     }
   }

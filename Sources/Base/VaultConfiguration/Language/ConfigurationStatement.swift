@@ -17,9 +17,14 @@ enum ConfigurationStatement {
 /// A keyword as it was written; case and spaces do not count.
 struct ConfigurationKeyword {
   let written: String
+  let normalized: String
   let position: SourcePosition
 
-  var normalized: String { Self.normalize(written) }
+  init(written: String, position: SourcePosition) {
+    self.written = written
+    normalized = Self.normalize(written)
+    self.position = position
+  }
 
   /// The keyword for a complaint: where the `=` behind `Password` was forgotten, the password is not repeated.
   var writtenWithoutSecret: String {

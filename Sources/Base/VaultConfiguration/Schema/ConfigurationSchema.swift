@@ -33,9 +33,11 @@ package struct BlockSchema: Sendable {
   /// Finds what no single directive can: told the resource, it calls `report` for each mistake.
   package typealias Check = @Sendable (_ block: ConfigurationBlock, _ report: (SourcePosition, String) -> Void) -> Void
 
-  package var keyword: String
+  package let keyword: String
   /// Other words for it.
-  package var aliases: [String]
+  package let aliases: [String]
+  /// Keyword and aliases without regard to case and spaces, once for all files.
+  private let normalizedWords: [String]
   package var occurrence: Occurrence
   /// What it is, in one sentence.
   package var summary: String
@@ -52,6 +54,7 @@ package struct BlockSchema: Sendable {
   ) {
     self.keyword = keyword
     self.aliases = aliases
+    normalizedWords = ([keyword] + aliases).map(ConfigurationKeyword.normalize)
     self.occurrence = occurrence
     self.summary = summary
     self.directives = directives
@@ -60,15 +63,22 @@ package struct BlockSchema: Sendable {
     self.check = check
   }
 
+  /// Every word that means it.
+  var words: [String] { [keyword] + aliases }
+
+  func isMeant(by keyword: ConfigurationKeyword) -> Bool { normalizedWords.contains(keyword.normalized) }
+
   /// Whether resources of this kind are told apart by a name.
   var hasName: Bool { directives.contains { $0.keyword == "Name" } }
 }
 
 /// A directive: its keyword, what kind of value it takes and how often it may stand.
 package struct DirectiveSchema: Sendable {
-  package var keyword: String
+  package let keyword: String
   /// Other words for it.
-  package var aliases: [String]
+  package let aliases: [String]
+  /// Keyword and aliases without regard to case and spaces, once for all files.
+  private let normalizedWords: [String]
   package var kind: ValueKind
   package var occurrence: Occurrence
   /// What is meant when it is not given, in the language's own words.
@@ -82,6 +92,7 @@ package struct DirectiveSchema: Sendable {
   ) {
     self.keyword = keyword
     self.aliases = aliases
+    normalizedWords = ([keyword] + aliases).map(ConfigurationKeyword.normalize)
     self.kind = kind
     self.occurrence = occurrence
     self.defaultText = defaultText
@@ -94,6 +105,11 @@ package struct DirectiveSchema: Sendable {
   ) {
     self.init(keyword, aliases: aliases, kind, .optional, default: defaultText, summary)
   }
+
+  /// Every word that means it.
+  var words: [String] { [keyword] + aliases }
+
+  func isMeant(by keyword: ConfigurationKeyword) -> Bool { normalizedWords.contains(keyword.normalized) }
 
   package var defaultValue: ConfigurationValue? { defaultText.flatMap { kind.read($0) } }
 }

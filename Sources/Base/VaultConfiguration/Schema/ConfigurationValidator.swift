@@ -31,8 +31,8 @@ struct ConfigurationValidator {
     _ keyword: ConfigurationKeyword, _ statements: [ConfigurationStatement], among schemas: [BlockSchema],
     place: BlockSchema?
   ) -> ConfigurationBlock? {
-    guard let schema = schemas.first(where: { $0.words.contains { matches(keyword, $0) } }) else {
-      if let place, place.directives.contains(where: { $0.words.contains { matches(keyword, $0) } }) {
+    guard let schema = schemas.first(where: { $0.isMeant(by: keyword) }) else {
+      if let place, place.directives.contains(where: { $0.isMeant(by: keyword) }) {
         context.report(keyword.position, "\(keyword.writtenWithoutSecret) takes a value: expected = after it, found {")
       } else {
         let known = (place?.directives.flatMap(\.words) ?? []) + schemas.flatMap(\.words)
@@ -68,8 +68,8 @@ struct ConfigurationValidator {
     _ keyword: ConfigurationKeyword, _ items: [ConfigurationItem], schema: BlockSchema,
     into block: inout ConfigurationBlock
   ) {
-    guard let directive = schema.directives.first(where: { $0.words.contains { matches(keyword, $0) } }) else {
-      if schema.blocks.contains(where: { $0.words.contains { matches(keyword, $0) } }) {
+    guard let directive = schema.directives.first(where: { $0.isMeant(by: keyword) }) else {
+      if schema.blocks.contains(where: { $0.isMeant(by: keyword) }) {
         context.report(keyword.position, "\(keyword.writtenWithoutSecret) is a block: expected { after it, found =")
       } else {
         reportUnknown(
@@ -105,10 +105,6 @@ struct ConfigurationValidator {
         block.add(.invalid, for: directive.keyword, at: keyword.position, valueAt: item.position)
       }
     }
-  }
-
-  private func matches(_ keyword: ConfigurationKeyword, _ known: String) -> Bool {
-    keyword.normalized == ConfigurationKeyword.normalize(known)
   }
 
   private func checkOccurrence(
@@ -206,14 +202,4 @@ extension ConfigurationValidator {
   private func key(_ keyword: String, _ name: String) -> String { keyword + "\0" + name }
 
   private func shown(_ name: String) -> String { shortened(name.utf8) }
-}
-
-extension BlockSchema {
-  /// Every word that means it.
-  fileprivate var words: [String] { [keyword] + aliases }
-}
-
-extension DirectiveSchema {
-  /// Every word that means it.
-  fileprivate var words: [String] { [keyword] + aliases }
 }
