@@ -30,8 +30,9 @@ class Initial(SystemTest):
     def assertRight(self, name="conf"):
         for role in ROLES:
             outcome = self.expect(program.run(role, "--test-config", "-c", self.path(name, f"{role}.conf"), "--json"))
-            self.assertEqual(outcome.json["mistakes"], [])
-            self.assertTrue(outcome.json["resources"])
+            found = self.assertDescribed("test-config", outcome.json)
+            self.assertEqual(found["mistakes"], [])
+            self.assertTrue(found["resources"])
             self.assertEqual(outcome.errors, b"")
 
     def test_writes_a_set_that_is_right(self):
@@ -131,6 +132,7 @@ class Initial(SystemTest):
     def test_options_are_in_the_files(self):
         outcome = self.init("--director", 'the "big" ${HOME}', "--client", "büro", "--catalog", "postgresql",
                             "--store", "/srv/two words/vault", "--json").json
+        self.assertDescribed("init", outcome)
         self.assertEqual([os.path.basename(file["path"]) for file in outcome["files"]],
                          [f"{role}.conf" for role in ROLES])
         self.assertTrue(any(command.endswith("--init-catalog") for command in outcome["commands"]))
@@ -173,6 +175,7 @@ class Testing(SystemTest):
         self.assertIn('did you mean "Address"?', outcome.errors.decode())
         self.assertNotIn(b"s3cr3t", outcome.errors)
         found = self.expect(program.run("dir", "--test-config", "-c", path, "--json"), 2).json
+        self.assertDescribed("test-config", found)
         self.assertEqual([f"{one['path']}:{one['line']}:{one['column']}: {one['text']}" for one in found["mistakes"]], lines)
 
     def test_variables_come_from_the_environment(self):
