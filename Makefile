@@ -75,6 +75,9 @@ install: program
 	$(PROGRAM) --generate-completion-script bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vault
 	$(PROGRAM) --generate-completion-script zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vault
 	$(PROGRAM) --generate-completion-script fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vault.fish
+	install -d $(DESTDIR)$(PREFIX)/share/vault/examples/clients
+	install -m 644 etc/examples/*.conf $(DESTDIR)$(PREFIX)/share/vault/examples/
+	install -m 644 etc/examples/clients/*.conf $(DESTDIR)$(PREFIX)/share/vault/examples/clients/
 	install -m 644 etc/local/example.conf $(DESTDIR)$(SYSCONFDIR)/vault/local/example.conf
 
 format:

@@ -110,7 +110,8 @@ let fuzzTargets: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "FormatFuzz", dependencies: ["VaultCrypto", "VaultDevice", "VaultModel", "VaultProtocol"],
+      name: "FormatFuzz",
+      dependencies: ["VaultConfiguration", "VaultCrypto", "VaultDevice", "VaultModel", "VaultProtocol"],
       path: "Tests/Fuzz",
       exclude: ["Corpus"], swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])])
   ]

@@ -1,9 +1,11 @@
+import VaultConfiguration
 import VaultCrypto
 import VaultDevice
 import VaultModel
 import VaultProtocol
 
-/// libFuzzer's entry: whatever the bytes are, the parsers of blocks, groups, records, frames and lines return or throw.
+/// libFuzzer's entry: whatever the bytes are, the parsers of blocks, groups, records, frames, lines and configuration
+/// files return or throw.
 ///
 /// The first byte chooses the parser. Checksums would hide everything behind them from a fuzzer, so headers are given right
 /// ones before they are read.
@@ -14,12 +16,13 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: count - 1, alignment: 16)
   defer { bytes.deallocate() }
   bytes.copyMemory(from: UnsafeRawBufferPointer(start: start + 1, count: count - 1))
-  switch choice % 5 {
+  switch choice % 6 {
   case 0: readRecords(UnsafeRawBufferPointer(bytes))
   case 1: readGroup(bytes)
   case 2: readBlock(bytes)
   case 3: readFrames(UnsafeRawBufferPointer(bytes))
-  default: readLine(UnsafeRawBufferPointer(bytes))
+  case 4: readLine(UnsafeRawBufferPointer(bytes))
+  default: readConfiguration(UnsafeRawBufferPointer(bytes))
   }
   return 0
 }
@@ -75,4 +78,20 @@ private func readLine(_ bytes: UnsafeRawBufferPointer) {
   _ = try? Reply(line)
   _ = try? JobCounters(line)
   _ = try? DamageLine(line)
+}
+
+/// The first byte chooses whose configuration it is; what it includes is its own second half.
+private func readConfiguration(_ bytes: UnsafeRawBufferPointer) {
+  guard let choice = bytes.first else { return }
+  let text = Array(bytes.dropFirst())
+  let included = Array(text[(text.count / 2)...])
+  let environment = ConfigurationEnvironment(
+    read: { path, _ in path == "/x.conf" ? text : included }, list: { _ in ["a.conf", "b.conf"] },
+    variable: { $0.utf8.count == 1 ? ByteString($0) : nil })
+  switch choice % 4 {
+  case 0: _ = try? DirectorConfiguration(file: "/x.conf", environment: environment)
+  case 1: _ = try? StorageDaemonConfiguration(file: "/x.conf", environment: environment)
+  case 2: _ = try? FileDaemonConfiguration(file: "/x.conf", environment: environment)
+  default: _ = try? ConsoleConfiguration(file: "/x.conf", environment: environment)
+  }
 }

@@ -58,8 +58,12 @@ import VaultModel
       "Client { Name = x; Address = é\u{1}b }",
       "1:31: the control character 0x1 cannot stand here: write it as \\x in quotes"
     ),
-    ("Client { Name = x; Address = a${NOPE} }", "1:31: the variable NOPE is not defined"),
+    (
+      "Client { Name = x; Address = a${NOPE} }",
+      "1:31: the variable NOPE is not defined: define it, or write ${NOPE:-value}"
+    ),
     ("Client { Name = x; Address = ${NOPE }", "1:30: expected a variable's name and } after ${"),
+    ("Client { Name = x; Address = ${NOPE:-a\n}", "1:30: expected a variable's name and } after ${"),
     ("@missing.conf", "1:1: /etc/vault/missing.conf cannot be included: no such file"),
     ("@nowhere/*.conf", "1:1: the directory /etc/vault/nowhere/ cannot be listed: no such file"),
     ("@a b", "1:1: expected one file name after @: put it in quotes if it has spaces"),
@@ -87,8 +91,24 @@ import VaultModel
     #expect(mistakes == ["/etc/vault/a:1:10: this } closes nothing"])
   }
 
-  @Test func stopsIncludesThatIncludeThemselves() {
-    let mistakes = ConfigurationFixture.mistakes("@a\n@a", files: ["/etc/vault/a": "@a\n@a"])
+  @Test func refusesFilesThatIncludeThemselves() {
+    #expect(
+      ConfigurationFixture.mistakes("@a\n@a", files: ["/etc/vault/a": "# a\n @b", "/etc/vault/b": "@a"]) == [
+        "/etc/vault/b:1:1: this file includes itself: /etc/vault/a → /etc/vault/b → /etc/vault/a",
+        "/etc/vault/b:1:1: this file includes itself: /etc/vault/a → /etc/vault/b → /etc/vault/a",
+      ])
+    #expect(
+      ConfigurationFixture.mistakes("@/etc/vault/dir.conf") == [
+        "/etc/vault/dir.conf:1:1: this file includes itself: /etc/vault/dir.conf → /etc/vault/dir.conf"
+      ])
+    // A file twice, one after the other, is no circle.
+    #expect(ConfigurationFixture.mistakes("@a\n@a", files: ["/etc/vault/a": "# nothing"]) == [])
+  }
+
+  @Test func boundsTheDepthOfIncludes() {
+    var files: [ByteString: String] = [:]
+    for number in 0..<20 { files[ByteString("/etc/vault/\(number)")] = "@\(number + 1)\n@\(number + 1)" }
+    let mistakes = ConfigurationFixture.mistakes("@0", files: files)
     #expect(mistakes.contains { $0.contains("includes are nested deeper than 16: does a file include itself?") })
     #expect(mistakes.count == ConfigurationLimits.mistakes)
   }
@@ -136,19 +156,4 @@ import VaultModel
       }
     }
   }
-}
-
-/// A small seeded generator.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
-  }
-
-  mutating func next(below bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }

@@ -65,6 +65,16 @@ import VaultModel
     #expect(blocks.first?.text("Address") == "a } # \" ${HOST}!")
   }
 
+  @Test(arguments: [
+    ("${HOST:-other}", "web1"), ("${NOPE:-other}", "other"), ("${EMPTY:-other}", "other"), ("${EMPTY}", ""),
+    ("${NOPE:-}", ""), ("a ${NOPE:-two words; # ${} b", "a two words; # ${ b"),
+  ])
+  func putsDefaultsIn(written: String, meant: String) throws {
+    let blocks = try ConfigurationFixture.read(
+      "Client { Name = x; Address = \"\(written)\" }", variables: ["HOST": "web1", "EMPTY": ""])
+    #expect(blocks.first?.text("Address") == ByteString(meant))
+  }
+
   @Test func includesFilesAndDirectories() throws {
     let files: [ByteString: String] = [
       "/etc/vault/clients/b.conf": "Client { Name = b }", "/etc/vault/clients/a.conf": "Client { Name = a }",

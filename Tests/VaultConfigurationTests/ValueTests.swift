@@ -36,15 +36,84 @@ import VaultModel
       ("3d", 259_200), ("30 days", 2_592_000), ("60 minutes", 3_600), ("90", 90), ("1 hour 30 min", 5_400),
       ("1h30mi", 5_400),
       ("2 weeks", 1_209_600), ("6 months", 15_552_000), ("1 year", 31_536_000), ("1.5 h", 5_400), ("1 Q", 7_862_400),
-      ("10 sec", 10),
+      ("10 sec", 10), ("1h 30m", 5_400), ("1 d 2 h 5 m 1 s", 93_901),
     ] as [(String, UInt64)])
   func readsDurations(text: String, seconds: UInt64) {
     #expect(DurationText.parse(text, bareUnit: .second) == seconds)
   }
 
-  @Test(arguments: ["", "d", "5 m", "3 fortnights", "1 h 30", "-1 d", "99999999999999999 years", "1 d,"])
+  @Test(arguments: ["", "d", "5 m", "3 fortnights", "1 h 30", "1 d 5 m", "-1 d", "99999999999999999 years", "1 d,"])
   func refusesDurations(text: String) {
     #expect(DurationText.parse(text, bareUnit: .second) == nil)
+  }
+
+  @Test(
+    arguments: [
+      ("10 MB/s", 10_000_000), ("512k", 512 << 10), ("1 MiB/s ", 1 << 20), ("7/S", 7), ("/s", nil), ("1 MB/h", nil),
+      ("1 M/s/s", nil),
+    ] as [(String, UInt64?)])
+  func readsSpeeds(text: String, bytes: UInt64?) {
+    #expect(SpeedText.parse(text) == bytes)
+  }
+
+  @Test(
+    arguments: [
+      ("10.0.0.1", .ipv4, "10.0.0.1"), ("::1", .ipv6, "[::1]"), ("[2001:db8::5]", .ipv6, "[2001:db8::5]"),
+      ("fe80::1%eth0", .ipv6, "[fe80::1%eth0]"), ("web1", .name, "web1"), ("a.example.com.", .name, "a.example.com."),
+      ("_sd._tcp.x", .name, "_sd._tcp.x"), ("::ffff:10.0.0.1", .ipv6, "[::ffff:10.0.0.1]"),
+      ("1und1.de", .name, "1und1.de"),
+    ] as [(String, HostAddress.Form, String)])
+  func readsHosts(text: String, form: HostAddress.Form, shown: String) {
+    let host = HostAddress(reading: text)
+    #expect(host?.form == form)
+    #expect(host?.description == shown)
+  }
+
+  @Test(arguments: [
+    "", "10.0.0.256", "10.0.0", "web1:9102", "[web1]", "[10.0.0.1]", ":::1", "[::1", "::1]", "::1%", "::1%a/b", "a..b",
+    "-a",
+    "a-", "a b", "web1/x", "é", "fe80::1%eth0%x", "[]", String(repeating: "a", count: 64),
+  ])
+  func refusesHosts(text: String) {
+    #expect(HostAddress(reading: text) == nil)
+  }
+
+  @Test(
+    arguments: [
+      ("*", nil, nil), ("*:9101", nil, 9101), ("10.0.0.1", "10.0.0.1", nil), ("10.0.0.1:1", "10.0.0.1", 1),
+      ("::1", "::1", nil), ("[::1]", "::1", nil), ("[::1]:9101", "::1", 9101), ("web1:65535", "web1", 65_535),
+    ] as [(String, String?, UInt16?)])
+  func readsWhereToListen(text: String, host: String?, port: UInt16?) throws {
+    let address = try #require(ListenAddress(reading: text))
+    #expect(address.host?.text == host)
+    #expect(address.port == port)
+  }
+
+  @Test(arguments: ["", ":9101", "*:", "*:0", "*:65536", "*:+1", "[::1]:x", "[::1]9101", "a:b:c", "**"])
+  func refusesWhereToListen(text: String) {
+    #expect(ListenAddress(reading: text) == nil)
+  }
+
+  @Test(arguments: [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")])
+  func readsAndWritesBase64(text: String, encoded: String) {
+    #expect(Base64.encode(Array(text.utf8)) == encoded)
+    #expect(Base64.decode(encoded.utf8) == Array(text.utf8))
+  }
+
+  @Test(arguments: ["Z", "Zg", "Zg=", "Zh==", "Zg==\n", "Zm9v=", "====", "Zm9v Zm9v", "Zm-v"])
+  func refusesBase64(text: String) {
+    #expect(Base64.decode(text.utf8) == nil)
+  }
+
+  @Test func aPasswordIsAKeyOrTyped() {
+    let key = (0..<32).map { UInt8($0 * 8) }
+    #expect(Password(reading: ByteString("key:" + Base64.encode(key))) == .key(key))
+    #expect(Password(reading: "key of the door") == .typed(Array("key of the door".utf8)))
+    #expect(Password(reading: "") == nil)
+    #expect(Password(reading: ByteString("key:" + Base64.encode(Array(key.dropLast())))) == nil)
+    #expect(Password(reading: "key:") == nil)
+    // Whoever prints one tells nothing.
+    #expect("\(Password.typed(Array("secret".utf8)))" == "a typed password")
   }
 
   @Test func aNumberAloneNeedsAUnitWhereItSaysSo() {

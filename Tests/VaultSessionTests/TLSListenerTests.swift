@@ -141,7 +141,9 @@ import VaultSystem
 
   /// Compared with Python's hashlib.scrypt(b"secret", salt=b"vault-psk-1", n=2**15, r=8, p=1, maxmem=2**26, dklen=32).
   @Test func aTypedPasswordsSecret() throws {
-    #expect(hex(try PresharedKey.secret(password: Array("secret".utf8))) == "ca0e7ccfe85e9a18f46cd94ba01c0f27d0bb94df6db08c386ea485fe145f82cc")
+    #expect(
+      hex(try PresharedKey.secret(password: Array("secret".utf8)))
+        == "ca0e7ccfe85e9a18f46cd94ba01c0f27d0bb94df6db08c386ea485fe145f82cc")
   }
 
   private func hex(_ bytes: [UInt8]) -> String {

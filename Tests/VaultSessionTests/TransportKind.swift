@@ -14,8 +14,12 @@ struct TransportKind: Sendable, CustomTestStringConvertible {
   let makePair: @Sendable () async throws -> (any Transport, any Transport)
 
   static let all = [
-    TransportKind(testDescription: "TLS over IPv4", refusesAtOnce: false) { try await TLSFixture.shared.makePair("127.0.0.1") },
-    TransportKind(testDescription: "TLS over IPv6", refusesAtOnce: false) { try await TLSFixture.shared.makePair("::1") },
+    TransportKind(testDescription: "TLS over IPv4", refusesAtOnce: false) {
+      try await TLSFixture.shared.makePair("127.0.0.1")
+    },
+    TransportKind(testDescription: "TLS over IPv6", refusesAtOnce: false) {
+      try await TLSFixture.shared.makePair("::1")
+    },
 
     TransportKind(testDescription: "pipe") { PipeTransport.pair() },
     TransportKind(testDescription: "pipe of 7 bytes") { PipeTransport.pair(capacity: 7) },

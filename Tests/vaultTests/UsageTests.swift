@@ -17,7 +17,10 @@ import VaultModel
     ["local", "ls", "--from", "r", "--job", "1", "--at", "1d"], ["local", "ls", "a", "b"],
     ["local", "restore", "--from", "r"], ["local", "restore", "--from", "r", "--to", "t", "--overwrite", "maybe"],
     ["local", "restore", "--from", "r", "--to", "t", "--job", "-1"], ["volume", "scan", "--to", "r"],
-    ["volume", "scan", "v"],
+    ["volume", "scan", "v"], ["init"], ["init", ""], ["init", "d", "--catalog", "oracle"],
+    ["init", "d", "--director", ""],
+    ["init", "d", "--client", "a\nb"], ["dir"], ["sd", "-c", "x"], ["fd", "--test-config", "x"],
+    ["console", "--test-config", "-c"],
   ])
   func isRefused(arguments: [String]) async {
     let fixture = CommandFixture()

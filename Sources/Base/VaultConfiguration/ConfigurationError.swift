@@ -35,6 +35,8 @@ package struct ConfigurationError: DescribedError, Hashable {
     case mistakes([ConfigurationMistake])
     /// A repository was made by a program that writes a format unknown to this one.
     case newerFormat(file: ByteString, found: UInt64, known: UInt64)
+    /// The file that was named, or that is there by default, cannot be read at all.
+    case unreadable(file: ByteString, reason: String)
   }
 
   package let kind: Kind
@@ -55,6 +57,8 @@ package struct ConfigurationError: DescribedError, Hashable {
     case .newerFormat(let file, let found, let known):
       return "\(file.displayText): this repository was made by a newer vault: its format is \(found) and this program "
         + "knows formats up to \(known). Nothing was changed; use a newer vault."
+    case .unreadable(let file, let reason):
+      return "\(file.displayText) cannot be read: \(reason). 'vault init DIR' writes a working configuration."
     }
   }
 }

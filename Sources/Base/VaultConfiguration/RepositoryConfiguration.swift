@@ -93,24 +93,10 @@ package struct RepositoryConfiguration: Hashable, Sendable {
         Created = \(RFC3339.render(created))
         Volume Size = \(SizeText.render(volumeSize))
         Media Type = \(mediaType)
-        Pool = \(Self.quoted(pool))
+        Pool = \(ConfigurationText.word(pool))
       }
 
       """
     return Array(text.utf8)
-  }
-
-  /// A name as the language reads it back: bare when it is plain, else in quotes.
-  private static func quoted(_ name: String) -> String {
-    let isPlain = name.utf8.allSatisfy {
-      (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0) || "-._:".utf8.contains($0)
-    }
-    guard !isPlain || name.isEmpty else { return name }
-    var text = "\""
-    for character in name.unicodeScalars {
-      if "\\\"$".unicodeScalars.contains(character) { text += "\\" }
-      text.unicodeScalars.append(character)
-    }
-    return text + "\""
   }
 }

@@ -1,7 +1,14 @@
 import Glibc
 
-/// What this process may do.
+/// What this process may do, and where it runs.
 package enum CurrentProcess {
   /// Whether it runs as root: only root may give files away.
   package static var isPrivileged: Bool { geteuid() == 0 }
+
+  /// What this machine is called. The corresponding C function is `gethostname`.
+  package static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
 }

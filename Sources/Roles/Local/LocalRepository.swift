@@ -143,7 +143,7 @@ package enum LocalRepository {
     do {
       let console = try await pipes.dialDirector()
       defer { console.close() }
-      outcome = .success(try await body(LocalCommands(console: console, host: hostName())))
+      outcome = .success(try await body(LocalCommands(console: console, host: CurrentProcess.hostName)))
     } catch {
       outcome = .failure(error)
     }
@@ -160,12 +160,6 @@ package enum LocalRepository {
   }
 
   private static func onlineProcessorCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
-
-  private static func hostName() -> String {
-    var name = [CChar](repeating: 0, count: 256)
-    guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
-    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
 }
 
 /// The listeners of the three daemons in one process, and how they are dialled.

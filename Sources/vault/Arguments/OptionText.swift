@@ -22,6 +22,14 @@ enum OptionText {
     return size
   }
 
+  /// What a resource may be called.
+  static func resourceName(_ text: String) throws -> String {
+    guard let name = ArgumentBytes.bytes(text).text, ValueKind.isName(name) else {
+      throw ValidationError("expected a name of 1 to 127 bytes without control characters")
+    }
+    return name
+  }
+
   static func seconds(_ text: String) throws -> UInt32 {
     guard let seconds = UInt32(text), (1...86_400).contains(seconds) else {
       throw ValidationError("expected seconds from 1 to 86400")

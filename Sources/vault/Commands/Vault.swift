@@ -5,5 +5,8 @@ import VaultSession
 struct Vault: CommandGroup {
   static let configuration = CommandConfiguration(
     commandName: "vault", abstract: "Network backup.", version: "vault \(Hello.version)",
-    subcommands: [LocalCommand.self, VolumeCommand.self])
+    subcommands: [
+      LocalCommand.self, InitCommand.self, DirectorCommand.self, StorageDaemonCommand.self, FileDaemonCommand.self,
+      ConsoleCommand.self, VolumeCommand.self,
+    ])
 }

@@ -52,6 +52,13 @@ package struct JSONWriter {
     needsComma = false
   }
 
+  /// An object in an array.
+  package mutating func element(_ body: (inout JSONWriter) -> Void) {
+    separate()
+    needsComma = false
+    object(body)
+  }
+
   /// A text in an array.
   package mutating func element(_ value: String) { string(value) }
 
@@ -91,7 +98,7 @@ package struct JSONWriter {
       field(name, text)
     } else {
       field(name, value.displayText)
-      field(name + "Bytes", Self.base64(value.bytes))
+      field(name + "Bytes", Base64.encode(value.bytes))
     }
   }
 
@@ -136,19 +143,5 @@ package struct JSONWriter {
   private mutating func escape(_ unit: UInt16) {
     let digits = String(unit, radix: 16)
     bytes.append(contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8)
-  }
-
-  private static func base64(_ bytes: [UInt8]) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var text: [UInt8] = []
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-      let chunk = bytes[start..<min(start + 3, bytes.count)]
-      var bits: UInt32 = 0
-      for index in 0..<3 { bits = bits << 8 | (index < chunk.count ? UInt32(chunk[start + index]) : 0) }
-      for index in 0..<4 {
-        text.append(index <= chunk.count ? alphabet[Int(bits >> UInt32(18 - 6 * index) & 63)] : UInt8(ascii: "="))
-      }
-    }
-    return String(decoding: text, as: UTF8.self)
   }
 }

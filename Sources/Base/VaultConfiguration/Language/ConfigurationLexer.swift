@@ -3,7 +3,8 @@ import VaultModel
 /// Cuts one file's bytes into tokens.
 ///
 /// A word ends at white space and at `= { } ; , # "`; a string stands in double quotes on one line. In both,
-/// `${NAME}` is replaced by the variable's value, which is never read as language again.
+/// `${NAME}` is replaced by the variable's value, which is never read as language again; `${NAME:-other}` stands for
+/// `other` when the variable is not defined or empty.
 struct ConfigurationLexer {
   private let bytes: [UInt8]
   private let context: ParseContext
@@ -145,7 +146,7 @@ struct ConfigurationLexer {
     byte.flatMap { Character(UnicodeScalar($0)).hexDigitValue }.flatMap { UInt8(exactly: $0) }
   }
 
-  /// Replaces `${NAME}` at the current place.
+  /// Replaces `${NAME}` or `${NAME:-other}` at the current place.
   private mutating func substitute(into text: inout [UInt8]) {
     let start = position
     advance()
@@ -155,13 +156,20 @@ struct ConfigurationLexer {
       name.unicodeScalars.append(UnicodeScalar(byte))
       advance()
     }
+    var replacement: ByteString?
+    if !name.isEmpty, peek() == UInt8(ascii: ":"), peek(1) == UInt8(ascii: "-") {
+      advance()
+      advance()
+      replacement = untilBrace()
+    }
     guard peek() == UInt8(ascii: "}"), !name.isEmpty else {
       context.report(start, "expected a variable's name and } after ${")
       return
     }
     advance()
-    guard let value = context.environment.variable(name) else {
-      context.report(start, "the variable \(name) is not defined")
+    let defined = context.environment.variable(name)
+    guard let value = defined?.isEmpty == true ? replacement ?? defined : defined ?? replacement else {
+      context.report(start, "the variable \(name) is not defined: define it, or write ${\(name):-value}")
       return
     }
     guard context.takeBytes(value.count) else {
@@ -169,6 +177,13 @@ struct ConfigurationLexer {
       return
     }
     text.append(contentsOf: value.bytes)
+  }
+
+  /// Takes the bytes before the next `}` of this line; no control characters among them.
+  private mutating func untilBrace() -> ByteString {
+    var text: [UInt8] = []
+    while let byte = peek(), byte != UInt8(ascii: "}"), byte != UInt8(ascii: "\n") { take(byte, into: &text) }
+    return ByteString(text)
   }
 
   private func isNameByte(_ byte: UInt8) -> Bool {

@@ -4,7 +4,8 @@ import VaultModel
 struct ConfigurationParser {
   private let context: ParseContext
   private let file: ByteString
-  private let includeDepth: Int
+  /// The files that include one another, from the first to this one.
+  private let chain: [ByteString]
   private var lexer: ConfigurationLexer
   private var token: ConfigurationToken
 
@@ -16,14 +17,14 @@ struct ConfigurationParser {
         "the configuration is larger than \(ConfigurationLimits.bytes) bytes")
       return []
     }
-    var parser = ConfigurationParser(bytes, file: file, includeDepth: 0, context: context)
+    var parser = ConfigurationParser(bytes, file: file, chain: [file], context: context)
     return parser.statements(opening: nil, blockDepth: 0)
   }
 
-  private init(_ bytes: [UInt8], file: ByteString, includeDepth: Int, context: ParseContext) {
+  private init(_ bytes: [UInt8], file: ByteString, chain: [ByteString], context: ParseContext) {
     self.context = context
     self.file = file
-    self.includeDepth = includeDepth
+    self.chain = chain
     lexer = ConfigurationLexer(bytes, file: file, context: context)
     token = lexer.next()
   }
@@ -41,7 +42,9 @@ struct ConfigurationParser {
       switch token.kind {
       case .newline, .semicolon: advance()
       case .end:
-        if let opening { context.report(opening.position, "\(opening.written) { is never closed: expected }") }
+        if let opening {
+          context.report(opening.position, "\(opening.writtenWithoutSecret) { is never closed: expected }")
+        }
         return result
       case .close:
         if opening == nil { context.report(token.position, "this } closes nothing") }
@@ -74,7 +77,7 @@ struct ConfigurationParser {
     let end = token
     skipNewlines()
     guard token.kind == .open else {
-      context.report(end.position, "expected = or { after \"\(keyword.written)\", found \(end.shown)")
+      context.report(end.position, "expected = or { after \"\(keyword.writtenWithoutSecret)\", found \(end.shown)")
       if end.kind != .newline { skipStatement() }
       return nil
     }
@@ -106,7 +109,7 @@ struct ConfigurationParser {
         item = ConfigurationItem(position: token.position)
         continue
       case .open:
-        context.report(token.position, "a { cannot stand in the value of \(keyword.written)")
+        context.report(token.position, "a { cannot stand in the value of \(keyword.writtenWithoutSecret)")
         skipBlock()
         return []
       case .newline, .semicolon, .close, .end:
@@ -120,7 +123,7 @@ struct ConfigurationParser {
     _ item: ConfigurationItem, of keyword: ConfigurationKeyword, into items: inout [ConfigurationItem]
   ) -> Bool {
     guard !item.pieces.isEmpty else {
-      context.report(token.position, "expected a value for \(keyword.written), found \(token.shown)")
+      context.report(token.position, "expected a value for \(keyword.writtenWithoutSecret), found \(token.shown)")
       return false
     }
     items.append(item)
@@ -169,7 +172,7 @@ extension ConfigurationParser {
       skipStatement()
       return []
     }
-    guard includeDepth < ConfigurationLimits.includeDepth else {
+    guard chain.count <= ConfigurationLimits.includeDepth else {
       context.report(
         position, "includes are nested deeper than \(ConfigurationLimits.includeDepth): does a file include itself?")
       return []
@@ -180,6 +183,11 @@ extension ConfigurationParser {
   }
 
   private func included(_ path: ByteString, at position: SourcePosition, blockDepth: Int) -> [ConfigurationStatement] {
+    if let first = chain.firstIndex(of: path) {
+      let circle = (chain[first...] + [path]).map(\.displayText).joined(separator: " → ")
+      context.report(position, "this file includes itself: \(circle)")
+      return []
+    }
     guard context.takeFile() else {
       context.report(position, "the configuration has more than \(ConfigurationLimits.files) files")
       return []
@@ -190,7 +198,7 @@ extension ConfigurationParser {
         context.report(position, "with this file the configuration is larger than \(ConfigurationLimits.bytes) bytes")
         return []
       }
-      var parser = ConfigurationParser(bytes, file: path, includeDepth: includeDepth + 1, context: context)
+      var parser = ConfigurationParser(bytes, file: path, chain: chain + [path], context: context)
       return parser.statements(opening: nil, blockDepth: blockDepth)
     } catch {
       context.report(position, "\(path.displayText) cannot be included: \(error)")

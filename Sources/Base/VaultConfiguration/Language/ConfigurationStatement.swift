@@ -17,9 +17,22 @@ enum ConfigurationStatement {
 /// A keyword as it was written; case and spaces do not count.
 struct ConfigurationKeyword {
   let written: String
+  let normalized: String
   let position: SourcePosition
 
-  var normalized: String { Self.normalize(written) }
+  init(written: String, position: SourcePosition) {
+    self.written = written
+    normalized = Self.normalize(written)
+    self.position = position
+  }
+
+  /// The keyword for a complaint: where the `=` behind `Password` was forgotten, the password is not repeated.
+  var writtenWithoutSecret: String {
+    let words = written.split(separator: " ")
+    guard let index = words.firstIndex(where: { $0.lowercased().hasPrefix("password") }), index + 1 < words.count
+    else { return written }
+    return words[...index].joined(separator: " ") + " …"
+  }
 
   static func normalize(_ keyword: String) -> String {
     String(keyword.lowercased().filter { $0 != " " })

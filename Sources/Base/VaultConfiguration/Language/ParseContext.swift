@@ -9,8 +9,11 @@ final class ParseContext {
 
   init(environment: ConfigurationEnvironment) { self.environment = environment }
 
+  /// Whether no more mistakes are kept.
+  var isFull: Bool { mistakes.count >= ConfigurationLimits.mistakes }
+
   func report(_ position: SourcePosition, _ text: String) {
-    guard mistakes.count < ConfigurationLimits.mistakes else { return }
+    guard !isFull else { return }
     mistakes.append(ConfigurationMistake(position: position, text: text))
   }
 

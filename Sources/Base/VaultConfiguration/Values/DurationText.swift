@@ -1,7 +1,7 @@
 /// Durations as people write them: `30 days`, `3d`, `1 hour 30 min`.
 ///
-/// Units may be cut short as long as they stay clear: `m` alone could be minutes or months and is refused. A month
-/// has 30 days, a quarter 91 and a year 365, as in Bacula.
+/// Units may be cut short as long as they stay clear: `m` alone could be minutes or months and is refused, except right
+/// behind hours, as in `1h 30m`. A month has 30 days, a quarter 91 and a year 365, as in Bacula.
 package enum DurationText {
   package enum BareUnit: Sendable {
     /// A number alone counts seconds.
@@ -19,13 +19,17 @@ package enum DurationText {
   package static func parse(_ text: String, bareUnit: BareUnit) -> UInt64? {
     var rest = Substring(text).utf8
     var total: UInt64 = 0
+    var lastFactor: UInt64 = 0
     repeat {
       guard let quantity = Quantity.take(from: &rest) else { return nil }
       let isAlone = quantity.unit.isEmpty && total == 0 && rest.isEmpty && bareUnit == .second
-      guard let factor = isAlone ? 1 : seconds(in: quantity.unit), let part = quantity.times(factor) else { return nil }
+      let isMinutes = quantity.unit == "m" && lastFactor == 3_600
+      guard let factor = isAlone ? 1 : isMinutes ? 60 : seconds(in: quantity.unit), let part = quantity.times(factor)
+      else { return nil }
       let (sum, overflow) = total.addingReportingOverflow(part)
       guard !overflow else { return nil }
       total = sum
+      lastFactor = factor
     } while !rest.isEmpty
     return total
   }

@@ -49,7 +49,8 @@ package enum StreamSocket {
       switch Errno(rawValue: currentErrorNumber()) {
       case .wouldBlock: return nil
       // Errors of the connection, not of the listener.
-      case .interrupted, .connectionAbort, .protocolError, .networkDown, .hostIsDown, .noRouteToHost, .networkUnreachable:
+      case .interrupted, .connectionAbort, .protocolError, .networkDown, .hostIsDown, .noRouteToHost,
+        .networkUnreachable:
         continue
       case let error: throw error
       }
@@ -57,7 +58,8 @@ package enum StreamSocket {
   }
 
   /// A socket that is being connected: when it is writable, `connectionError` tells how it went.
-  package static func connect(to address: SocketAddress, from source: SocketAddress? = nil) throws(SystemError) -> Descriptor
+  package static func connect(to address: SocketAddress, from source: SocketAddress? = nil) throws(SystemError)
+    -> Descriptor
   {
     let socket = try open(address)
     if let source {

@@ -49,7 +49,8 @@ package struct TLSDialler: Sendable {
           limitNanoseconds: limitNanoseconds
         ) { continuation.resume(returning: $0) }
       } catch {
-        continuation.resume(returning: .failure(TransportError(.unreachable(error.errno.description), peer: address.text)))
+        continuation.resume(
+          returning: .failure(TransportError(.unreachable(error.errno.description), peer: address.text)))
       }
     }
     return try result.get()

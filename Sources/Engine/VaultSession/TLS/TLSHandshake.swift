@@ -38,7 +38,8 @@ final class TLSHandshake: @unchecked Sendable {
   ///
   /// - Parameter isConnecting: the socket is still being connected.
   static func start(
-    _ socket: consuming Descriptor, _ context: TLSContext, _ credentials: TLSCredentials, _ poller: Poller, peer: String,
+    _ socket: consuming Descriptor, _ context: TLSContext, _ credentials: TLSCredentials, _ poller: Poller,
+    peer: String,
     isConnecting: Bool, limitNanoseconds: UInt64, _ completion: @escaping Completion
   ) {
     do {

@@ -1,0 +1,134 @@
+import VaultModel
+
+/// Directives that several resources have, so that they mean the same everywhere.
+enum CommonDirectives {
+  static let name = DirectiveSchema("Name", .name, .required, "What it is called, in this file and among the daemons.")
+  static let description = DirectiveSchema("Description", .text, "A remark for people.")
+
+  /// The secret that both ends of an arrow between two roles have.
+  static func password(_ summary: String) -> DirectiveSchema { DirectiveSchema("Password", .password, summary) }
+
+  static func port(_ number: UInt16, aliases: [String], _ summary: String) -> DirectiveSchema {
+    DirectiveSchema("Port", aliases: aliases, .integer(1...65_535), default: String(number), summary)
+  }
+
+  static func concurrentJobs(_ count: Int, _ summary: String) -> DirectiveSchema {
+    DirectiveSchema("Maximum Concurrent Jobs", .integer(1...10_000), default: String(count), summary)
+  }
+
+  static let heartbeat = DirectiveSchema(
+    "Heartbeat Interval", .duration(0...86_400), default: "0",
+    "How long a connection may be silent before a sign of life is sent; 0 sends none.")
+
+  static let resourceHeartbeat = DirectiveSchema(
+    "Heartbeat Interval", .duration(0...86_400),
+    "The same for connections of this resource; without it the daemon's own value holds.")
+
+  static let messages = DirectiveSchema(
+    "Messages", .reference("Messages"), "Where the daemon's own messages go; without it to standard error.")
+
+  static func workingDirectory(of role: ConfigurationRole) -> DirectiveSchema {
+    DirectiveSchema(
+      "Working Directory", .path, default: "/var/lib/vault/\(role.rawValue)", "Where the daemon keeps its own files.")
+  }
+
+  /// What a daemon's listener is bound by.
+  static func listener(port number: UInt16, prefix: String) -> [DirectiveSchema] {
+    [
+      DirectiveSchema(
+        "Address", aliases: ["Addresses", "\(prefix)Address", "\(prefix)Addresses"], .listen, .repeated, default: "*",
+        "Where the daemon listens; * is every address, IPv4 and IPv6."),
+      port(number, aliases: ["\(prefix)Port"], "The port of addresses that are given without one."),
+      DirectiveSchema(
+        "Maximum Connections", .integer(1...1_000_000), default: "2048",
+        "How many connections may be open; one more is refused with a number and a word."),
+      DirectiveSchema(
+        "Maximum Connections Per Address", .integer(1...1_000_000), default: "2048",
+        "The same for the connections that come from one address."),
+    ]
+  }
+
+  static let tls = [
+    DirectiveSchema("TLS Enable", .yesNo, default: "yes", "Only yes is possible: there is no connection without TLS."),
+    DirectiveSchema(
+      "TLS Authenticate Only", .yesNo, default: "no",
+      "Leaves TLS once both sides have proved who they are; what follows can be read and altered on its way."),
+    DirectiveSchema(
+      "TLS Certificate", .path, "A file with the certificate in PEM form, for authentication without a password."),
+    DirectiveSchema("TLS Key", .path, "A file with the certificate's private key in PEM form."),
+    DirectiveSchema(
+      "TLS CA Certificate File", .path,
+      "A file with the certificates, in PEM form, that the other side's must descend from."),
+    DirectiveSchema(
+      "TLS Verify Peer", .yesNo, default: "yes", "Whether the other side's certificate is asked for and checked."),
+    DirectiveSchema(
+      "TLS Allowed CN", .text, .repeated,
+      "Common names that the other side's certificate may have; without it any that the CA signed."),
+  ]
+
+  /// What TLS directives must go together.
+  static func checkTLS(_ block: ConfigurationBlock, _ report: (SourcePosition, String) -> Void) {
+    func place(_ keyword: String) -> SourcePosition? { block.position(of: keyword) }
+    if block.yesNo("TLS Enable") == false, let place = place("TLS Enable") {
+      report(
+        place,
+        "TLS Enable: there is no connection without TLS: expected yes; TLS Authenticate Only = yes leaves it afterwards"
+      )
+    }
+    if let place = place("TLS Certificate"), block.position(of: "TLS Key") == nil {
+      report(place, "TLS Certificate needs TLS Key beside it: the file with the certificate's private key")
+    }
+    if place("TLS Certificate") == nil {
+      for keyword in ["TLS Key", "TLS CA Certificate File", "TLS Allowed CN"] {
+        if let place = place(keyword) {
+          report(place, "\(keyword) needs TLS Certificate beside it: both sides show one")
+        }
+      }
+    } else if place("TLS CA Certificate File") == nil, block.yesNo("TLS Verify Peer") ?? true {
+      report(
+        place("TLS Certificate") ?? block.position,
+        "TLS Certificate needs TLS CA Certificate File beside it, or TLS Verify Peer = no")
+    }
+  }
+
+  /// The resources of one keyword.
+  static func all(_ keyword: String, in resources: [ConfigurationBlock]) -> [ConfigurationBlock] {
+    resources.filter { $0.keyword == keyword }
+  }
+
+  /// Whoever is a peer must have a password or show certificates, its own or the daemon's.
+  static func checkSecrets(
+    of peers: [ConfigurationBlock], daemon: ConfigurationBlock?, _ report: (SourcePosition, String) -> Void
+  ) {
+    for peer in peers where peer.position(of: "Password") == nil && peer.position(of: "TLS Certificate") == nil {
+      guard daemon?.position(of: "TLS Certificate") == nil else { continue }
+      report(
+        peer.position, "this \(peer.keyword) has no Password and no TLS Certificate: expected \(Password.expectation)")
+    }
+  }
+
+  /// The director keeps messages; the other daemons send theirs to it.
+  static func messagesResource(isDirector: Bool) -> BlockSchema {
+    var directives = [
+      name, description,
+      DirectiveSchema("Stdout", .messages(target: nil), .repeated, "Messages that go to the daemon's standard output."),
+      DirectiveSchema(
+        "Append", aliases: ["File"], .messages(target: "path"), .repeated,
+        "Messages that are appended to a file, which is never overwritten."),
+    ]
+    if isDirector {
+      directives += [
+        DirectiveSchema(
+          "Catalog", .messages(target: nil), .repeated, "Messages that are kept in the catalog as the job's log."),
+        DirectiveSchema(
+          "Console", .messages(target: nil), .repeated, "Messages that wait for the next console that asks for them."),
+      ]
+    } else {
+      directives.append(
+        DirectiveSchema(
+          "Director", .messages(target: "name"), .repeated, "Messages of jobs that go to the director of that name."))
+    }
+    return BlockSchema(
+      "Messages", summary: "Which messages go where.", directives: directives)
+  }
+}
