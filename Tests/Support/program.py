@@ -130,12 +130,18 @@ def scratch(prefix, in_memory=False):
 
 
 def remove(directory):
-    """Removes a tree whatever modes its directories have."""
+    """Removes a tree whatever modes and flags what is in it has; what lies above it is never touched."""
     def again(function, path, _):
         try:
-            os.chmod(os.path.dirname(path), 0o700)
-            os.chmod(path, 0o700)
+            for place in (os.path.dirname(path), path):
+                if place == directory or place.startswith(os.path.join(directory, "")):
+                    if not os.path.islink(place):
+                        os.chmod(place, 0o700)
             function(path)
         except OSError:
             pass
     shutil.rmtree(directory, onerror=again)
+    if os.path.isdir(directory) and shutil.which("chattr"):
+        # Something in it is immutable.
+        subprocess.run(["chattr", "-R", "-f", "-i", "-a", directory], stdin=subprocess.DEVNULL, capture_output=True)
+        shutil.rmtree(directory, onerror=again)
