@@ -130,17 +130,14 @@ struct DirectorConversation: Sendable {
 
   /// Writes down which jobs were dropped, and says which of the volumes offered may go.
   private func retain(_ line: ControlLine) async throws {
-    let candidates = try await receive(.listing).withUnsafeBytes { try VolumeList.decode($0) }
+    let candidates = try Self.volumes(in: try await receive(.listing))
     let recordCount: UInt32 = try line.integer("records")
     let frameCount: UInt32 = try line.integer("session-frames")
     var records: [[UInt8]] = []
     for _ in 0..<recordCount { records.append(try Self.retentionRecord(try await receiveRecord())) }
     var sessions: [UniqueIdentifier: UInt64] = [:]
     for _ in 0..<frameCount {
-      let frame = try await receive(.neededSessions)
-      for needed in try frame.withUnsafeBytes({ try LocationCodec.neededSessions($0) }) {
-        sessions[needed.session] = needed.lastGroup
-      }
+      try Self.add(try await receive(.neededSessions), to: &sessions)
     }
     let (device, needed, all) = (storage.device, sessions, records)
     let result = try await onThread(name: "vault-device") {
@@ -149,6 +146,16 @@ struct DirectorConversation: Sendable {
     try await channel.sendReply(Reply(.storageOK))
     try await channel.sendFrame(.listing, VolumeList.encode(result.changed))
     try await channel.sendFrame(.listing, VolumeList.encode(result.free))
+  }
+
+  private static func volumes(in frame: [UInt8]) throws -> [Volume] {
+    try frame.withUnsafeBytes { try VolumeList.decode($0) }
+  }
+
+  private static func add(_ frame: [UInt8], to sessions: inout [UniqueIdentifier: UInt64]) throws {
+    for needed in try frame.withUnsafeBytes({ try LocationCodec.neededSessions($0) }) {
+      sessions[needed.session] = needed.lastGroup
+    }
   }
 
   /// Only what a scan can read goes onto a volume.
@@ -164,7 +171,7 @@ struct DirectorConversation: Sendable {
 
   /// Removes volumes that the director's catalog calls purged.
   private func purge() async throws {
-    let volumes = try await receive(.listing).withUnsafeBytes { try VolumeList.decode($0) }
+    let volumes = try Self.volumes(in: try await receive(.listing))
     let device = storage.device
     try await onThread(name: "vault-device") { try device.purge(volumes) }
     try await channel.sendReply(Reply(.storageOK))
