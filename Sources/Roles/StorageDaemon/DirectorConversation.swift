@@ -130,36 +130,59 @@ struct DirectorConversation: Sendable {
 
   /// Writes down which jobs were dropped, and says which of the volumes offered may go.
   private func retain(_ line: ControlLine) async throws {
-    let candidates = try Self.volumes(in: try await receive(.listing))
-    let recordCount: UInt32 = try line.integer("records")
-    let frameCount: UInt32 = try line.integer("session-frames")
-    var records: [[UInt8]] = []
-    for _ in 0..<recordCount { records.append(try Self.retentionRecord(try await receiveRecord())) }
-    var sessions: [UniqueIdentifier: UInt64] = [:]
-    for _ in 0..<frameCount {
-      try Self.add(try await receive(.neededSessions), to: &sessions)
-    }
-    let (device, needed, all) = (storage.device, sessions, records)
+    let request = try await receiveRetention(line)
+    let device = storage.device
     let result = try await onThread(name: "vault-device") {
-      try device.retain(all, giveUp: candidates, needed: needed)
+      try device.retain(request.records, giveUp: request.candidates, needed: request.sessions)
     }
     try await channel.sendReply(Reply(.storageOK))
     try await channel.sendFrame(.listing, VolumeList.encode(result.changed))
     try await channel.sendFrame(.listing, VolumeList.encode(result.free))
   }
 
-  private static func volumes(in frame: [UInt8]) throws -> [Volume] {
-    try frame.withUnsafeBytes { try VolumeList.decode($0) }
-  }
+  /// What comes behind a request to retain.
+  ///
+  /// Its calls are never inlined: the optimiser of Swift 6.3.1 fails on them inside the loops of an asynchronous function.
+  private struct Retention: Sendable {
+    var candidates: [Volume]
+    var records: [[UInt8]] = []
+    var sessions: [UniqueIdentifier: UInt64] = [:]
+    let recordCount: UInt32
+    let frameCount: UInt32
 
-  private static func add(_ frame: [UInt8], to sessions: inout [UniqueIdentifier: UInt64]) throws {
-    for needed in try frame.withUnsafeBytes({ try LocationCodec.neededSessions($0) }) {
-      sessions[needed.session] = needed.lastGroup
+    @inline(never)
+    init(_ line: ControlLine, _ volumes: [UInt8]) throws {
+      candidates = try DirectorConversation.volumes(in: volumes)
+      recordCount = try line.integer("records")
+      frameCount = try line.integer("session-frames")
+    }
+
+    @inline(never)
+    mutating func addSessions(_ frame: [UInt8]) throws {
+      for needed in try frame.withUnsafeBytes({ try LocationCodec.neededSessions($0) }) {
+        sessions[needed.session] = needed.lastGroup
+      }
+    }
+
+    @inline(never)
+    mutating func addRecord(_ bytes: [UInt8]) throws {
+      records.append(try DirectorConversation.retentionRecord(bytes))
     }
   }
 
+  private func receiveRetention(_ line: ControlLine) async throws -> Retention {
+    var retention = try Retention(line, try await receive(.listing))
+    for _ in 0..<retention.recordCount { try retention.addRecord(try await receiveRecord()) }
+    for _ in 0..<retention.frameCount { try retention.addSessions(try await receive(.neededSessions)) }
+    return retention
+  }
+
+  fileprivate static func volumes(in frame: [UInt8]) throws -> [Volume] {
+    try frame.withUnsafeBytes { try VolumeList.decode($0) }
+  }
+
   /// Only what a scan can read goes onto a volume.
-  private static func retentionRecord(_ bytes: [UInt8]) throws -> [UInt8] {
+  fileprivate static func retentionRecord(_ bytes: [UInt8]) throws -> [UInt8] {
     try bytes.withUnsafeBytes { bytes in
       var reader = RecordReader(bytes)
       guard case .retention? = try reader.next(), try reader.next() == nil else {
