@@ -173,7 +173,7 @@ class FlippedBits(DamageTest):
         with open(self.volume, "rb") as stream:
             sound = stream.read()
         # Where the blocks begin: their headers and what follows are hit as often as the long content.
-        listed = self.expect(program.run("volume", "list", self.volume, "--json")).json
+        listed = self.assertDescribed("volume-list", self.expect(program.run("volume", "list", self.volume, "--json")).json)
         self.sessions = [session["session"] for session in listed["volumes"][0]["sessions"]]
         starts = [place for place in range(0, size, 4096) if sound[place:place + 4] == b"VBLK"]
         offsets = [generator.choice(starts) + generator.randrange(400) for _ in range(24)]
@@ -251,9 +251,9 @@ class Extract(DamageTest):
         self.make_repository()
         for options, expected in (((), self.second), (("--job", "1"), self.first), (("--job", "2"), self.second)):
             target = self.path("extracted-" + "".join(options).replace("-", ""))
-            self.expect(extract(target, self.volume, options=options))
+            self.assertDescribed("volume-extract", self.expect(extract(target, self.volume, options=options)).json)
             self.assertSameTree(expected, target + self.source)
-        listed = self.expect(program.run("volume", "list", self.volume, "--json")).json
+        listed = self.assertDescribed("volume-list", self.expect(program.run("volume", "list", self.volume, "--json")).json)
         sessions = listed["volumes"][0]["sessions"]
         self.assertEqual([session["job"] for session in sessions], [1, 2])
         target = self.path("by-session")
@@ -275,7 +275,7 @@ class Extract(DamageTest):
         folder = os.path.join(self.repository, "volumes")
         self.assertGreater(len(os.listdir(folder)), 1)
         target = self.path("all")
-        report = self.expect(extract(target, folder)).json
+        report = self.assertDescribed("volume-extract", self.expect(extract(target, folder)).json)
         self.assertEqual(len(report["jobs"]), 2)
         self.assertSameTree(self.second, target + self.source)
         self.assertSameTree(trees.describe(other), target + other)
