@@ -1,15 +1,8 @@
-import Synchronization
 import VaultModel
 
 /// Where a role in this process waits for connections: the in-process twin of a listening socket.
 package final class PipeListener: Listener {
-  private struct State {
-    var waiting: [PipeTransport] = []
-    var acceptor: CheckedContinuation<(any Transport)?, Never>?
-    var isClosed = false
-  }
-
-  private let state = Mutex(State())
+  private let queue = ConnectionQueue()
   private let name: String
   private let capacity: Int
 
@@ -22,41 +15,11 @@ package final class PipeListener: Listener {
   /// Dials: the connection is the acceptor's next.
   package func connect(from dialler: String) throws(TransportError) -> PipeTransport {
     let (here, there) = PipeTransport.pair(capacity: capacity, names: (dialler, name))
-    var acceptor: CheckedContinuation<(any Transport)?, Never>?
-    let isClosed = state.withLock { state in
-      if state.isClosed { return true }
-      acceptor = state.acceptor.take()
-      if acceptor == nil { state.waiting.append(there) }
-      return false
-    }
-    if isClosed { throw TransportError(.closed, peer: name) }
-    acceptor?.resume(returning: there)
+    guard queue.deliver(there) else { throw TransportError(.closed, peer: name) }
     return here
   }
 
-  package func accept() async -> (any Transport)? {
-    await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        let ready: (any Transport)?? = state.withLock { state in
-          if !state.waiting.isEmpty { return .some(state.waiting.removeFirst()) }
-          if state.isClosed { return .some(nil) }
-          state.acceptor = continuation
-          return nil
-        }
-        if let ready { continuation.resume(returning: ready) }
-      }
-    } onCancel: {
-      close()
-    }
-  }
+  package func accept() async -> (any Transport)? { await queue.accept { [queue] in queue.close() } }
 
-  package func close() {
-    let (waiting, acceptor) = state.withLock { state in
-      state.isClosed = true
-      defer { state.waiting = [] }
-      return (state.waiting, state.acceptor.take())
-    }
-    for transport in waiting { transport.close() }
-    acceptor?.resume(returning: nil)
-  }
+  package func close() { queue.close() }
 }

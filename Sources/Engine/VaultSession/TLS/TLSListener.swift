@@ -25,9 +25,6 @@ package final class TLSListener: Listener {
   }
 
   private struct State {
-    var waiting: [TLSTransport] = []
-    var acceptor: CheckedContinuation<(any Transport)?, Never>?
-    var isClosed = false
     /// Open connections by their peers' addresses.
     var connections: [String: Int] = [:]
     var connectionCount = 0
@@ -42,6 +39,7 @@ package final class TLSListener: Listener {
   private let key: @Sendable (PeerIdentity) -> [UInt8]?
   private let onRefusal: @Sendable (Refusal) -> Void
   private let state = Mutex(State())
+  private let queue = ConnectionQueue()
 
   /// Begins to listen.
   ///
@@ -79,7 +77,7 @@ package final class TLSListener: Listener {
   }
 
   private func acceptConnections(on socket: PolledSocket) {
-    if state.withLock({ $0.isClosed }) { return }
+    if queue.isClosed { return }
     do throws(Errno) {
       while let accepted = try StreamSocket.accept(socket.number) { shakeHands(accepted) }
       awaitConnections(on: socket)
@@ -103,7 +101,7 @@ package final class TLSListener: Listener {
       switch result {
       case .success(let transport):
         transport.keep(ticket)
-        self?.deliver(transport)
+        if self?.queue.deliver(transport) != true { transport.close() }
       case .failure(let error): self?.onRefusal(Refusal(peer: peer.text, reason: error.description))
       }
     }
@@ -130,42 +128,11 @@ package final class TLSListener: Listener {
     }
   }
 
-  private func deliver(_ transport: TLSTransport) {
-    let (acceptor, isClosed) = state.withLock { state in
-      if state.isClosed { return (nil as CheckedContinuation<(any Transport)?, Never>?, true) }
-      let acceptor = state.acceptor.take()
-      if acceptor == nil { state.waiting.append(transport) }
-      return (acceptor, false)
-    }
-    if isClosed { transport.close() }
-    acceptor?.resume(returning: transport)
-  }
-
-  package func accept() async -> (any Transport)? {
-    await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        let ready: (any Transport)?? = state.withLock { state in
-          if !state.waiting.isEmpty { return .some(state.waiting.removeFirst()) }
-          if state.isClosed { return .some(nil) }
-          state.acceptor = continuation
-          return nil
-        }
-        if let ready { continuation.resume(returning: ready) }
-      }
-    } onCancel: {
-      close()
-    }
-  }
+  package func accept() async -> (any Transport)? { await queue.accept { [weak self] in self?.close() } }
 
   package func close() {
-    let (waiting, acceptor) = state.withLock { state in
-      state.isClosed = true
-      defer { state.waiting = [] }
-      return (state.waiting, state.acceptor.take())
-    }
     for socket in sockets { socket.stopListening() }
-    for transport in waiting { transport.close() }
-    acceptor?.resume(returning: nil)
+    queue.close()
   }
 }
 
