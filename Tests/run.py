@@ -13,6 +13,7 @@ import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FUZZ_RUNS = 200_000
+FUZZ_SECONDS = 90
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed$")
 
 
@@ -90,7 +91,7 @@ def unit():
 
 
 def fuzz():
-    """The parsers of foreign bytes, for a bounded number of executions from the seed corpus."""
+    """The parsers of foreign bytes, for a bounded number of executions and a bounded time from the seed corpus."""
     environment = {**os.environ, "VAULT_FUZZ": "1", "SWIFT_BACKTRACE": "enable=no"}
     place = os.path.join(ROOT, ".build", "fuzz")
     build = ["swift", "build", "--quiet", "--sanitize=fuzzer", "--product", "FormatFuzz", "--scratch-path", place]
@@ -98,7 +99,7 @@ def fuzz():
         return 0, 1
     found = os.path.join(place, "found", "")
     os.makedirs(found, exist_ok=True)
-    command = [os.path.join(place, "debug", "FormatFuzz"), f"-runs={FUZZ_RUNS}", "-seed=20", "-max_len=65536", "-timeout=20",
+    command = [os.path.join(place, "debug", "FormatFuzz"), f"-runs={FUZZ_RUNS}", "-seed=20", "-max_len=65536", f"-max_total_time={FUZZ_SECONDS}", "-timeout=20",
                "-rss_limit_mb=2048", f"-artifact_prefix={found}", found, "Tests/Fuzz/Corpus"]
     fine = run(command, quiet=True, environment=environment)
     if not fine:
