@@ -16,7 +16,9 @@ enum Interruption {
     sigaddset(&signals, SIGINT)
     sigaddset(&signals, SIGTERM)
     pthread_sigmask(SIG_BLOCK, &signals, nil)
-    let task = Task { exit(await body().rawValue) }
+    // Without the handlers of `exit`: they take libraries away from under threads that are just ending. What is to be
+    // written has been.
+    let task = Task { _exit(await body().rawValue) }
 
     var number: Int32 = 0
     while sigwait(&signals, &number) != 0 {}

@@ -90,7 +90,7 @@ class CrashStates(SystemTest):
         generator = random.Random(f"{seed} {name} {shard}")
         cuts = sum(1 for operation in recording.operations if operation.kind != "P") + 1
         wanted = -(-STATES // (len(NAMES) * SHARDS))
-        tears = max(1, -(-wanted // -(-cuts // SHARDS)) - 2)
+        tears = max(1, -(-wanted // max(1, cuts // SHARDS)) - 2)
         seen, enumerated, failures, begin = set(), 0, [], time.monotonic()
         for number, (cut, done) in enumerate(recording.prefixes()):
             if number % SHARDS != shard:
