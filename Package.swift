@@ -45,20 +45,37 @@ let base: [Target] = [
 let engine: [Target] = [
   module("VaultScheduler", in: "Engine", ["VaultModel", "VaultConfiguration"]),
   module("VaultProtocol", in: "Engine", ["VaultModel", "VaultCrypto", "VaultCompression"]),
-  module("VaultSession", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol", system]),
+  module(
+    "VaultSession", in: "Engine",
+    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultProtocol", system]),
   module("VaultDevice", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol", system]),
   module("VaultFileSet", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol", system]),
   module("VaultCatalog", in: "Engine", ["VaultModel", "CSQLite"]),
+  module("VaultMessages", in: "Engine", ["VaultModel", "VaultConfiguration", "VaultSystem", system]),
 ]
 
 let roles: [Target] = [
   module(
     "Director", in: "Roles",
-    ["VaultModel", "VaultSystem", "VaultScheduler", "VaultProtocol", "VaultSession", "VaultCatalog"]),
-  module("StorageDaemon", in: "Roles", ["VaultModel", "VaultSystem", "VaultProtocol", "VaultSession", "VaultDevice"]),
+    [
+      "VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultScheduler", "VaultProtocol",
+      "VaultSession", "VaultMessages", "VaultCatalog",
+    ]),
+  module(
+    "StorageDaemon", in: "Roles",
+    [
+      "VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultProtocol", "VaultSession",
+      "VaultMessages", "VaultDevice",
+    ]),
   module(
     "FileDaemon", in: "Roles",
-    ["VaultModel", "VaultSystem", "VaultCrypto", "VaultCompression", "VaultProtocol", "VaultSession", "VaultFileSet"]),
+    [
+      "VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultCompression", "VaultProtocol",
+      "VaultSession", "VaultMessages", "VaultFileSet",
+    ]),
+  module(
+    "Console", in: "Roles",
+    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultProtocol", "VaultSession"]),
   module(
     "Local", in: "Roles",
     [
@@ -75,8 +92,8 @@ let program: [Target] = [
   .executableTarget(
     name: "vault",
     dependencies: [
-      "VaultModel", "VaultConfiguration", "VaultSystem", "VaultScheduler", "VaultSession", "VaultFileSet", "Local",
-      "VolumeTools", arguments,
+      "VaultModel", "VaultConfiguration", "VaultSystem", "VaultScheduler", "VaultProtocol", "VaultSession",
+      "VaultFileSet", "Director", "StorageDaemon", "FileDaemon", "Console", "Local", "VolumeTools", arguments,
     ], path: "Sources/vault", swiftSettings: settings)
 ]
 

@@ -14,6 +14,11 @@ package struct Director: Sendable {
   package struct Diallers: Sendable {
     package var storage: @Sendable () async throws -> Channel
     package var fileDaemon: @Sendable () async throws -> Channel
+    /// The way by which the file daemon reaches the storage daemon for a job; nil where there is only one.
+    var route: (@Sendable (UniqueIdentifier) throws -> StorageRoute)?
+    /// What the file daemon is called; nil where there is only one.
+    var client: String?
+
     package init(
       storage: @escaping @Sendable () async throws -> Channel,
       fileDaemon: @escaping @Sendable () async throws -> Channel
@@ -28,11 +33,15 @@ package struct Director: Sendable {
   /// The clock on the wall, for rules that speak of days and weeks.
   let zone: LocalTimeZone
   let diallers: Diallers
+  /// Where volumes are that the storage daemon tells of; nil where there is only one place.
+  let place: String?
   private let hello: Hello
 
   package init(
-    name: String, catalog: any CatalogStore, clock: any VaultClock, zone: LocalTimeZone = .utc, diallers: Diallers
+    name: String, catalog: any CatalogStore, clock: any VaultClock, zone: LocalTimeZone = .utc, diallers: Diallers,
+    place: String? = nil
   ) {
+    self.place = place
     self.catalog = catalog
     self.clock = clock
     self.zone = zone
@@ -41,7 +50,7 @@ package struct Director: Sendable {
   }
 
   /// Serves consoles until the listener closes.
-  package func run(_ listener: PipeListener) async {
+  package func run(_ listener: any Listener) async {
     await withDiscardingTaskGroup { group in
       while let transport = await listener.accept() {
         group.addTask { await serve(Channel(transport)) }
@@ -100,7 +109,11 @@ package struct Director: Sendable {
   private func runBackup(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
     let request = try await Self.receiveRequest(line, channel)
     return try await withCancellation(by: channel) { cancel in
-      try await BackupJob(director: self, request: request, console: channel, cancel: cancel).run()
+      let job = BackupJob(director: self, request: request, cancel: cancel) { line in
+        // A console that is gone has cancelled the job by that already.
+        try? line.encoded().withUnsafeBytes { try channel.sendFrameBlocking(.progress, $0) }
+      }
+      return try await job.run()
     }
   }
 
@@ -123,7 +136,13 @@ package struct Director: Sendable {
 
   private func runRestore(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
     let paths = try await Self.receiveList(.paths, channel)
-    return try await RestoreJob(director: self, line: line, arguments: paths, console: channel).run()
+    let cancel = CancelSignal()
+    channel.whenBytesArrive { cancel.set() }
+    let job = RestoreJob(director: self, line: line, arguments: paths, cancel: cancel) { kind, payload in
+      // A console that is gone has stopped the restore by that already.
+      try? payload.withUnsafeBytes { try channel.sendFrameBlocking(kind, $0) }
+    }
+    return try await job.run()
   }
 
   private func runVerification(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
@@ -150,5 +169,12 @@ package struct Director: Sendable {
     // While a job runs, a console says nothing but `cancel`.
     channel.whenBytesArrive { signal.set() }
     return try await body(signal)
+  }
+
+  /// Says in a request to a storage daemon which client may come with which key.
+  func announce(_ route: StorageRoute?, in line: inout ControlLine) {
+    guard let route else { return }
+    line.set("key", StorageRoute.text(route.key))
+    if let client = diallers.client { line.set("client", client) }
   }
 }

@@ -8,8 +8,32 @@ import VaultSystem
 struct DirectorConversation: Sendable {
   let storage: StorageDaemon
   let channel: Channel
+  /// What the director calls itself.
+  let director: String
+  /// What the director's requests are about.
+  private var chosen: OpenDevice?
 
-  func run() async throws {
+  init(storage: StorageDaemon, channel: Channel, director: String) {
+    self.storage = storage
+    self.channel = channel
+    self.director = director
+    chosen = storage.devices.only
+  }
+
+  /// The device that requests are about.
+  func device() throws(StorageError) -> Device {
+    guard let chosen else { throw StorageError(.noDeviceChosen) }
+    return chosen.device
+  }
+
+  /// The same, once its volumes are known.
+  private func recoveredDevice() throws(StorageError) -> OpenDevice {
+    guard let chosen else { throw StorageError(.noDeviceChosen) }
+    guard chosen.isRecovered || chosen.place == nil else { throw StorageError(.notRecovered) }
+    return chosen
+  }
+
+  mutating func run() async throws {
     var announced: [AnnouncedJob] = []
     var readers: [UniqueIdentifier] = []
     defer {
@@ -20,12 +44,14 @@ struct DirectorConversation: Sendable {
     while let line = try await channel.receiveLine() {
       do {
         switch line.verb {
+        case "use device": try await useDevice(line)
         case "job": announced.append(try await announce(line))
         case "end job": try await end(line)
         case "attribute data": try await sendCommits(line)
         case "read job":
           let job = try Self.identifier(line)
-          storage.jobs.announceReader(job)
+          let key = line["key"] == nil ? nil : try StorageRoute.key(line)
+          storage.jobs.announceReader(job, of: try recoveredDevice().device, key: key, client: line["client"]?.text)
           readers.append(job)
           try await channel.sendReply(Reply(.storageOK))
         case "recover": try await recover()
@@ -62,6 +88,25 @@ struct DirectorConversation: Sendable {
     return frame.payload
   }
 
+  // MARK: Devices
+
+  /// Chooses what the requests that follow are about.
+  private mutating func useDevice(_ line: ControlLine) async throws {
+    let wish = DeviceTable.Wish(
+      device: try line.text("device"), repository: try line.identifier("repository"), pool: try line.text("pool"),
+      volumePrefix: try line.text("volume-prefix"), volumeSize: try line.integer("volume-size"))
+    let isAnew = line["anew"] == "yes"
+    let (devices, director) = (storage.devices, director)
+    let open = try await onThread(name: "vault-device") {
+      isAnew ? try devices.reopen(wish, by: director) : try devices.use(wish, by: director)
+    }
+    chosen = open
+    var reply = Reply(.storageOK)
+    reply.line.set("incarnation", open.incarnation.text)
+    reply.line.set("recovered", open.isRecovered ? "yes" : "no")
+    try await channel.sendReply(reply)
+  }
+
   // MARK: Jobs
 
   private func announce(_ line: ControlLine) async throws -> AnnouncedJob {
@@ -71,22 +116,37 @@ struct DirectorConversation: Sendable {
     let lastCommit: UInt64 = try line.integer("last-commit")
     let limits = try CommitLimits(line)
     guard storage.jobs.appending(session) == nil else { throw StorageError(.sessionBusy) }
+    if let limit = storage.jobLimit, storage.jobs.appendingCount >= limit { throw StorageError(.tooManyJobs(limit)) }
     let lastGroup = try line["last-group"].map { bytes in
       try bytes.bytes.withUnsafeBytes { raw in
         var reader = ByteReader(raw, "last group")
         return try LocationCodec.location(from: &reader)
       }
     }
-    let device = storage.device
-    let job = try await onThread(name: "vault-device") {
+    let open = try recoveredDevice()
+    let device = open.device
+    let key = line["key"] == nil ? nil : try StorageRoute.key(line)
+    let client = line["client"]?.text
+    guard storage.devices.beginJob(on: open) else {
+      throw StorageError(.deviceBusy(open.place?.name ?? "", open.place?.concurrentJobLimit ?? 0))
+    }
+    let job: AnnouncedJob
+    do {
+      job = try await onThread(name: "vault-device") {
       let resume =
         lastCommit > 0 ? try device.resumeState(of: session, after: lastCommit, lastGroup: lastGroup) : nil
       return AnnouncedJob(
-        session: session, limits: limits,
+        session: session, limits: limits, device: open, key: key, client: client,
         record: try DeviceControlRecord(
           device: device, session: session, attempt: attempt, jobRecord: record, continuing: resume))
+      }
+    } catch {
+      storage.devices.endJob(on: open)
+      throw error
     }
     guard storage.jobs.announce(job) else {
+      job.record.abort()
+      storage.devices.endJob(on: open)
       throw StorageError(.sessionBusy)
     }
     try await channel.sendReply(Reply(.storageOK))
@@ -98,7 +158,7 @@ struct DirectorConversation: Sendable {
     let session = try Self.identifier(line)
     guard let job = storage.jobs.appending(session) else { throw StorageError(.unknownJob) }
     let volumes = try await onThread(name: "vault-device") { try job.record.endSession(jobEndRecord: record) }
-    storage.jobs.withdraw(job)
+    storage.withdraw(job)
     var reply = Reply(.storageOK)
     reply.line.set("volume", ByteString(VolumeList.encode(volumes)))
     try await channel.sendReply(reply)
@@ -108,7 +168,7 @@ struct DirectorConversation: Sendable {
   private func sendCommits(_ line: ControlLine) async throws {
     guard let job = storage.jobs.appending(try Self.identifier(line)) else { throw StorageError(.unknownJob) }
     try await channel.sendReply(Reply(.storageOK))
-    let (channel, device) = (channel, storage.device)
+    let (channel, device) = (channel, job.device.device)
     try await inFrames {
       try await onThread(name: "vault-attributes") {
         let sender = CommitSender(channel: channel, device: device)
@@ -131,7 +191,7 @@ struct DirectorConversation: Sendable {
   /// Writes down which jobs were dropped, and says which of the volumes offered may go.
   private func retain(_ line: ControlLine) async throws {
     let request = try await receiveRetention(line)
-    let device = storage.device
+    let device = try device()
     let result = try await onThread(name: "vault-device") {
       try device.retain(request.records, giveUp: request.candidates, needed: request.sessions)
     }
@@ -195,7 +255,7 @@ struct DirectorConversation: Sendable {
   /// Removes volumes that the director's catalog calls purged.
   private func purge() async throws {
     let volumes = try Self.volumes(in: try await receive(.listing))
-    let device = storage.device
+    let device = try device()
     try await onThread(name: "vault-device") { try device.purge(volumes) }
     try await channel.sendReply(Reply(.storageOK))
   }
@@ -205,8 +265,9 @@ struct DirectorConversation: Sendable {
   private func recover() async throws {
     let frame = try await channel.receiveFrame()
     let known = try frame.payload.withUnsafeBytes { try VolumeList.decode($0) }
-    let (channel, device) = (channel, storage.device)
+    let (channel, device) = (channel, try device())
     let report = try await onThread(name: "vault-device") { try device.recover(known: known) }
+    chosen?.recovered()
     try await channel.sendReply(Reply(.storageOK))
     try await inFrames {
       try await onThread(name: "vault-attributes") {
@@ -221,6 +282,11 @@ extension StorageDaemon {
   func abort(_ job: AnnouncedJob) {
     job.record.abort()
     job.commits.finish()
-    jobs.withdraw(job)
+    withdraw(job)
+  }
+
+  /// Takes a job off the list: another may have its place.
+  func withdraw(_ job: AnnouncedJob) {
+    if jobs.withdraw(job) { devices.endJob(on: job.device) }
   }
 }

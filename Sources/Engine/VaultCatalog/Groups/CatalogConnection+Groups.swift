@@ -2,7 +2,7 @@ import VaultModel
 
 extension CatalogConnection {
   func volumes() throws(CatalogError) -> [Volume] {
-    let select = try statement("SELECT uuid, name, status, end_file, end_block, labeled FROM volume ORDER BY id")
+    let select = try statement("SELECT uuid, name, status, end_file, end_block, labeled, place FROM volume ORDER BY id")
     defer { select.statement.reset() }
     var volumes: [Volume] = []
     while try select.statement.step() {
@@ -13,7 +13,8 @@ extension CatalogConnection {
         Volume(
           identifier: try select.statement.identifier(0), name: try select.statement.text(1), status: status,
           end: BlockAddress(file: try select.statement.smallCount(3), block: try select.statement.smallCount(4)),
-          labeled: Timestamp(nanoseconds: select.statement.integer(5))))
+          labeled: Timestamp(nanoseconds: select.statement.integer(5)),
+          place: select.statement.isNull(6) ? nil : try select.statement.text(6)))
     }
     return volumes
   }
@@ -22,8 +23,9 @@ extension CatalogConnection {
   func recordVolume(_ volume: Volume) throws(CatalogError) {
     let upsert = try statement(
       """
-      INSERT INTO volume(uuid, name, status, end_file, end_block, labeled) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+      INSERT INTO volume(uuid, name, status, end_file, end_block, labeled, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
       ON CONFLICT(uuid) DO UPDATE SET name = excluded.name, status = excluded.status, labeled = excluded.labeled,
+        place = coalesce(excluded.place, place),
         (end_file, end_block) = (SELECT max(excluded.end_file, end_file),
           CASE WHEN excluded.end_file = end_file THEN max(excluded.end_block, end_block)
             WHEN excluded.end_file > end_file THEN excluded.end_block ELSE end_block END)
@@ -35,6 +37,7 @@ extension CatalogConnection {
     try upsert.statement.bind(Int64(volume.end.file), at: 4)
     try upsert.statement.bind(Int64(volume.end.block), at: 5)
     try upsert.statement.bind(volume.labeled.nanoseconds, at: 6)
+    if let place = volume.place { try upsert.statement.bind(place, at: 7) } else { try upsert.statement.bindNull(at: 7) }
     try upsert.statement.run()
   }
 

@@ -11,8 +11,9 @@ struct BackupJob: Sendable {
 
   let director: Director
   let request: RunRequest
-  let console: Channel
   let cancel: CancelSignal
+  /// Is told how far the job is, about once a second.
+  let tell: @Sendable (ControlLine) -> Void
 
   private struct AttemptEnd: Sendable {
     var start: JobStart
@@ -50,8 +51,9 @@ struct BackupJob: Sendable {
   private func runAttempt(_ start: JobStart) async throws -> AttemptEnd {
     let storage = try await director.diallers.storage()
     defer { storage.close() }
+    let route = try director.diallers.route?(start.description.session)
     try await storage.request(
-      jobLine(start), frame: (.jobRecord, Self.record { $0.job(start.description) }), expecting: .storageOK)
+      jobLine(start, route), frame: (.jobRecord, Self.record { $0.job(start.description) }), expecting: .storageOK)
     let attributes = try await director.diallers.storage()
     defer { attributes.close() }
     try await attributes.request(
@@ -59,15 +61,15 @@ struct BackupJob: Sendable {
     let fileDaemon = try await director.diallers.fileDaemon()
     defer { fileDaemon.close() }
     try await fileDaemon.request(
-      backupLine(start), frame: (.paths, PathList.encode(start.description.paths)),
+      backupLine(start, route), frame: (.paths, PathList.encode(start.description.paths)),
       (.patterns, PathList.encode(request.patterns)), expecting: .fileDaemonOK)
     cancel.whenSet { fileDaemon.sendSoon(.cancel) }
 
-    let catalog = director.catalog
+    let (catalog, place) = (director.catalog, director.place)
     let number = start.description.number
     async let commits: Void = onThread(name: "vault-commits") {
       // Without its commits a job is lost: everything else stops too.
-      do { try CommitReceiver(channel: attributes, catalog: catalog).receiveAll(of: number) } catch {
+      do { try CommitReceiver(channel: attributes, catalog: catalog, place: place).receiveAll(of: number) } catch {
         fileDaemon.close()
         throw error
       }
@@ -105,7 +107,7 @@ struct BackupJob: Sendable {
   }
 
   private func serve(_ fileDaemon: Channel, _ start: JobStart) async throws -> ControlLine {
-    let (catalog, console) = (director.catalog, console)
+    let (catalog, tell) = (director.catalog, tell)
     let description = start.description
     let isContinued = start.resume != nil
     let expected = start.expected
@@ -115,9 +117,7 @@ struct BackupJob: Sendable {
       ) { line in
         var line = line
         expected?.writeTotals(to: &line)
-        let bytes = line.encoded()
-        // A console that is gone has cancelled the job by that already.
-        try? bytes.withUnsafeBytes { try console.sendFrameBlocking(.progress, $0) }
+        tell(line)
       }
       return try server.run()
     }
@@ -126,12 +126,12 @@ struct BackupJob: Sendable {
   // MARK: Ends
 
   private func publish(_ number: JobNumber, _ outcome: JobOutcome, _ reply: Reply) async throws {
-    let catalog = director.catalog
+    let (catalog, place) = (director.catalog, director.place)
     let volumes = try reply.line.all("volume").map { field in
       try field.bytes.withUnsafeBytes { try VolumeList.decode($0) }
     }.flatMap { $0 }
     try await onThread(name: "vault-catalog") {
-      for volume in volumes { try catalog.recordVolume(volume) }
+      for volume in volumes { try catalog.recordVolume(volume.at(place)) }
       try catalog.publish(number, outcome: outcome)
     }
   }
@@ -162,7 +162,7 @@ struct BackupJob: Sendable {
 
   // MARK: Requests
 
-  private func jobLine(_ start: JobStart) -> ControlLine {
+  private func jobLine(_ start: JobStart, _ route: StorageRoute?) -> ControlLine {
     var line = ControlLine("job", words: [ByteString(start.description.session.text)])
     line.set("number", start.description.number)
     line.set("attempt", start.attempt)
@@ -173,15 +173,17 @@ struct BackupJob: Sendable {
       line.set("last-group", ByteString(writer.array))
     }
     line.fields += request.storageFields
+    director.announce(route, in: &line)
     return line
   }
 
-  private func backupLine(_ start: JobStart) -> ControlLine {
+  private func backupLine(_ start: JobStart, _ route: StorageRoute?) -> ControlLine {
     var line = ControlLine("backup", words: [ByteString(start.description.session.text)])
     line.set("number", start.description.number)
     line.set("attempt", start.attempt)
     line.set("compare", start.description.baseSequence > 0 ? "yes" : "no")
     line.fields += request.fileFields
+    route?.write(to: &line)
     guard let resume = start.resume else { return line }
     line.set("next-entry", resume.nextEntryIndex)
     line.set("next-group", resume.nextGroup)

@@ -1,0 +1,58 @@
+import VaultCrypto
+import VaultModel
+import VaultProtocol
+import VaultSystem
+
+/// A process's part in the network: one poller, one TLS context.
+package final class Network: Sendable {
+  package let poller: Poller
+  private let context: TLSContext
+
+  /// - Throws: `SystemError`, `CryptoError`.
+  package init() throws {
+    poller = try Poller()
+    context = try TLSContext()
+  }
+
+  /// Begins to listen on all addresses of some hosts.
+  ///
+  /// - Parameter places: hosts with their ports; nil for all addresses of this machine.
+  /// - Throws: `NameLookupError`, `SystemError`.
+  package func listen(
+    on places: [(host: String?, port: UInt16)], limits: TLSListener.Limits,
+    onRefusal: @escaping @Sendable (TLSListener.Refusal) -> Void,
+    key: @escaping @Sendable (PeerIdentity) -> [UInt8]?
+  ) async throws -> TLSListener {
+    var addresses: [SocketAddress] = []
+    for place in places {
+      let found = try await onThread(name: "vault-lookup") {
+        try SocketAddress.resolve(host: place.host ?? "", port: place.port)
+      }
+      addresses += found.filter { !addresses.contains($0) }
+    }
+    return try TLSListener(
+      addresses: addresses, poller: poller, context: context, limits: limits, onRefusal: onRefusal, key: key)
+  }
+
+  /// Dials, authenticates, and says hello.
+  ///
+  /// - Parameters:
+  ///   - identity: what this side is to the listener.
+  ///   - secret: what both share.
+  ///   - limitNanoseconds: how long one address may take.
+  package func dial(
+    host: String, port: UInt16, identity: PeerIdentity, secret: [UInt8], limitNanoseconds: UInt64 = 10_000_000_000
+  ) async throws -> Channel {
+    let dialler = TLSDialler(poller: poller, context: context, limitNanoseconds: limitNanoseconds)
+    let channel = Channel(try await dialler.dial(host: host, port: port, identity: identity, secret: secret))
+    do {
+      try await Hello(role: identity.dialler, name: identity.diallerName).dial(channel, expecting: identity.listener)
+      return channel
+    } catch {
+      channel.close()
+      throw error
+    }
+  }
+
+  package func close() { poller.close() }
+}
