@@ -28,6 +28,7 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 
 let cLibraries: [Target] = [
   cLibrary("COpenSSL", pkgConfig: "libssl", apt: "libssl-dev"),
+  cLibrary("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
   cLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
   cLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
   cLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
@@ -50,7 +51,7 @@ let engine: [Target] = [
     ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultProtocol", system]),
   module("VaultDevice", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol", system]),
   module("VaultFileSet", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol", system]),
-  module("VaultCatalog", in: "Engine", ["VaultModel", "CSQLite"]),
+  module("VaultCatalog", in: "Engine", ["VaultModel", "VaultSystem", "CPostgreSQL", "CSQLite", system]),
   module("VaultMessages", in: "Engine", ["VaultModel", "VaultConfiguration", "VaultSystem", system]),
 ]
 
@@ -116,7 +117,7 @@ let testTargets: [Target] = [
   tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),
   tests("vaultTests", ["vault", "Local", "VaultModel", "VaultScheduler", "VaultSystem"]),
   tests("VaultProtocolTests", ["VaultProtocol", "VaultCrypto", "VaultModel"]),
-  tests("VaultCatalogTests", ["VaultCatalog", "VaultModel"]),
+  tests("VaultCatalogTests", ["VaultCatalog", "VaultModel", "VaultSystem"]),
   tests("VaultConfigurationTests", ["VaultConfiguration", "VaultModel"]),
   tests("VaultSchedulerTests", ["VaultScheduler", "VaultConfiguration", "VaultModel"]),
 ]

@@ -7,7 +7,7 @@ enum CatalogSchema {
   static var version: Int64 { Int64(migrations.count) }
 
   /// Each brings a catalog from the version before to its own, its place in the list counted from 1.
-  static let migrations = [firstVersion, volumePlaces]
+  static let migrations = [firstVersion, secondVersion, volumePlaces]
 
   /// The inode index, which publishing into an empty catalog takes away and makes again: sorting once costs
   /// less than finding a place for each row.

@@ -6,15 +6,9 @@ extension CatalogConnection {
     defer { select.statement.reset() }
     var volumes: [Volume] = []
     while try select.statement.step() {
-      guard let status = VolumeStatus(rawValue: try select.statement.text(2)) else {
-        throw .corrupt("a volume's status is unknown")
-      }
-      volumes.append(
-        Volume(
-          identifier: try select.statement.identifier(0), name: try select.statement.text(1), status: status,
-          end: BlockAddress(file: try select.statement.smallCount(3), block: try select.statement.smallCount(4)),
-          labeled: Timestamp(nanoseconds: select.statement.integer(5)),
-          place: select.statement.isNull(6) ? nil : try select.statement.text(6)))
+      var volume = try Volume(reading: select.statement)
+      volume.place = select.statement.isNull(6) ? nil : try select.statement.text(6)
+      volumes.append(volume)
     }
     return volumes
   }
@@ -115,19 +109,6 @@ extension CatalogConnection {
   private func append(
     from select: CachedStatement, to locations: inout [GroupLocation]
   ) throws(CatalogError) {
-    while try select.statement.step() { locations.append(try location(select.statement)) }
-  }
-
-  /// The location that a row of nine columns says: number, kind, first entry and offset, volume, file, block, stored and raw
-  /// length.
-  func location(_ row: borrowing Statement) throws(CatalogError) -> GroupLocation {
-    guard let kind = UInt8(exactly: row.integer(1)).flatMap({ GroupKind(rawValue: $0) }) else {
-      throw .corrupt("a record group's kind is unknown")
-    }
-    return GroupLocation(
-      group: try row.count(0), kind: kind, firstEntry: try row.count(2), firstOffset: try row.count(3),
-      volume: try row.identifier(4),
-      block: BlockAddress(file: try row.smallCount(5), block: try row.smallCount(6)),
-      storedLength: try row.smallCount(7), rawLength: try row.smallCount(8))
+    while try select.statement.step() { locations.append(try GroupLocation(reading: select.statement)) }
   }
 }
