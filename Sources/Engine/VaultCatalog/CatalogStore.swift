@@ -38,6 +38,11 @@ package protocol CatalogStore: AnyObject, Sendable {
   /// Sets status, attempt and start of a job that begins or goes on.
   func startAttempt(_ attempt: UInt32, of job: JobNumber) throws(CatalogError)
 
+  /// Says anew what a job that made no attempt yet compares with: others of its tree may have ended while it waited.
+  ///
+  /// - Throws: `.notFound`; `.conflict` when the job began already.
+  func rebase(_ job: JobNumber, level: JobLevel, baseSequence: UInt64) throws(CatalogError)
+
   /// Ends a job without publishing: *incomplete* keeps what is staged, *failed* and *canceled* too, reachable by number
   /// only.
   func endJob(_ job: JobNumber, outcome: JobOutcome) throws(CatalogError)

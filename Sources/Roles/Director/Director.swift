@@ -18,6 +18,8 @@ package struct Director: Sendable {
     var route: (@Sendable (UniqueIdentifier) throws -> StorageRoute)?
     /// What the file daemon is called; nil where there is only one.
     var client: String?
+    /// Lets the storage daemon know what reads, for each of its devices; nil where there is one.
+    var announceReading: (@Sendable (Channel, ControlLine) async throws -> Void)?
 
     package init(
       storage: @escaping @Sendable () async throws -> Channel,
@@ -84,16 +86,11 @@ package struct Director: Sendable {
       case "estimate": reply = try await runEstimate(line, channel)
       case "restore": reply = try await runRestore(line, channel)
       case "verify": reply = try await runVerification(line, channel)
-      case "list jobs": reply = try await Listings(director: self, channel: channel).jobs(line)
-      case "list files":
-        let paths = try await Self.receiveList(.paths, channel)
-        reply = try await Listings(director: self, channel: channel).files(line, paths)
-      case "list versions": reply = try await HistoryListings(director: self, channel: channel).versions(line)
-      case "find": reply = try await HistoryListings(director: self, channel: channel).find(line)
-      case "diff": reply = try await HistoryListings(director: self, channel: channel).diff(line)
       case "drop": reply = try await DropJob(director: self, line: line, console: channel).run()
-      case "list problems": reply = try await Listings(director: self, channel: channel).problems(line)
-      default: reply = Reply(.directorRefused, refusing: ControlError(.malformedLine, line: line.verb))
+      default:
+        reply =
+          try await answerListing(line, channel)
+          ?? Reply(.directorRefused, refusing: ControlError(.malformedLine, line: line.verb))
       }
     } catch let error as TransportError where error.peer == channel.transport.peer {
       // The console's own conversation is out of step: it cannot go on.
@@ -106,10 +103,25 @@ package struct Director: Sendable {
     try await channel.sendFrame(.jobEnd, Array(reply.line.encoded()))
   }
 
+  /// Answers what only the catalog is needed for; nil for any other request.
+  func answerListing(_ line: ControlLine, _ channel: Channel) async throws -> Reply? {
+    switch line.verb {
+    case "list jobs": return try await Listings(director: self, channel: channel).jobs(line)
+    case "list files":
+      let paths = try await Self.receiveList(.paths, channel)
+      return try await Listings(director: self, channel: channel).files(line, paths)
+    case "list versions": return try await HistoryListings(director: self, channel: channel).versions(line)
+    case "find": return try await HistoryListings(director: self, channel: channel).find(line)
+    case "diff": return try await HistoryListings(director: self, channel: channel).diff(line)
+    case "list problems": return try await Listings(director: self, channel: channel).problems(line)
+    default: return nil
+    }
+  }
+
   private func runBackup(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
     let request = try await Self.receiveRequest(line, channel)
     return try await withCancellation(by: channel) { cancel in
-      let job = BackupJob(director: self, request: request, cancel: cancel) { line in
+      var job = BackupJob(director: self, request: request, cancel: cancel) { line in
         // A console that is gone has cancelled the job by that already.
         try? line.encoded().withUnsafeBytes { try channel.sendFrameBlocking(.progress, $0) }
       }
@@ -152,7 +164,7 @@ package struct Director: Sendable {
     }
   }
 
-  private static func receiveList(_ kind: FrameKind, _ channel: Channel) async throws -> [ByteString] {
+  static func receiveList(_ kind: FrameKind, _ channel: Channel) async throws -> [ByteString] {
     let frame = try await channel.receiveFrame()
     guard frame.kind == kind else {
       throw TransportError(

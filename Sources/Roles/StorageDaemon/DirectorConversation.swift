@@ -46,6 +46,7 @@ struct DirectorConversation: Sendable {
         switch line.verb {
         case "use device": try await useDevice(line)
         case "job": announced.append(try await announce(line))
+        case "replay": try await replay(line)
         case "end job": try await end(line)
         case "attribute data": try await sendCommits(line)
         case "read job":
@@ -59,6 +60,7 @@ struct DirectorConversation: Sendable {
         case "list volumes": try await listVolumes()
         case "retain": try await retain(line)
         case "purge": try await purge()
+        case "status": try await status()
         case "noop": try await channel.sendReply(Reply(.storageOK))
         default: throw StorageError(.unknownRequest(line.verb))
         }
@@ -115,18 +117,17 @@ struct DirectorConversation: Sendable {
     let attempt: UInt32 = try line.integer("attempt")
     let lastCommit: UInt64 = try line.integer("last-commit")
     let limits = try CommitLimits(line)
-    guard storage.jobs.appending(session) == nil else { throw StorageError(.sessionBusy) }
-    if let limit = storage.jobLimit, storage.jobs.appendingCount >= limit { throw StorageError(.tooManyJobs(limit)) }
-    let lastGroup = try line["last-group"].map { bytes in
-      try bytes.bytes.withUnsafeBytes { raw in
-        var reader = ByteReader(raw, "last group")
-        return try LocationCodec.location(from: &reader)
-      }
-    }
     let open = try recoveredDevice()
+    if let running = storage.jobs.appending(session) {
+      // A director that comes back to its job has lost the connection that the earlier attempt was announced on.
+      guard running.device === open, open.place != nil else { throw StorageError(.sessionBusy) }
+      storage.abort(running)
+    }
+    if let limit = storage.jobLimit, storage.jobs.appendingCount >= limit { throw StorageError(.tooManyJobs(limit)) }
+    let lastGroup = try line["last-group"].map { try LocationCodec.location(field: $0) }
     let device = open.device
     let key = line["key"] == nil ? nil : try StorageRoute.key(line)
-    let client = line["client"]?.text
+    let (client, director) = (line["client"]?.text, director)
     guard storage.devices.beginJob(on: open) else {
       throw StorageError(.deviceBusy(open.place?.name ?? "", open.place?.concurrentJobLimit ?? 0))
     }
@@ -136,7 +137,7 @@ struct DirectorConversation: Sendable {
       let resume =
         lastCommit > 0 ? try device.resumeState(of: session, after: lastCommit, lastGroup: lastGroup) : nil
       return AnnouncedJob(
-        session: session, limits: limits, device: open, key: key, client: client,
+        session: session, director: director, limits: limits, device: open, key: key, client: client,
         record: try DeviceControlRecord(
           device: device, session: session, attempt: attempt, jobRecord: record, continuing: resume))
       }
@@ -151,6 +152,26 @@ struct DirectorConversation: Sendable {
     }
     try await channel.sendReply(Reply(.storageOK))
     return job
+  }
+
+  /// Sends what a session committed behind what the director's catalog has of it.
+  private func replay(_ line: ControlLine) async throws {
+    let session = try Self.identifier(line)
+    let lastCommit: UInt64 = try line.integer("last-commit")
+    let lastGroup = try line["last-group"].map { try LocationCodec.location(field: $0) }
+    let device = try recoveredDevice().device
+    if let running = storage.jobs.appending(session) { storage.abort(running) }
+    let found = try await onThread(name: "vault-device") {
+      device.mayHold(session, after: lastCommit)
+        ? try device.replay(session: session, after: lastCommit, lastGroup: lastGroup) : nil
+    }
+    try await channel.sendReply(Reply(.storageOK))
+    let channel = channel
+    try await inFrames {
+      try await onThread(name: "vault-attributes") {
+        try RecoverySender(channel: channel, device: device).send(found)
+      }
+    }
   }
 
   private func end(_ line: ControlLine) async throws {
@@ -184,6 +205,34 @@ struct DirectorConversation: Sendable {
       try await channel.sendFrame(.jobEnd, Reply.refusing(error).line.encoded())
       throw TransportError(.closed, peer: channel.transport.peer)
     }
+  }
+
+  /// Says what the daemon is, its devices, and what runs on them.
+  private func status() async throws {
+    try await channel.sendReply(Reply(.storageOK))
+    var own = ControlLine("storage")
+    own.set("name", storage.name)
+    own.set("version", Hello.version)
+    own.set("jobs", storage.jobs.appendingCount)
+    try await channel.sendFrame(.listing, own.encoded())
+    for place in storage.devices.places {
+      var line = ControlLine("device")
+      line.set("name", place.name)
+      line.set("media-type", place.mediaType)
+      line.set("archive", place.archive)
+      line.set("jobs", storage.devices.jobCount(of: place.name))
+      line.set("job-limit", place.concurrentJobLimit)
+      try await channel.sendFrame(.listing, line.encoded())
+    }
+    // A director sees its own jobs only.
+    for job in storage.jobs.running where job.director == director {
+      var line = ControlLine("device control record")
+      line.set("device", job.device.place?.name ?? "")
+      line.set("session", job.session.text)
+      if let client = job.client { line.set("client", client) }
+      try await channel.sendFrame(.listing, line.encoded())
+    }
+    try await channel.sendFrame(.jobEnd, Reply(.storageOK).line.encoded())
   }
 
   // MARK: Retention

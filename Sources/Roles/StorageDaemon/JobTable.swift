@@ -8,6 +8,8 @@ import VaultSystem
 final class AnnouncedJob: @unchecked Sendable {
   // The device control record belongs to one thread at a time: the data channel's, then that of the job's end; abort is any thread's.
   let session: UniqueIdentifier
+  /// Whose job it is.
+  let director: String
   let limits: CommitLimits
   let device: OpenDevice
   /// What a file daemon authenticates with, once; nil where nobody needs to.
@@ -19,10 +21,11 @@ final class AnnouncedJob: @unchecked Sendable {
   let commits = BoundedQueue<CommitResult>(capacity: 64)
 
   init(
-    session: UniqueIdentifier, limits: CommitLimits, device: OpenDevice, key: [UInt8]?, client: String?,
-    record: DeviceControlRecord
+    session: UniqueIdentifier, director: String, limits: CommitLimits, device: OpenDevice, key: [UInt8]?,
+    client: String?, record: DeviceControlRecord
   ) {
     self.session = session
+    self.director = director
     self.limits = limits
     self.device = device
     self.key = key
@@ -73,6 +76,11 @@ final class JobTable: Sendable {
   }
 
   func appending(_ session: UniqueIdentifier) -> AnnouncedJob? { state.withLock { $0.appending[session] } }
+
+  /// The jobs that store, by their sessions.
+  var running: [AnnouncedJob] {
+    state.withLock { Array($0.appending.values) }.sorted { $0.session.text < $1.session.text }
+  }
 
   /// How many jobs are announced that store.
   var appendingCount: Int { state.withLock { $0.appending.count } }

@@ -16,6 +16,7 @@ package struct StorageDaemon: Sendable {
   let jobLimit: Int?
   let log: MessageLog?
   private let hello: Hello
+  var name: String { hello.name }
 
   package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil) {
     self.log = log

@@ -32,3 +32,19 @@ extension JobRow {
       ORDER BY j.number
       """
 }
+
+extension CatalogConnection {
+  func rebase(_ number: JobNumber, level: JobLevel, baseSequence: UInt64) throws(CatalogError) {
+    try transaction { () throws(CatalogError) in
+      let job = try existingJob(number)
+      guard job.record.attempt == 0, let number = Int64(exactly: number), let base = Int64(exactly: baseSequence) else {
+        throw CatalogError(.conflict, "job \(number) began already")
+      }
+      let update = try statement("UPDATE job SET level = ?2, base_sequence = ?3 WHERE number = ?1")
+      try update.statement.bind(number, at: 1)
+      try update.statement.bind(level.rawValue, at: 2)
+      try update.statement.bind(base, at: 3)
+      try update.statement.run()
+    }
+  }
+}

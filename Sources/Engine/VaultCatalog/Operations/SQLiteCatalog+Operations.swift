@@ -53,4 +53,10 @@ extension SQLiteCatalog {
   package func waitingJobs() throws(CatalogError) -> [JobRecord] {
     try exclusively("listing jobs that wait") { connection throws(CatalogError) in try connection.waitingJobs() }
   }
+
+  package func rebase(_ job: JobNumber, level: JobLevel, baseSequence: UInt64) throws(CatalogError) {
+    try exclusively("deciding what job \(job) compares with") { connection throws(CatalogError) in
+      try connection.rebase(job, level: level, baseSequence: baseSequence)
+    }
+  }
 }

@@ -44,13 +44,50 @@ package final class Network: Sendable {
     host: String, port: UInt16, identity: PeerIdentity, secret: [UInt8], limitNanoseconds: UInt64 = 10_000_000_000
   ) async throws -> Channel {
     let dialler = TLSDialler(poller: poller, context: context, limitNanoseconds: limitNanoseconds)
-    let channel = Channel(try await dialler.dial(host: host, port: port, identity: identity, secret: secret))
+    let transport = try await cancellable(
+      { try await dialler.dial(host: host, port: port, identity: identity, secret: secret) },
+      late: { $0.close() }, cancelled: TransportError(.cancelled, peer: host))
+    let channel = Channel(transport)
     do {
       try await Hello(role: identity.dialler, name: identity.diallerName).dial(channel, expecting: identity.listener)
       return channel
     } catch {
       channel.close()
       throw error
+    }
+  }
+
+  /// Waits; returns early when the task is cancelled.
+  package func pause(nanoseconds: UInt64) async {
+    let promise = Promise<Void>()
+    let timer = poller.after(nanoseconds: nanoseconds) { promise.fulfil(.success(())) }
+    await withTaskCancellationHandler {
+      _ = try? await promise.value()
+    } onCancel: {
+      promise.fulfil(.success(()))
+    }
+    _ = poller.cancel(timer)
+  }
+
+  /// Does something that cannot be cancelled itself; whoever is cancelled goes on at once, and what comes late is thrown away.
+  private func cancellable<Result: Sendable>(
+    _ body: @escaping @Sendable () async throws -> Result, late: @escaping @Sendable (Result) -> Void,
+    cancelled: any Error
+  ) async throws -> Result {
+    let promise = Promise<Result>()
+    // Unstructured on purpose: it ends by its own time limit.
+    Task {
+      do {
+        let result = try await body()
+        if !promise.fulfil(.success(result)) { late(result) }
+      } catch {
+        promise.fulfil(.failure(error))
+      }
+    }
+    return try await withTaskCancellationHandler {
+      try await promise.value()
+    } onCancel: {
+      promise.fulfil(.failure(cancelled))
     }
   }
 

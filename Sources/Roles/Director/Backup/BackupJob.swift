@@ -11,9 +11,29 @@ struct BackupJob: Sendable {
 
   let director: Director
   let request: RunRequest
+  /// The job that waited for its turn; nil for one that is decided on when it begins.
+  let number: JobNumber?
   let cancel: CancelSignal
+  /// How long daemons that are lost are waited for.
+  private var patience: ReconnectPatience?
+  /// Whether a job that stops is left as it is, since the director itself stops.
+  private let staysOpen: @Sendable () -> Bool
   /// Is told how far the job is, about once a second.
   let tell: @Sendable (ControlLine) -> Void
+
+  init(
+    director: Director, request: RunRequest, number: JobNumber? = nil, cancel: CancelSignal,
+    patience: ReconnectPatience? = nil, staysOpen: @escaping @Sendable () -> Bool = { false },
+    tell: @escaping @Sendable (ControlLine) -> Void
+  ) {
+    self.director = director
+    self.request = request
+    self.number = number
+    self.cancel = cancel
+    self.patience = patience
+    self.staysOpen = staysOpen
+    self.tell = tell
+  }
 
   private struct AttemptEnd: Sendable {
     var start: JobStart
@@ -23,34 +43,59 @@ struct BackupJob: Sendable {
     var isInterrupted: Bool
   }
 
-  func run() async throws -> Reply {
-    let (catalog, clock, request) = (director.catalog, director.clock, request)
-    var start = try await onThread(name: "vault-catalog") {
-      try JobStart.decide(request, catalog: catalog, clock: clock)
+  mutating func run() async throws -> Reply {
+    let (catalog, clock, request, waiting) = (director.catalog, director.clock, request, number)
+    var job = try await onThread(name: "vault-catalog") {
+      if let waiting { return try JobStart.begin(waiting, request, catalog: catalog) }
+      return try JobStart.job(request, catalog: catalog, clock: clock)
     }
+    let number = job.description.number
     for attempt in 1... {
       do {
-        let end = try await runAttempt(start)
+        let end = try await runAttempt(job)
         return try await finish(end)
-      } catch let refusal as PeerRefusal where refusal.code == .sessionAborted && attempt < Self.attemptLimit {
-        let number = start.description.number
-        start = try await onThread(name: "vault-catalog") {
-          guard let job = try catalog.job(number: number) else { throw DirectorError.noSuchJob(number) }
-          return try JobStart.next(attemptOf: job, catalog: catalog)
-        }
       } catch {
-        try await giveUp(start.description.number)
-        throw error
+        guard try await goesOn(number, job.lastCommit, after: error, attempt: attempt) else {
+          try await giveUp(number)
+          throw cancel.isSet ? DirectorError.interrupted : error
+        }
+      }
+      job = try await onThread(name: "vault-catalog") {
+        guard let job = try catalog.job(number: number) else { throw DirectorError.noSuchJob(number) }
+        return job
       }
     }
     throw DirectorError.interrupted
   }
 
+  /// Whether another attempt is to be made; waits until it is time for it.
+  ///
+  /// - Parameter commit: the last commit when the attempt began that failed.
+  private mutating func goesOn(
+    _ number: JobNumber, _ commit: UInt64, after error: any Error, attempt: Int
+  ) async throws -> Bool {
+    if cancel.isSet || Task.isCancelled { return false }
+    if let refusal = error as? PeerRefusal, refusal.code == .sessionAborted, attempt < Self.attemptLimit { return true }
+    guard patience != nil, ReconnectPatience.isLoss(error) else { return false }
+    let catalog = director.catalog
+    let reached = try await onThread(name: "vault-catalog") { try catalog.job(number: number)?.lastCommit ?? 0 }
+    let clock = director.clock
+    return await patience?.wait(after: error, madeProgress: reached > commit, clock: clock) ?? false
+  }
+
   // MARK: One attempt
 
-  private func runAttempt(_ start: JobStart) async throws -> AttemptEnd {
+  private func runAttempt(_ job: JobRecord) async throws -> AttemptEnd {
     let storage = try await director.diallers.storage()
     defer { storage.close() }
+    let catalog = director.catalog
+    if director.place != nil, job.attempt > 0 {
+      let replay = CommitReplay(director: director, storage: storage)
+      if try await replay.catchUp(with: job) { return try await published(job) }
+    }
+    let start = try await onThread(name: "vault-catalog") {
+      try JobStart.next(attemptOf: try catalog.job(number: job.description.number) ?? job, catalog: catalog)
+    }
     let route = try director.diallers.route?(start.description.session)
     try await storage.request(
       jobLine(start, route), frame: (.jobRecord, Self.record { $0.job(start.description) }), expecting: .storageOK)
@@ -65,7 +110,7 @@ struct BackupJob: Sendable {
       (.patterns, PathList.encode(request.patterns)), expecting: .fileDaemonOK)
     cancel.whenSet { fileDaemon.sendSoon(.cancel) }
 
-    let (catalog, place) = (director.catalog, director.place)
+    let place = director.place
     let number = start.description.number
     async let commits: Void = onThread(name: "vault-commits") {
       // Without its commits a job is lost: everything else stops too.
@@ -96,6 +141,17 @@ struct BackupJob: Sendable {
       try await publish(number, outcome, reply)
     }
     return end
+  }
+
+  /// The end of a job that had ended on its volume already.
+  private func published(_ job: JobRecord) async throws -> AttemptEnd {
+    let (catalog, number) = (director.catalog, job.description.number)
+    return try await onThread(name: "vault-catalog") {
+      let job = try catalog.job(number: number) ?? job
+      return AttemptEnd(
+        start: JobStart(description: job.description, attempt: job.attempt, lastCommit: job.lastCommit),
+        counters: job.counters, excludedCount: 0, isInterrupted: false)
+    }
   }
 
   private static func end(_ start: JobStart, _ line: ControlLine) throws -> AttemptEnd {
@@ -152,6 +208,7 @@ struct BackupJob: Sendable {
 
   /// Leaves the job as incomplete: what its commits cover is kept, and the next run goes on from there.
   private func giveUp(_ number: JobNumber) async throws {
+    if staysOpen() { return }
     let (catalog, clock) = (director.catalog, director.clock)
     try await onThread(name: "vault-catalog") {
       guard let job = try catalog.job(number: number), !job.status.isPublished else { return }
@@ -167,11 +224,7 @@ struct BackupJob: Sendable {
     line.set("number", start.description.number)
     line.set("attempt", start.attempt)
     line.set("last-commit", start.lastCommit)
-    if let lastGroup = start.lastGroup {
-      var writer = ByteWriter()
-      LocationCodec.write(lastGroup, to: &writer)
-      line.set("last-group", ByteString(writer.array))
-    }
+    if let lastGroup = start.lastGroup { line.set("last-group", LocationCodec.field(lastGroup)) }
     line.fields += request.storageFields
     director.announce(route, in: &line)
     return line

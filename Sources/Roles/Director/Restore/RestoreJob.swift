@@ -50,7 +50,11 @@ struct RestoreJob: Sendable {
     let route = try director.diallers.route?(restore)
     var reading = ControlLine("read job", words: [ByteString(restore.text)])
     director.announce(route, in: &reading)
-    try await storage.request(reading, expecting: .storageOK)
+    if let announce = director.diallers.announceReading {
+      try await announce(storage, reading)
+    } else {
+      try await storage.request(reading, expecting: .storageOK)
+    }
     let fileDaemon = try await director.diallers.fileDaemon()
     defer { fileDaemon.close() }
     var request = ControlLine("restore", words: [ByteString(restore.text)])
