@@ -16,15 +16,30 @@ package final class TLSStream {
     case end
   }
 
+  /// What a step of the handshake came to.
+  package enum Progress: Hashable, Sendable {
+    case done
+    case needsReadable
+    case needsWritable
+    /// A dialler calls under this identity: the listener looks up its key and tells it by `answer(key:)`.
+    case needsKey(identity: [UInt8])
+  }
+
   private let library: OpaquePointer
   private let context: TLSContext
-  private let credentials: TLSCredentials
-  /// The identity that the peer called under, once a listener has heard it.
-  package private(set) var peerIdentity: [UInt8] = []
-  /// The listener knows nothing by that identity: a random key was tried.
+  let credentials: TLSCredentials
+  /// How both sides were authenticated, once the handshake is done.
+  package private(set) var authentication: PeerAuthentication?
+  /// The identity that the peer calls under, once a listener has heard it.
+  private var offeredIdentity: [UInt8]?
+  /// Its key once that was looked up; empty when the peer changed its mind meanwhile.
+  private var keyOffered: [UInt8]?
+  /// The listener knows nothing by that identity: a random key is tried.
   private var isUnknown = false
+  /// Why the peer's certificate was not accepted.
+  var certificateProblem: String?
   /// The dialler's identity where the library may keep a pointer to it.
-  private let ownIdentity: UnsafeMutableBufferPointer<UInt8>
+  let ownIdentity: UnsafeMutableBufferPointer<UInt8>
 
   /// - Parameter socket: stays open as long as the stream.
   package init(_ context: TLSContext, _ credentials: TLSCredentials, socket: Int32) throws(CryptoError) {
@@ -40,9 +55,19 @@ package final class TLSStream {
     }
     SSL_set_ex_data(library, 0, Unmanaged.passUnretained(self).toOpaque())
     guard SSL_set_fd(library, socket) == 1 else { throw CryptoError.fromLibrary("SSL_set_fd") }
+    let verifies = context.certificates?.verifiesPeer == true
     switch credentials {
-    case .dial: SSL_set_connect_state(library)
-    case .listen: SSL_set_accept_state(library)
+    case .dial:
+      // Whatever certificate comes is refused.
+      SSL_set_verify(library, SSL_VERIFY_PEER, nil)
+      SSL_set_connect_state(library)
+    case .dialByCertificate:
+      SSL_set_verify(library, verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nil)
+      SSL_set_connect_state(library)
+    case .listen:
+      let mode = verifies ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_NONE
+      SSL_set_verify(library, mode, nil)
+      SSL_set_accept_state(library)
     }
   }
 
@@ -54,9 +79,19 @@ package final class TLSStream {
   // MARK: Calls
 
   /// Goes on with the handshake; `.done` when both sides are authenticated.
-  package func handshake() throws(TLSFailure) -> Outcome {
-    let outcome = try outcome(of: SSL_do_handshake(library))
-    return outcome == .end ? try ended() : outcome
+  package func handshake() throws(TLSFailure) -> Progress {
+    let result = SSL_do_handshake(library)
+    if result < 0, SSL_get_error(library, result) == SSL_ERROR_WANT_CLIENT_HELLO_CB {
+      return .needsKey(identity: offeredIdentity ?? [])
+    }
+    switch try outcome(of: result) {
+    case .needsReadable: return .needsReadable
+    case .needsWritable: return .needsWritable
+    case .end: throw .closed
+    case .done:
+      try authenticate()
+      return .done
+    }
   }
 
   /// Takes decrypted bytes that have arrived.
@@ -79,17 +114,18 @@ package final class TLSStream {
   /// After `.needsReadable` and `.needsWritable` the next call brings the same bytes.
   package func write(_ bytes: UnsafeRawBufferPointer) throws(TLSFailure) -> Outcome {
     let outcome = try outcome(of: SSL_write(library, bytes.baseAddress, Int32(clamping: bytes.count)))
-    return outcome == .end ? try ended() : outcome
+    if outcome == .end { throw .closed }
+    return outcome
   }
 
-  /// Tells the peer that nothing more comes, as far as there is room to tell it.
-  package func sendEnd() {
+  /// Tells the peer that nothing more comes; called again until there was room for it, and never after that.
+  @discardableResult
+  package func sendEnd() throws(TLSFailure) -> Outcome {
     ERR_clear_error()
-    SSL_shutdown(library)
-    ERR_clear_error()
+    let result = SSL_shutdown(library)
+    // 0: the peer has not ended its side yet.
+    return result == 0 ? .done(0) : try outcome(of: result)
   }
-
-  private func ended() throws(TLSFailure) -> Outcome { throw .closed }
 
   private func outcome(of result: Int32) throws(TLSFailure) -> Outcome {
     if result > 0 { return .done(Int(result)) }
@@ -101,60 +137,63 @@ package final class TLSStream {
       ERR_clear_error()
       throw .closed
     default:
-      let failure = TLSFailure.fromLibrary()
-      if isUnknown { throw .unknownIdentity(String(decoding: peerIdentity, as: UTF8.self)) }
+      let failure = TLSFailure.fromLibrary(credentials)
+      if isUnknown, let offeredIdentity { throw .unknownIdentity(ByteString(offeredIdentity).displayText) }
+      if let certificateProblem { throw .certificate(certificateProblem) }
       throw failure
     }
   }
 
-  // MARK: Pre-shared keys
+  // MARK: Authentication
 
-  private static func stream(of library: OpaquePointer?) -> TLSStream? {
-    guard let library, let data = SSL_get_ex_data(library, 0) else { return nil }
-    return Unmanaged<TLSStream>.fromOpaque(data).takeUnretainedValue()
+  static func stream(of library: OpaquePointer) -> TLSStream? {
+    SSL_get_ex_data(library, 0).map { Unmanaged<TLSStream>.fromOpaque($0).takeUnretainedValue() }
   }
 
-  /// The listener's side: the session behind an identity. An unknown one gets a random key, so that the peer cannot tell.
-  static func find(
-    _ library: OpaquePointer?, _ identity: UnsafePointer<UInt8>?, _ length: Int,
-    _ session: UnsafeMutablePointer<OpaquePointer?>?
-  ) -> Int32 {
-    guard let library, let stream = stream(of: library), let session,
-      case .listen(let find) = stream.credentials
-    else { return 0 }
-    stream.peerIdentity = Array(UnsafeBufferPointer(start: identity, count: length))
-    let known = find(stream.peerIdentity)
-    stream.isUnknown = known == nil
-    guard let key = known ?? (try? PresharedKey.random()) else { return 0 }
-    session.pointee = makeSession(library, key: key)
-    return session.pointee == nil ? 0 : 1
+  /// The identity that the peer dialled under and was authenticated as; nil on the dialler's side.
+  package var peerIdentity: ByteString? {
+    guard case .listen = credentials, case .presharedKey(let identity) = authentication else { return nil }
+    return identity
   }
 
-  /// The dialler's side: its own identity and session.
-  static func use(
-    _ library: OpaquePointer?, _ digest: OpaquePointer?, _ identity: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
-    _ length: UnsafeMutablePointer<Int>?, _ session: UnsafeMutablePointer<OpaquePointer?>?
-  ) -> Int32 {
-    guard let library, let stream = stream(of: library), let session, let identity, let length,
-      case .dial(_, let key) = stream.credentials
-    else { return 0 }
-    identity.pointee = UnsafePointer(stream.ownIdentity.baseAddress)
-    length.pointee = stream.ownIdentity.count
-    session.pointee = makeSession(library, key: key)
-    return session.pointee == nil ? 0 : 1
+  /// Tells the key of the identity that the handshake waits for; nil when nothing goes by it.
+  package func answer(key: [UInt8]?) {
+    isUnknown = key == nil
+    // To an unknown identity a random key is tried, which fails as a wrong one does.
+    keyOffered = key ?? (try? PresharedKey.random()) ?? []
   }
 
-  private static func makeSession(_ library: OpaquePointer, key: [UInt8]) -> OpaquePointer? {
-    // TLS_AES_128_GCM_SHA256: any suite with the same digest may then be chosen.
-    let suite: [UInt8] = [0x13, 0x01]
-    guard let session = SSL_SESSION_new() else { return nil }
-    guard let cipher = SSL_CIPHER_find(library, suite),
-      SSL_SESSION_set1_master_key(session, key, key.count) == 1, SSL_SESSION_set_cipher(session, cipher) == 1,
-      SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1
-    else {
-      SSL_SESSION_free(session)
-      return nil
+  /// Notes what a dialler offers; false as long as its key is not known.
+  func offered(_ identity: [UInt8]) -> Bool {
+    if let offeredIdentity, offeredIdentity != identity { keyOffered = [] }
+    offeredIdentity = identity
+    return keyOffered != nil
+  }
+
+  /// The key of an identity that was offered and looked up.
+  func key(of identity: [UInt8]) -> [UInt8]? {
+    guard identity == offeredIdentity, let keyOffered, !keyOffered.isEmpty else { return nil }
+    return keyOffered
+  }
+
+  /// How both sides were authenticated; never otherwise than the dialler offered.
+  private func authenticate() throws(TLSFailure) {
+    let isByKey = SSL_session_reused(library) == 1
+    switch credentials {
+    case .dial(let identity, _):
+      guard isByKey else { throw .certificate("the listener does not know pre-shared keys") }
+      authentication = .presharedKey(ByteString(identity))
+    case .dialByCertificate: authentication = peerCertificate()
+    case .listen:
+      guard isByKey == (offeredIdentity != nil) else { throw .noKeyOffered }
+      authentication = isByKey ? .presharedKey(ByteString(offeredIdentity ?? [])) : peerCertificate()
     }
-    return session
+  }
+
+  private func peerCertificate() -> PeerAuthentication {
+    guard context.certificates?.verifiesPeer == true, let certificate = SSL_get0_peer_certificate(library) else {
+      return .unverified
+    }
+    return .certificate(PeerCertificate(certificate))
   }
 }
