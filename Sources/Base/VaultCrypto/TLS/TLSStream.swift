@@ -36,6 +36,8 @@ package final class TLSStream {
   private var keyOffered: [UInt8]?
   /// The listener knows nothing by that identity: a random key is tried.
   private var isUnknown = false
+  /// Why the stream is broken.
+  private var failure: TLSFailure?
   /// Why the peer's certificate was not accepted.
   var certificateProblem: String?
   /// The dialler's identity where the library may keep a pointer to it.
@@ -80,11 +82,9 @@ package final class TLSStream {
 
   /// Goes on with the handshake; `.done` when both sides are authenticated.
   package func handshake() throws(TLSFailure) -> Progress {
-    let result = SSL_do_handshake(library)
-    if result < 0, SSL_get_error(library, result) == SSL_ERROR_WANT_CLIENT_HELLO_CB {
-      return .needsKey(identity: offeredIdentity ?? [])
-    }
-    switch try outcome(of: result) {
+    let outcome = try outcome { SSL_do_handshake(library) }
+    if SSL_want(library) == SSL_CLIENT_HELLO_CB { return .needsKey(identity: offeredIdentity ?? []) }
+    switch outcome {
     case .needsReadable: return .needsReadable
     case .needsWritable: return .needsWritable
     case .end: throw .closed
@@ -96,14 +96,14 @@ package final class TLSStream {
 
   /// Takes decrypted bytes that have arrived.
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws(TLSFailure) -> Outcome {
-    try outcome(of: SSL_read(library, buffer.baseAddress, Int32(clamping: buffer.count)))
+    try outcome { SSL_read(library, buffer.baseAddress, Int32(clamping: buffer.count)) }
   }
 
   /// Whether a read would give bytes or an end now; the bytes stay.
   package func peek() -> Outcome {
     var byte: UInt8 = 0
     // A broken stream is told by the read that follows.
-    return (try? outcome(of: SSL_peek(library, &byte, 1))) ?? .end
+    return (try? outcome { SSL_peek(library, &byte, 1) }) ?? .end
   }
 
   /// Whether bytes were taken from the socket that no read has given yet.
@@ -113,7 +113,7 @@ package final class TLSStream {
   ///
   /// After `.needsReadable` and `.needsWritable` the next call brings the same bytes.
   package func write(_ bytes: UnsafeRawBufferPointer) throws(TLSFailure) -> Outcome {
-    let outcome = try outcome(of: SSL_write(library, bytes.baseAddress, Int32(clamping: bytes.count)))
+    let outcome = try outcome { SSL_write(library, bytes.baseAddress, Int32(clamping: bytes.count)) }
     if outcome == .end { throw .closed }
     return outcome
   }
@@ -121,27 +121,38 @@ package final class TLSStream {
   /// Tells the peer that nothing more comes; called again until there was room for it, and never after that.
   @discardableResult
   package func sendEnd() throws(TLSFailure) -> Outcome {
-    ERR_clear_error()
-    let result = SSL_shutdown(library)
-    // 0: the peer has not ended its side yet.
-    return result == 0 ? .done(0) : try outcome(of: result)
+    try outcome {
+      let result = SSL_shutdown(library)
+      // 0: the peer has not ended its side.
+      return result == 0 ? 1 : result
+    }
   }
 
-  private func outcome(of result: Int32) throws(TLSFailure) -> Outcome {
+  /// Makes one call of the library.
+  private func outcome(_ call: () -> Int32) throws(TLSFailure) -> Outcome {
+    // The library tells an error once, and then that the stream has ended.
+    if let failure { throw failure }
+    // What is left of another stream's errors is none of this one's.
+    ERR_clear_error()
+    let result = call()
     if result > 0 { return .done(Int(result)) }
     switch SSL_get_error(library, result) {
-    case SSL_ERROR_WANT_READ: return .needsReadable
+    case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_CLIENT_HELLO_CB: return .needsReadable
     case SSL_ERROR_WANT_WRITE: return .needsWritable
     case SSL_ERROR_ZERO_RETURN: return .end
-    case SSL_ERROR_SYSCALL:
-      ERR_clear_error()
-      throw .closed
+    // What the peer sent before it went may be read still.
+    case SSL_ERROR_SYSCALL: throw .closed
     default:
-      let failure = TLSFailure.fromLibrary(credentials)
-      if isUnknown, let offeredIdentity { throw .unknownIdentity(ByteString(offeredIdentity).displayText) }
-      if let certificateProblem { throw .certificate(certificateProblem) }
-      throw failure
+      let cause = self.cause(TLSFailure.fromLibrary(credentials))
+      failure = cause
+      throw cause
     }
+  }
+
+  /// What lies behind the library's error, where more is known.
+  private func cause(_ error: TLSFailure) -> TLSFailure {
+    if isUnknown, let offeredIdentity { return .unknownIdentity(ByteString(offeredIdentity).displayText) }
+    return certificateProblem.map { .certificate($0) } ?? error
   }
 
   // MARK: Authentication

@@ -64,8 +64,8 @@ final class PolledSocket: Sendable {
     discard(last, timer, ticket)
   }
 
-  /// Takes no further connections: a listening socket gives up its port at once.
-  func stopListening() {
+  /// Ends both directions at once; a listening socket gives up its port.
+  func end() {
     StreamSocket.end(number)
     poller.remove(watch)
   }

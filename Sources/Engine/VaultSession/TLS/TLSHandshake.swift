@@ -63,6 +63,8 @@ final class TLSHandshake: @unchecked Sendable {
       let handshake = TLSHandshake(plan, stream, polled, poller, completion)
       let timer = poller.after(nanoseconds: plan.limitNanoseconds) {
         handshake.fail(.timedOut(seconds: plan.limitNanoseconds / 1_000_000_000))
+        // Somebody may look for its key still.
+        handshake.socket.end()
       }
       handshake.state.withLock { $0.timer = timer }
       polled.when(plan.isConnecting ? .writable : .readable) { handshake.step() }

@@ -162,8 +162,8 @@ package final class TLSListener: Listener {
   package func accept() async -> (any Transport)? { await queue.accept { [weak self] in self?.close() } }
 
   package func close() {
-    for socket in sockets { socket.stopListening() }
     queue.close()
+    for socket in sockets { socket.end() }
   }
 }
 
