@@ -11,8 +11,8 @@ CC ?= cc
 PROGRAM := .build/release/vault
 FAULT_LIBRARY := .build/support/libfault.so
 # What building needs, then what the tests and the demonstration need.
-PACKAGES := build-essential pkg-config libssl-dev liblz4-dev libxxhash-dev libsqlite3-dev \
-  git python3 python3-jsonschema rsync lz4 sqlite3 strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin
+PACKAGES := build-essential pkg-config libssl-dev liblz4-dev libxxhash-dev libsqlite3-dev libpq-dev \
+  git python3 python3-jsonschema rsync lz4 sqlite3 postgresql postgresql-client strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin
 
 .DEFAULT_GOAL := all
 .PHONY: all program deps test unit-test system-test demo bench install format lint clean

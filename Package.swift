@@ -28,6 +28,7 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 
 let cLibraries: [Target] = [
   cLibrary("COpenSSL", pkgConfig: "libssl", apt: "libssl-dev"),
+  cLibrary("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
   cLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
   cLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
   cLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
@@ -45,20 +46,37 @@ let base: [Target] = [
 let engine: [Target] = [
   module("VaultScheduler", in: "Engine", ["VaultModel", "VaultConfiguration"]),
   module("VaultProtocol", in: "Engine", ["VaultModel", "VaultCrypto", "VaultCompression"]),
-  module("VaultSession", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol", system]),
+  module(
+    "VaultSession", in: "Engine",
+    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultProtocol", system]),
   module("VaultDevice", in: "Engine", ["VaultModel", "VaultSystem", "VaultCrypto", "VaultProtocol", system]),
   module("VaultFileSet", in: "Engine", ["VaultModel", "VaultSystem", "VaultProtocol", system]),
-  module("VaultCatalog", in: "Engine", ["VaultModel", "CSQLite"]),
+  module("VaultCatalog", in: "Engine", ["VaultModel", "VaultSystem", "CPostgreSQL", "CSQLite", system]),
+  module("VaultMessages", in: "Engine", ["VaultModel", "VaultConfiguration", "VaultSystem", system]),
 ]
 
 let roles: [Target] = [
   module(
     "Director", in: "Roles",
-    ["VaultModel", "VaultSystem", "VaultScheduler", "VaultProtocol", "VaultSession", "VaultCatalog"]),
-  module("StorageDaemon", in: "Roles", ["VaultModel", "VaultSystem", "VaultProtocol", "VaultSession", "VaultDevice"]),
+    [
+      "VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultScheduler", "VaultProtocol",
+      "VaultSession", "VaultMessages", "VaultCatalog",
+    ]),
+  module(
+    "StorageDaemon", in: "Roles",
+    [
+      "VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultProtocol", "VaultSession",
+      "VaultMessages", "VaultDevice",
+    ]),
   module(
     "FileDaemon", in: "Roles",
-    ["VaultModel", "VaultSystem", "VaultCrypto", "VaultCompression", "VaultProtocol", "VaultSession", "VaultFileSet"]),
+    [
+      "VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultCompression", "VaultProtocol",
+      "VaultSession", "VaultMessages", "VaultFileSet",
+    ]),
+  module(
+    "Console", in: "Roles",
+    ["VaultModel", "VaultSystem", "VaultConfiguration", "VaultCrypto", "VaultProtocol", "VaultSession"]),
   module(
     "Local", in: "Roles",
     [
@@ -75,8 +93,8 @@ let program: [Target] = [
   .executableTarget(
     name: "vault",
     dependencies: [
-      "VaultModel", "VaultConfiguration", "VaultSystem", "VaultScheduler", "VaultSession", "VaultFileSet", "Local",
-      "VolumeTools", arguments,
+      "VaultModel", "VaultConfiguration", "VaultSystem", "VaultScheduler", "VaultProtocol", "VaultSession",
+      "VaultFileSet", "Director", "StorageDaemon", "FileDaemon", "Console", "Local", "VolumeTools", arguments,
     ], path: "Sources/vault", swiftSettings: settings)
 ]
 
@@ -93,13 +111,15 @@ let testTargets: [Target] = [
     "FileDaemonTests",
     ["FileDaemon", "VaultFileSet", "VaultModel", "VaultProtocol", "VaultSession", "VaultSystem"]),
   tests("VaultControlTests", ["VaultProtocol", "VaultModel"]),
-  tests("VaultSessionTests", ["VaultSession", "VaultCrypto", "VaultProtocol", "VaultModel", "VaultSystem", system]),
+  tests(
+    "VaultSessionTests",
+    ["VaultSession", "VaultConfiguration", "VaultCrypto", "VaultProtocol", "VaultModel", "VaultSystem", system]),
   tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),
   tests("VaultModelTests", ["VaultModel"]),
   tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),
   tests("vaultTests", ["vault", "Local", "VaultModel", "VaultScheduler", "VaultSystem"]),
   tests("VaultProtocolTests", ["VaultProtocol", "VaultCrypto", "VaultModel"]),
-  tests("VaultCatalogTests", ["VaultCatalog", "VaultModel"]),
+  tests("VaultCatalogTests", ["VaultCatalog", "VaultModel", "VaultSystem"]),
   tests("VaultConfigurationTests", ["VaultConfiguration", "VaultModel"]),
   tests("VaultSchedulerTests", ["VaultScheduler", "VaultConfiguration", "VaultModel"]),
 ]

@@ -62,8 +62,16 @@ import VaultProtocol
       ("vol-+001", nil), ("vol-0001.bak", nil), ("Vol-0001", nil), ("vol-", nil), ("vol-99999999999999999999999", nil),
     ] as [(String, Int?)]) func volumeNames(_ name: String, _ number: Int?)
   {
-    #expect(VolumeName.number(name) == number)
+    #expect(VolumeName.number(name, prefix: "vol-") == number)
     if let number { #expect(VolumeName.make(number) == name) }
+  }
+
+  @Test func prefixesOfPoolsTellTheirVolumesApart() {
+    #expect(VolumeName.make(7, prefix: "Weekly-") == "Weekly-0007")
+    #expect(VolumeName.number("Weekly-0007", prefix: "Weekly-") == 7)
+    #expect(VolumeName.number("Weekly-0007") == 7)
+    #expect(VolumeName.number("Weekly-0007", prefix: "Week") == nil)
+    for prefix in ["", ".hidden-", "a/b-", "digit1", "a b-"] { #expect(!VolumeName.isPrefix(prefix)) }
   }
 
   @Test func volumeNamesAreOrderedByNumber() {

@@ -1,6 +1,7 @@
 import Glibc
 import Synchronization
 import Testing
+import VaultConfiguration
 import VaultCrypto
 import VaultModel
 import VaultSystem
@@ -68,7 +69,7 @@ import VaultSystem
   @Test(arguments: ["", "VLTSEC01", "nonsense", "truncated", "flipped", "readable"])
   func aFileThatCannotBeTrustedIsWrittenAnew(_ damage: String) async throws {
     let derivation = Derivation()
-    let password = PeerPassword.typed(bytes("hunter2"))
+    let password = Password.typed(bytes("hunter2"))
     let secret = try await store(derivation, at: path).secret(of: password, name: "a")
     var content = try DurableFiles.read(path, limit: 1 << 20)
     switch damage {

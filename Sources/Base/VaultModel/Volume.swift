@@ -26,21 +26,25 @@ package struct BlockAddress: Hashable, Comparable, Sendable {
 /// A volume as its label and the catalog know it.
 package struct Volume: Hashable, Sendable {
   package var identifier: UniqueIdentifier
-  /// The file's name: `vol-0001`, only `[a-z0-9.-]`.
+  /// The file's name: `vol-0001`, or another prefix that a pool gives.
   package var name: String
   package var status: VolumeStatus
   /// The end in 4 KiB units that the catalog has acknowledged; what lies before it is never cut.
   package var end: BlockAddress
   package var labeled: Timestamp
+  /// Where a director finds it: `<storage>/<device>`; nil where there is only one place, and on the wire.
+  package var place: String?
 
   package init(
-    identifier: UniqueIdentifier, name: String, status: VolumeStatus, end: BlockAddress, labeled: Timestamp
+    identifier: UniqueIdentifier, name: String, status: VolumeStatus, end: BlockAddress, labeled: Timestamp,
+    place: String? = nil
   ) {
     self.identifier = identifier
     self.name = name
     self.status = status
     self.end = end
     self.labeled = labeled
+    self.place = place
   }
 }
 

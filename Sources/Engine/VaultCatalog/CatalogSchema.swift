@@ -7,13 +7,16 @@ enum CatalogSchema {
   static var version: Int64 { Int64(migrations.count) }
 
   /// Each brings a catalog from the version before to its own, its place in the list counted from 1.
-  static let migrations = [firstVersion]
+  static let migrations = [firstVersion, secondVersion, volumePlaces]
 
   /// The inode index, which publishing into an empty catalog takes away and makes again: sorting once costs
   /// less than finding a place for each row.
   static let inodeIndexName = "entry_current_inode"
   static let createInodeIndex =
     "CREATE INDEX entry_current_inode ON entry_current(inode) WHERE content_session IS NOT NULL"
+
+  /// Where a director with several storage daemons finds a volume.
+  private static let volumePlaces = "ALTER TABLE volume ADD COLUMN place TEXT"
 
   private static let firstVersion = """
     CREATE TABLE repository(

@@ -38,6 +38,11 @@ package protocol CatalogStore: AnyObject, Sendable {
   /// Sets status, attempt and start of a job that begins or goes on.
   func startAttempt(_ attempt: UInt32, of job: JobNumber) throws(CatalogError)
 
+  /// Says anew what a job that made no attempt yet compares with: others of its tree may have ended while it waited.
+  ///
+  /// - Throws: `.notFound`; `.conflict` when the job began already.
+  func rebase(_ job: JobNumber, level: JobLevel, baseSequence: UInt64) throws(CatalogError)
+
   /// Ends a job without publishing: *incomplete* keeps what is staged, *failed* and *canceled* too, reachable by number
   /// only.
   func endJob(_ job: JobNumber, outcome: JobOutcome) throws(CatalogError)
@@ -219,6 +224,39 @@ package protocol CatalogStore: AnyObject, Sendable {
     after row: Int64, limit: Int, _ visit: (AffectedEntry) throws -> Void
   ) throws(CatalogError) -> Int64?
 
+  // MARK: Operations
+
+  /// Appends lines to a job's log, numbered on from its last one; job 0 is the daemon itself. Durable when it returned.
+  ///
+  /// - Throws: `.notFound` when there is no such job, or it was dropped.
+  func appendLog(_ lines: [LogLine], of job: JobNumber) throws(CatalogError)
+
+  /// Up to `limit` lines of a job's log after a number, in order.
+  func readLog(of job: JobNumber, after number: UInt64, limit: Int) throws(CatalogError) -> [LogLine]
+
+  /// Begins a job that stores nothing, as running; its number is the next free one of all jobs.
+  func createErrand(_ request: NewErrand) throws(CatalogError) -> ErrandRecord
+
+  /// Ends a job that stores nothing.
+  ///
+  /// - Throws: `.notFound`; `.conflict` when it is over already, or the status is none that a job ends with.
+  func endErrand(
+    _ number: JobNumber, status: JobStatus, ended: Timestamp, files: UInt64, bytes: UInt64, problems: UInt64
+  ) throws(CatalogError)
+
+  /// Up to `limit` jobs that store nothing, by number, after one; 0 begins.
+  func errands(after number: JobNumber, limit: Int) throws(CatalogError) -> [ErrandRecord]
+  func errand(number: JobNumber) throws(CatalogError) -> ErrandRecord?
+
+  /// Marks as failed those jobs without content that were running when the director ended.
+  func abandonErrands(at now: Timestamp) throws(CatalogError)
+
+  /// Up to `limit` jobs before a number, newest first; of one tree when it is given.
+  func recentJobs(of tree: Tree?, before number: JobNumber?, limit: Int) throws(CatalogError) -> [JobRecord]
+
+  /// The jobs of all trees that may be continued, by number: no later job of their tree is published.
+  func waitingJobs() throws(CatalogError) -> [JobRecord]
+
   /// Closes the database; the store is not used after.
   func close() throws(CatalogError)
 }
@@ -231,11 +269,14 @@ package struct NewJob: Sendable {
   package var session: UniqueIdentifier
   package var paths: [ByteString]
   package var created: Timestamp
+  /// The configuration's name for it.
+  package var jobName: String?
 
   package init(
     tree: Tree, level: JobLevel, baseSequence: UInt64, session: UniqueIdentifier, paths: [ByteString],
-    created: Timestamp
+    created: Timestamp, jobName: String? = nil
   ) {
+    self.jobName = jobName
     self.tree = tree
     self.level = level
     self.baseSequence = baseSequence
@@ -257,11 +298,14 @@ package struct JobRecord: Hashable, Sendable {
   package var counters: JobCounters
   /// When the job was dropped: only its number, its times and what others refer to are left.
   package var dropped: Timestamp?
+  /// The configuration's name for it; nil for a job that had none, or that a volume describes.
+  package var jobName: String?
 
   package init(
     description: JobDescription, status: JobStatus, attempt: UInt32, lastCommit: UInt64, ended: Timestamp?,
-    counters: JobCounters, dropped: Timestamp? = nil
+    counters: JobCounters, dropped: Timestamp? = nil, jobName: String? = nil
   ) {
+    self.jobName = jobName
     self.description = description
     self.status = status
     self.attempt = attempt

@@ -22,7 +22,7 @@ package final class SQLiteCatalog: CatalogStore, @unchecked Sendable {
   }
 
   /// Runs `work` alone, and tells an error where and during what it happened.
-  private func exclusively<Result: Sendable>(
+  func exclusively<Result: Sendable>(
     _ activity: String, _ work: (CatalogConnection) throws(CatalogError) -> Result
   ) throws(CatalogError) -> Result {
     try turn.withLock { (_: inout sending Void) throws(CatalogError) -> Result in

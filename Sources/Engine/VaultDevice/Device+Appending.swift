@@ -269,12 +269,13 @@ extension Device {
   }
 
   private func nextName() throws(DeviceError) -> String {
+    let prefix = parameters.volumePrefix
     let names: [String]
     do throws(StoreError) { names = try store.names() } catch { throw DeviceError(error, volume: "") }
     let known = state.withLock { $0.volumes.values.map(\.name) }
-    let highest = (names + known).compactMap(VolumeName.number).max() ?? 0
+    let highest = (names + known).compactMap { VolumeName.number($0, prefix: prefix) }.max() ?? 0
     guard highest < Int.max else { throw DeviceError(.notAppendable) }
-    return VolumeName.make(highest + 1)
+    return VolumeName.make(highest + 1, prefix: prefix)
   }
 }
 

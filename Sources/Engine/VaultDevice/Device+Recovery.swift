@@ -8,7 +8,8 @@ extension Device {
   /// - Durability: what the report calls committed is on stable storage, and cuts are too.
   /// - Throws: `.io` when the store cannot be listed, `.newerFormat` when a newer program was here.
   package func recover(known: [Volume]) throws(DeviceError) -> RecoveryReport {
-    var recovery = Recovery(store: store, repository: parameters.repository)
+    var recovery = Recovery(
+      store: store, repository: parameters.repository, prefix: parameters.volumePrefix)
     let report = try recovery.run(known: known)
     open(known: report.volumes)
     let before = Set(known)

@@ -2,6 +2,12 @@ import VaultModel
 import VaultProtocol
 
 extension Device {
+  /// Whether the volumes may hold commits of a session behind a given one: a session without any that was not opened here since
+  /// recovery has none.
+  package func mayHold(_ session: UniqueIdentifier, after commit: UInt64) -> Bool {
+    commit > 0 || state.withLock { $0.sessionStarts[session] != nil }
+  }
+
   /// A session's commits behind a given one, read from the volumes: what a catalog that trails lacks.
   ///
   /// - Parameters:

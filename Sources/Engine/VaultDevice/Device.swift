@@ -125,6 +125,9 @@ package final class Device: Sendable {
     Int(try reader.label(of: volume, name: try name(of: volume)).record.maximumBlockSize)
   }
 
+  /// Whether the volume is one of this device's.
+  package func knows(_ volume: UniqueIdentifier) -> Bool { state.withLock { $0.volumes[volume] != nil } }
+
   private func name(of volume: UniqueIdentifier) throws(DeviceError) -> String {
     guard let name = state.withLock({ $0.volumes[volume]?.name }) else { throw DeviceError(.unknownVolume(volume)) }
     return name

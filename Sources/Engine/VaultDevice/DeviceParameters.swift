@@ -6,6 +6,8 @@ package struct DeviceParameters: Sendable {
   package var repository: UniqueIdentifier
   package var pool: String
   package var mediaType: String
+  /// What the volumes' names begin with; others in the store are none of this device's.
+  package var volumePrefix: String
   /// Header and payload of a block at most; a multiple of 4096 within `BlockHeader.maximumBlockSizes`.
   package let maximumBlockSize: Int
   /// A volume closes before it grows beyond this.
@@ -24,12 +26,14 @@ package struct DeviceParameters: Sendable {
   ///   session start, one block and the reserve, and at most what block addresses reach.
   package init(
     repository: UniqueIdentifier, pool: String = "Default", mediaType: String = "File",
+    volumePrefix: String = VolumeName.defaultPrefix,
     maximumBlockSize: Int = 1 << 20, maximumVolumeSize: UInt64 = 4095 << 20, unsyncedLimit: UInt64 = 64 << 20,
     blockBufferCount: Int = 4
   ) {
     self.repository = repository
     self.pool = pool
     self.mediaType = mediaType
+    self.volumePrefix = volumePrefix
     let sizes = BlockHeader.maximumBlockSizes
     let blockSize = min(max(maximumBlockSize, sizes.lowerBound), sizes.upperBound) & ~(BlockHeader.alignment - 1)
     self.maximumBlockSize = blockSize

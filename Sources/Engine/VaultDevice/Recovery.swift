@@ -26,13 +26,16 @@ struct Recovery {
 
   let store: any VolumeStore
   let repository: UniqueIdentifier
+  /// What the names of volumes begin with that are looked at.
+  let prefix: String
   var candidates: [Candidate] = []
   var collector = SessionCollector()
   var report = RecoveryReport()
   /// Whether something of the repository could not be read: what seems uncovered may then be covered from there.
   var isIncomplete = false
 
-  init(store: any VolumeStore, repository: UniqueIdentifier) {
+  init(store: any VolumeStore, repository: UniqueIdentifier, prefix: String = VolumeName.defaultPrefix) {
+    self.prefix = prefix
     self.store = store
     self.repository = repository
   }
@@ -55,7 +58,7 @@ struct Recovery {
     do throws(StoreError) { names = Set(try store.names()) } catch { throw DeviceError(error, volume: "") }
     for volume in known { examineKnown(volume) }
     let knownNames = Set(known.map(\.name))
-    for name in names.subtracting(knownNames).filter({ VolumeName.number($0) != nil }).sorted() {
+    for name in names.subtracting(knownNames).filter({ VolumeName.number($0, prefix: prefix) != nil }).sorted() {
       try examineUnknown(name, known)
     }
     candidates.sort { VolumeName.isBefore($0.volume.name, $1.volume.name) }

@@ -14,6 +14,13 @@ package struct Director: Sendable {
   package struct Diallers: Sendable {
     package var storage: @Sendable () async throws -> Channel
     package var fileDaemon: @Sendable () async throws -> Channel
+    /// The way by which the file daemon reaches the storage daemon for a job; nil where there is only one.
+    var route: (@Sendable (UniqueIdentifier) throws -> StorageRoute)?
+    /// What the file daemon is called; nil where there is only one.
+    var client: String?
+    /// Lets the storage daemon know what reads, for each of its devices; nil where there is one.
+    var announceReading: (@Sendable (Channel, ControlLine) async throws -> Void)?
+
     package init(
       storage: @escaping @Sendable () async throws -> Channel,
       fileDaemon: @escaping @Sendable () async throws -> Channel
@@ -28,11 +35,15 @@ package struct Director: Sendable {
   /// The clock on the wall, for rules that speak of days and weeks.
   let zone: LocalTimeZone
   let diallers: Diallers
+  /// Where volumes are that the storage daemon tells of; nil where there is only one place.
+  let place: String?
   private let hello: Hello
 
   package init(
-    name: String, catalog: any CatalogStore, clock: any VaultClock, zone: LocalTimeZone = .utc, diallers: Diallers
+    name: String, catalog: any CatalogStore, clock: any VaultClock, zone: LocalTimeZone = .utc, diallers: Diallers,
+    place: String? = nil
   ) {
+    self.place = place
     self.catalog = catalog
     self.clock = clock
     self.zone = zone
@@ -41,7 +52,7 @@ package struct Director: Sendable {
   }
 
   /// Serves consoles until the listener closes.
-  package func run(_ listener: PipeListener) async {
+  package func run(_ listener: any Listener) async {
     await withDiscardingTaskGroup { group in
       while let transport = await listener.accept() {
         group.addTask { await serve(Channel(transport)) }
@@ -75,16 +86,11 @@ package struct Director: Sendable {
       case "estimate": reply = try await runEstimate(line, channel)
       case "restore": reply = try await runRestore(line, channel)
       case "verify": reply = try await runVerification(line, channel)
-      case "list jobs": reply = try await Listings(director: self, channel: channel).jobs(line)
-      case "list files":
-        let paths = try await Self.receiveList(.paths, channel)
-        reply = try await Listings(director: self, channel: channel).files(line, paths)
-      case "list versions": reply = try await HistoryListings(director: self, channel: channel).versions(line)
-      case "find": reply = try await HistoryListings(director: self, channel: channel).find(line)
-      case "diff": reply = try await HistoryListings(director: self, channel: channel).diff(line)
       case "drop": reply = try await DropJob(director: self, line: line, console: channel).run()
-      case "list problems": reply = try await Listings(director: self, channel: channel).problems(line)
-      default: reply = Reply(.directorRefused, refusing: ControlError(.malformedLine, line: line.verb))
+      default:
+        reply =
+          try await answerListing(line, channel)
+          ?? Reply(.directorRefused, refusing: ControlError(.malformedLine, line: line.verb))
       }
     } catch let error as TransportError where error.peer == channel.transport.peer {
       // The console's own conversation is out of step: it cannot go on.
@@ -97,10 +103,29 @@ package struct Director: Sendable {
     try await channel.sendFrame(.jobEnd, Array(reply.line.encoded()))
   }
 
+  /// Answers what only the catalog is needed for; nil for any other request.
+  func answerListing(_ line: ControlLine, _ channel: Channel) async throws -> Reply? {
+    switch line.verb {
+    case "list jobs": return try await Listings(director: self, channel: channel).jobs(line)
+    case "list files":
+      let paths = try await Self.receiveList(.paths, channel)
+      return try await Listings(director: self, channel: channel).files(line, paths)
+    case "list versions": return try await HistoryListings(director: self, channel: channel).versions(line)
+    case "find": return try await HistoryListings(director: self, channel: channel).find(line)
+    case "diff": return try await HistoryListings(director: self, channel: channel).diff(line)
+    case "list problems": return try await Listings(director: self, channel: channel).problems(line)
+    default: return nil
+    }
+  }
+
   private func runBackup(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
     let request = try await Self.receiveRequest(line, channel)
     return try await withCancellation(by: channel) { cancel in
-      try await BackupJob(director: self, request: request, console: channel, cancel: cancel).run()
+      var job = BackupJob(director: self, request: request, cancel: cancel) { line in
+        // A console that is gone has cancelled the job by that already.
+        try? line.encoded().withUnsafeBytes { try channel.sendFrameBlocking(.progress, $0) }
+      }
+      return try await job.run()
     }
   }
 
@@ -123,7 +148,13 @@ package struct Director: Sendable {
 
   private func runRestore(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
     let paths = try await Self.receiveList(.paths, channel)
-    return try await RestoreJob(director: self, line: line, arguments: paths, console: channel).run()
+    let cancel = CancelSignal()
+    channel.whenBytesArrive { cancel.set() }
+    let job = RestoreJob(director: self, line: line, arguments: paths, cancel: cancel) { kind, payload in
+      // A console that is gone has stopped the restore by that already.
+      try? payload.withUnsafeBytes { try channel.sendFrameBlocking(kind, $0) }
+    }
+    return try await job.run()
   }
 
   private func runVerification(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
@@ -133,7 +164,7 @@ package struct Director: Sendable {
     }
   }
 
-  private static func receiveList(_ kind: FrameKind, _ channel: Channel) async throws -> [ByteString] {
+  static func receiveList(_ kind: FrameKind, _ channel: Channel) async throws -> [ByteString] {
     let frame = try await channel.receiveFrame()
     guard frame.kind == kind else {
       throw TransportError(
@@ -150,5 +181,12 @@ package struct Director: Sendable {
     // While a job runs, a console says nothing but `cancel`.
     channel.whenBytesArrive { signal.set() }
     return try await body(signal)
+  }
+
+  /// Says in a request to a storage daemon which client may come with which key.
+  func announce(_ route: StorageRoute?, in line: inout ControlLine) {
+    guard let route else { return }
+    line.set("key", StorageRoute.text(route.key))
+    if let client = diallers.client { line.set("client", client) }
   }
 }

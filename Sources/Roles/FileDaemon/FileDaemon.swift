@@ -1,4 +1,5 @@
 import VaultFileSet
+import VaultMessages
 import VaultModel
 import VaultProtocol
 import VaultSession
@@ -8,17 +9,28 @@ import VaultSystem
 ///
 /// `run()` serves directors until its listener closes.
 package struct FileDaemon: Sendable {
-  let dialStorage: @Sendable () async throws -> Channel
+  /// Dials the storage daemon of a job; the way to it is nil where there is only one.
+  package typealias StorageDialler = @Sendable (StorageRoute?) async throws -> Channel
+
+  let dialStorage: StorageDialler
   let clock: any VaultClock
   let workerCount: Int
   /// Directories that are never backed up, by device and inode: the repository itself.
   let excludedDirectories: [FileIdentity]
+  /// Jobs read and write only below these; empty for everywhere.
+  let allowedDirectories: [ByteString]
+  let jobs: FileJobTable
+  let log: MessageLog?
   private let hello: Hello
 
   package init(
     name: String, clock: any VaultClock, workerCount: Int, excludedDirectories: [FileIdentity],
-    dialStorage: @escaping @Sendable () async throws -> Channel
+    allowedDirectories: [ByteString] = [], jobLimit: Int? = nil, log: MessageLog? = nil,
+    dialStorage: @escaping StorageDialler
   ) {
+    self.allowedDirectories = allowedDirectories
+    self.log = log
+    jobs = FileJobTable(limit: jobLimit)
     self.dialStorage = dialStorage
     self.clock = clock
     self.workerCount = max(1, workerCount)
@@ -27,7 +39,7 @@ package struct FileDaemon: Sendable {
   }
 
   /// Serves until the listener closes.
-  package func run(_ listener: PipeListener) async {
+  package func run(_ listener: any Listener) async {
     await withDiscardingTaskGroup { group in
       while let transport = await listener.accept() {
         group.addTask { await serve(Channel(transport)) }
@@ -39,7 +51,7 @@ package struct FileDaemon: Sendable {
   private func serve(_ channel: Channel) async {
     defer { channel.close() }
     do {
-      guard try await hello.answer(channel, allowing: [.director]) != nil else { return }
+      guard let peer = try await hello.answer(channel, allowing: [.director]) else { return }
       while let line = try await channel.receiveLine() {
         switch line.verb {
         // A connection carries one job, and ends with it.
@@ -47,13 +59,18 @@ package struct FileDaemon: Sendable {
         case "estimate": return try await estimate(line, channel)
         case "restore": return try await restore(line, channel)
         case "verify": return try await verify(line, channel)
-        case "noop": try await channel.sendReply(Reply(.fileDaemonOK))
+        case "status": try await status(channel)
+        case "noop": try await channel.sendReply(hello.noopReply)
         default:
           try await channel.sendReply(
             Reply(.fileDaemonFailed, refusing: ControlError(.malformedLine, line: line.verb)))
         }
       }
-    } catch let error as any DescribedError where error is ControlError || error is ExclusionPatternError {
+    } catch let error as HelloRefusal {
+      log?.tell(.security, "\(channel.transport.peer): \(error.description)")
+    } catch let error as any DescribedError
+      where error is ControlError || error is ExclusionPatternError || error is FileJobRefusal
+    {
       // An order that cannot be read is answered before the conversation ends.
       try? await channel.sendReply(Reply(.fileDaemonFailed, refusing: error))
     } catch {
@@ -65,8 +82,11 @@ package struct FileDaemon: Sendable {
   private func backup(_ line: ControlLine, _ channel: Channel) async throws {
     let (paths, patterns) = (try await receiveList(.paths, channel), try await receiveList(.patterns, channel))
     let order = try BackupOrder(line, paths: paths, patterns: patterns)
+    for path in paths { try await refuseOutside(path) }
+    let ticket = try jobs.begin("backup", number: line["number"]?.text, director: channel.transport.peer)
     try await channel.sendReply(Reply(.fileDaemonOK))
     let reply = await BackupJob(daemon: self, order: order, director: channel).run()
+    jobs.end(ticket)
     try await channel.sendFrame(.jobEnd, reply.line.encoded())
   }
 
@@ -89,8 +109,14 @@ package struct FileDaemon: Sendable {
 
   private func restore(_ line: ControlLine, _ channel: Channel) async throws {
     let order = try RestoreOrder(line)
+    switch order.destination {
+    case .directory(let path, _), .trial(let path, _): try await refuseOutside(path)
+    case .stream, .nowhere: break
+    }
+    let ticket = try jobs.begin("restore", number: line["number"]?.text, director: channel.transport.peer)
     try await channel.sendReply(Reply(.fileDaemonOK))
     let reply = await RestoreJob(daemon: self, order: order, director: channel).run()
+    jobs.end(ticket)
     try await channel.sendFrame(.jobEnd, reply.line.encoded())
   }
 
@@ -100,7 +126,28 @@ package struct FileDaemon: Sendable {
       throw ControlError(.malformedField("verify"), line: line.verb)
     }
     try await channel.sendReply(Reply(.fileDaemonOK))
-    let reply = await RestoreJob(daemon: self, order: RestoreOrder(verifying: name), director: channel).run()
+    let reply = await RestoreJob(daemon: self, order: RestoreOrder(verifying: name, try StorageRoute(line)), director: channel).run()
     try await channel.sendFrame(.jobEnd, reply.line.encoded())
+  }
+
+  /// Says what runs here.
+  private func status(_ channel: Channel) async throws {
+    let running = jobs.running
+    var reply = Reply(.fileDaemonOK)
+    reply.line.set("version", Hello.version)
+    reply.line.set("jobs", running.count)
+    for job in running { reply.line.set("running", job.text) }
+    try await channel.sendReply(reply)
+  }
+
+  /// Refuses a path outside of what the configuration allows, where links lead included.
+  private func refuseOutside(_ path: ByteString) async throws {
+    let allowed = allowedDirectories
+    guard !allowed.isEmpty else { return }
+    let isInside = try await onThread(name: "vault-paths") {
+      let real = RealPath.resolving(path)
+      return allowed.contains { RealPath.isWithin(real, RealPath.resolving($0)) }
+    }
+    guard isInside else { throw FileJobRefusal.outside(path) }
   }
 }

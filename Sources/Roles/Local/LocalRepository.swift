@@ -125,7 +125,7 @@ package enum LocalRepository {
     let pipes = LocalPipes()
     let fileDaemon = FileDaemon(
       name: "local-fd", clock: clock, workerCount: onlineProcessorCount(),
-      excludedDirectories: excluded, dialStorage: { try await pipes.dialStorage(from: .fileDaemon) })
+      excludedDirectories: excluded, dialStorage: { _ in try await pipes.dialStorage(from: .fileDaemon) })
     let director = Director(
       name: "local-dir", catalog: catalog, clock: clock, zone: .system,
       diallers: Director.Diallers(

@@ -17,7 +17,7 @@ extension DirectorConversation {
     let (from, to): (UInt32, UInt32) = (try line.integer("from"), try line.integer("to"))
     guard from <= to, to - from <= Self.blockLimit else { throw ControlError(.malformedField("to"), line: line.verb) }
     let readsData = try line.text("data") == "yes"
-    let (channel, device) = (channel, storage.device)
+    let (channel, device) = (channel, try device())
     try await channel.sendReply(Reply(.storageOK))
     try await inFrames {
       try await onThread(name: "vault-verify") {
@@ -60,7 +60,7 @@ extension DirectorConversation {
 
   /// Names everything in the store that is named like a volume.
   func listVolumes() async throws {
-    let device = storage.device
+    let device = try device()
     let names = try await onThread(name: "vault-device") { try device.volumeNames() }
     try await channel.sendReply(Reply(.storageOK))
     for name in names {

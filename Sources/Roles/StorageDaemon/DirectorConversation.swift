@@ -8,8 +8,32 @@ import VaultSystem
 struct DirectorConversation: Sendable {
   let storage: StorageDaemon
   let channel: Channel
+  /// What the director calls itself.
+  let director: String
+  /// What the director's requests are about.
+  private var chosen: OpenDevice?
 
-  func run() async throws {
+  init(storage: StorageDaemon, channel: Channel, director: String) {
+    self.storage = storage
+    self.channel = channel
+    self.director = director
+    chosen = storage.devices.only
+  }
+
+  /// The device that requests are about.
+  func device() throws(StorageError) -> Device {
+    guard let chosen else { throw StorageError(.noDeviceChosen) }
+    return chosen.device
+  }
+
+  /// The same, once its volumes are known.
+  private func recoveredDevice() throws(StorageError) -> OpenDevice {
+    guard let chosen else { throw StorageError(.noDeviceChosen) }
+    guard chosen.isRecovered || chosen.place == nil else { throw StorageError(.notRecovered) }
+    return chosen
+  }
+
+  mutating func run() async throws {
     var announced: [AnnouncedJob] = []
     var readers: [UniqueIdentifier] = []
     defer {
@@ -20,12 +44,15 @@ struct DirectorConversation: Sendable {
     while let line = try await channel.receiveLine() {
       do {
         switch line.verb {
+        case "use device": try await useDevice(line)
         case "job": announced.append(try await announce(line))
+        case "replay": try await replay(line)
         case "end job": try await end(line)
         case "attribute data": try await sendCommits(line)
         case "read job":
           let job = try Self.identifier(line)
-          storage.jobs.announceReader(job)
+          let key = line["key"] == nil ? nil : try StorageRoute.key(line)
+          storage.jobs.announceReader(job, of: try recoveredDevice().device, key: key, client: line["client"]?.text)
           readers.append(job)
           try await channel.sendReply(Reply(.storageOK))
         case "recover": try await recover()
@@ -33,6 +60,7 @@ struct DirectorConversation: Sendable {
         case "list volumes": try await listVolumes()
         case "retain": try await retain(line)
         case "purge": try await purge()
+        case "status": try await status()
         case "noop": try await channel.sendReply(Reply(.storageOK))
         default: throw StorageError(.unknownRequest(line.verb))
         }
@@ -62,6 +90,25 @@ struct DirectorConversation: Sendable {
     return frame.payload
   }
 
+  // MARK: Devices
+
+  /// Chooses what the requests that follow are about.
+  private mutating func useDevice(_ line: ControlLine) async throws {
+    let wish = DeviceTable.Wish(
+      device: try line.text("device"), repository: try line.identifier("repository"), pool: try line.text("pool"),
+      volumePrefix: try line.text("volume-prefix"), volumeSize: try line.integer("volume-size"))
+    let isAnew = line["anew"] == "yes"
+    let (devices, director) = (storage.devices, director)
+    let open = try await onThread(name: "vault-device") {
+      isAnew ? try devices.reopen(wish, by: director) : try devices.use(wish, by: director)
+    }
+    chosen = open
+    var reply = Reply(.storageOK)
+    reply.line.set("incarnation", open.incarnation.text)
+    reply.line.set("recovered", open.isRecovered ? "yes" : "no")
+    try await channel.sendReply(reply)
+  }
+
   // MARK: Jobs
 
   private func announce(_ line: ControlLine) async throws -> AnnouncedJob {
@@ -70,27 +117,61 @@ struct DirectorConversation: Sendable {
     let attempt: UInt32 = try line.integer("attempt")
     let lastCommit: UInt64 = try line.integer("last-commit")
     let limits = try CommitLimits(line)
-    guard storage.jobs.appending(session) == nil else { throw StorageError(.sessionBusy) }
-    let lastGroup = try line["last-group"].map { bytes in
-      try bytes.bytes.withUnsafeBytes { raw in
-        var reader = ByteReader(raw, "last group")
-        return try LocationCodec.location(from: &reader)
-      }
+    let open = try recoveredDevice()
+    if let running = storage.jobs.appending(session) {
+      // A director that comes back to its job has lost the connection that the earlier attempt was announced on.
+      guard running.device === open, open.place != nil else { throw StorageError(.sessionBusy) }
+      storage.abort(running)
     }
-    let device = storage.device
-    let job = try await onThread(name: "vault-device") {
+    if let limit = storage.jobLimit, storage.jobs.appendingCount >= limit { throw StorageError(.tooManyJobs(limit)) }
+    let lastGroup = try line["last-group"].map { try LocationCodec.location(field: $0) }
+    let device = open.device
+    let key = line["key"] == nil ? nil : try StorageRoute.key(line)
+    let (client, director) = (line["client"]?.text, director)
+    guard storage.devices.beginJob(on: open) else {
+      throw StorageError(.deviceBusy(open.place?.name ?? "", open.place?.concurrentJobLimit ?? 0))
+    }
+    let job: AnnouncedJob
+    do {
+      job = try await onThread(name: "vault-device") {
       let resume =
         lastCommit > 0 ? try device.resumeState(of: session, after: lastCommit, lastGroup: lastGroup) : nil
       return AnnouncedJob(
-        session: session, limits: limits,
+        session: session, director: director, limits: limits, device: open, key: key, client: client,
         record: try DeviceControlRecord(
           device: device, session: session, attempt: attempt, jobRecord: record, continuing: resume))
+      }
+    } catch {
+      storage.devices.endJob(on: open)
+      throw error
     }
     guard storage.jobs.announce(job) else {
+      job.record.abort()
+      storage.devices.endJob(on: open)
       throw StorageError(.sessionBusy)
     }
     try await channel.sendReply(Reply(.storageOK))
     return job
+  }
+
+  /// Sends what a session committed behind what the director's catalog has of it.
+  private func replay(_ line: ControlLine) async throws {
+    let session = try Self.identifier(line)
+    let lastCommit: UInt64 = try line.integer("last-commit")
+    let lastGroup = try line["last-group"].map { try LocationCodec.location(field: $0) }
+    let device = try recoveredDevice().device
+    if let running = storage.jobs.appending(session) { storage.abort(running) }
+    let found = try await onThread(name: "vault-device") {
+      device.mayHold(session, after: lastCommit)
+        ? try device.replay(session: session, after: lastCommit, lastGroup: lastGroup) : nil
+    }
+    try await channel.sendReply(Reply(.storageOK))
+    let channel = channel
+    try await inFrames {
+      try await onThread(name: "vault-attributes") {
+        try RecoverySender(channel: channel, device: device).send(found)
+      }
+    }
   }
 
   private func end(_ line: ControlLine) async throws {
@@ -98,7 +179,7 @@ struct DirectorConversation: Sendable {
     let session = try Self.identifier(line)
     guard let job = storage.jobs.appending(session) else { throw StorageError(.unknownJob) }
     let volumes = try await onThread(name: "vault-device") { try job.record.endSession(jobEndRecord: record) }
-    storage.jobs.withdraw(job)
+    storage.withdraw(job)
     var reply = Reply(.storageOK)
     reply.line.set("volume", ByteString(VolumeList.encode(volumes)))
     try await channel.sendReply(reply)
@@ -108,7 +189,7 @@ struct DirectorConversation: Sendable {
   private func sendCommits(_ line: ControlLine) async throws {
     guard let job = storage.jobs.appending(try Self.identifier(line)) else { throw StorageError(.unknownJob) }
     try await channel.sendReply(Reply(.storageOK))
-    let (channel, device) = (channel, storage.device)
+    let (channel, device) = (channel, job.device.device)
     try await inFrames {
       try await onThread(name: "vault-attributes") {
         let sender = CommitSender(channel: channel, device: device)
@@ -126,12 +207,40 @@ struct DirectorConversation: Sendable {
     }
   }
 
+  /// Says what the daemon is, its devices, and what runs on them.
+  private func status() async throws {
+    try await channel.sendReply(Reply(.storageOK))
+    var own = ControlLine("storage")
+    own.set("name", storage.name)
+    own.set("version", Hello.version)
+    own.set("jobs", storage.jobs.appendingCount)
+    try await channel.sendFrame(.listing, own.encoded())
+    for place in storage.devices.places {
+      var line = ControlLine("device")
+      line.set("name", place.name)
+      line.set("media-type", place.mediaType)
+      line.set("archive", place.archive)
+      line.set("jobs", storage.devices.jobCount(of: place.name))
+      line.set("job-limit", place.concurrentJobLimit)
+      try await channel.sendFrame(.listing, line.encoded())
+    }
+    // A director sees its own jobs only.
+    for job in storage.jobs.running where job.director == director {
+      var line = ControlLine("device control record")
+      line.set("device", job.device.place?.name ?? "")
+      line.set("session", job.session.text)
+      if let client = job.client { line.set("client", client) }
+      try await channel.sendFrame(.listing, line.encoded())
+    }
+    try await channel.sendFrame(.jobEnd, Reply(.storageOK).line.encoded())
+  }
+
   // MARK: Retention
 
   /// Writes down which jobs were dropped, and says which of the volumes offered may go.
   private func retain(_ line: ControlLine) async throws {
     let request = try await receiveRetention(line)
-    let device = storage.device
+    let device = try device()
     let result = try await onThread(name: "vault-device") {
       try device.retain(request.records, giveUp: request.candidates, needed: request.sessions)
     }
@@ -195,7 +304,7 @@ struct DirectorConversation: Sendable {
   /// Removes volumes that the director's catalog calls purged.
   private func purge() async throws {
     let volumes = try Self.volumes(in: try await receive(.listing))
-    let device = storage.device
+    let device = try device()
     try await onThread(name: "vault-device") { try device.purge(volumes) }
     try await channel.sendReply(Reply(.storageOK))
   }
@@ -205,8 +314,9 @@ struct DirectorConversation: Sendable {
   private func recover() async throws {
     let frame = try await channel.receiveFrame()
     let known = try frame.payload.withUnsafeBytes { try VolumeList.decode($0) }
-    let (channel, device) = (channel, storage.device)
+    let (channel, device) = (channel, try device())
     let report = try await onThread(name: "vault-device") { try device.recover(known: known) }
+    chosen?.recovered()
     try await channel.sendReply(Reply(.storageOK))
     try await inFrames {
       try await onThread(name: "vault-attributes") {
@@ -221,6 +331,11 @@ extension StorageDaemon {
   func abort(_ job: AnnouncedJob) {
     job.record.abort()
     job.commits.finish()
-    jobs.withdraw(job)
+    withdraw(job)
+  }
+
+  /// Takes a job off the list: another may have its place.
+  func withdraw(_ job: AnnouncedJob) {
+    if jobs.withdraw(job) { devices.endJob(on: job.device) }
   }
 }

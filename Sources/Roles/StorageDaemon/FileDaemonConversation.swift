@@ -8,6 +8,8 @@ import VaultSystem
 struct FileDaemonConversation: Sendable {
   let storage: StorageDaemon
   let channel: Channel
+  /// The only job that the connection serves; nil where connections are not bound to one.
+  let boundJob: UniqueIdentifier?
 
   private struct Sessions {
     var nextTicket: UInt64 = 1
@@ -70,7 +72,7 @@ struct FileDaemonConversation: Sendable {
   // MARK: Append
 
   private func open(_ line: ControlLine, _ sessions: inout Sessions) async throws {
-    guard let identifier = UniqueIdentifier(text: try line.word(0).text ?? ""),
+    guard let identifier = UniqueIdentifier(text: try line.word(0).text ?? ""), boundJob ?? identifier == identifier,
       let job = storage.jobs.appending(identifier)
     else { throw StorageError(.unknownJob) }
     guard !sessions.appends.values.contains(where: { $0.job === job }) else { throw StorageError(.sessionBusy) }
@@ -115,13 +117,17 @@ struct FileDaemonConversation: Sendable {
   // MARK: Read
 
   private func openRead(_ line: ControlLine, _ sessions: inout Sessions) async throws {
-    guard let job = UniqueIdentifier(text: try line.word(0).text ?? ""), storage.jobs.mayRead(job) else {
+    guard let job = UniqueIdentifier(text: try line.word(0).text ?? ""), boundJob ?? job == job else {
       throw StorageError(.unknownJob)
     }
-    let read = try ReadSession(line)
-    let device = storage.device
+    let devices = storage.jobs.readable(by: job)
+    guard let first = devices.first else { throw StorageError(.unknownJob) }
+    var read = try ReadSession(line)
+    let device = devices.first { $0.knows(read.volume) } ?? first
+    read.device = device
     // A volume that is missing or has no label is refused before blocks are asked for.
-    try await onThread(name: "vault-read") { _ = try device.readBufferSize(of: read.volume) }
+    let volume = read.volume
+    try await onThread(name: "vault-read") { _ = try device.readBufferSize(of: volume) }
     let ticket = sessions.nextTicket
     sessions.nextTicket += 1
     sessions.reads[ticket] = read
@@ -133,7 +139,7 @@ struct FileDaemonConversation: Sendable {
     let ticket = try Self.ticket(line)
     guard let session = sessions.reads[ticket] else { throw StorageError(.invalidTicket) }
     let address = try session.address(line)
-    let (channel, device) = (channel, storage.device)
-    try await onThread(name: "vault-read") { try session.send(address, from: device, to: channel) }
+    let channel = channel
+    try await onThread(name: "vault-read") { try session.send(address, to: channel) }
   }
 }

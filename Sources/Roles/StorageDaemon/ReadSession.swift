@@ -8,6 +8,8 @@ import VaultSystem
 struct ReadSession: Sendable {
   let volume: UniqueIdentifier
   let session: UniqueIdentifier
+  /// The device that has the volume, once it is found.
+  var device: Device?
 
   /// `<JobId> <Volume-id> <volume-session-id>`: the volume and the session by their UUIDs.
   init(_ line: ControlLine) throws {
@@ -31,7 +33,8 @@ struct ReadSession: Sendable {
   }
 
   /// Answers with one block's payload, its checksum verified. Blocks its thread.
-  func send(_ address: BlockAddress, from device: Device, to channel: Channel) throws {
+  func send(_ address: BlockAddress, to channel: Channel) throws {
+    guard let device else { throw StorageError(.notFound) }
     let byteCount = try device.readBufferSize(of: volume)
     try withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 4096) { buffer in
       let payload = try device.readBlock(volume: volume, at: address, into: buffer)

@@ -32,6 +32,16 @@ struct RecoverySender: ~Copyable {
     try sender.end()
   }
 
+  /// Sends what a session committed, and how it ended.
+  func send(_ session: RecoveredSession?) throws {
+    let sender = CommitSender(channel: channel, device: device)
+    if let session {
+      for commit in session.commits { try sender.send(OutgoingCommit(commit)) }
+      if let outcome = session.outcome { try record { $0.jobEnd(outcome) } }
+    }
+    try sender.end()
+  }
+
   private func note(_ text: String) throws {
     var line = ControlLine("note")
     line.set("text", text)

@@ -1,4 +1,5 @@
 import VaultDevice
+import VaultMessages
 import VaultModel
 import VaultProtocol
 import VaultSession
@@ -8,19 +9,30 @@ import VaultSystem
 ///
 /// `run()` serves directors and file daemons until its listener closes.
 package struct StorageDaemon: Sendable {
-  let device: Device
+  package let devices: DeviceTable
   let clock: any VaultClock
   let jobs = JobTable()
+  /// Jobs that may run at once; nil for any number.
+  let jobLimit: Int?
+  let log: MessageLog?
   private let hello: Hello
+  var name: String { hello.name }
 
-  package init(name: String, device: Device, clock: any VaultClock) {
-    self.device = device
+  package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil) {
+    self.log = log
+    self.jobLimit = jobLimit
+    self.devices = devices
     self.clock = clock
     hello = Hello(role: .storageDaemon, name: name)
   }
 
+  /// A storage daemon with one device, for the one director there is.
+  package init(name: String, device: Device, clock: any VaultClock) {
+    self.init(name: name, devices: DeviceTable(only: device, clock: clock), clock: clock)
+  }
+
   /// Serves until the listener closes.
-  package func run(_ listener: PipeListener) async {
+  package func run(_ listener: any Listener) async {
     await withDiscardingTaskGroup { group in
       while let transport = await listener.accept() {
         group.addTask { await serve(Channel(transport)) }
@@ -33,14 +45,29 @@ package struct StorageDaemon: Sendable {
     defer { channel.close() }
     do {
       guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon]) else { return }
+      let identity = channel.transport.peerIdentity.flatMap { PeerIdentity($0) }
       switch peer.role {
-      case .director: try await DirectorConversation(storage: self, channel: channel).run()
-      case .fileDaemon: try await FileDaemonConversation(storage: self, channel: channel).run()
+      case .director:
+        var conversation = DirectorConversation(storage: self, channel: channel, director: peer.name)
+        try await conversation.run()
+      case .fileDaemon:
+        try await FileDaemonConversation(storage: self, channel: channel, boundJob: try boundJob(identity)).run()
       case .console, .storageDaemon: return
       }
+    } catch let error as HelloRefusal {
+      log?.tell(.security, "\(channel.transport.peer): \(error.description)")
     } catch {
       // The peer is gone or cannot be understood: its jobs end as their own channels say, other conversations go on.
       return
     }
+  }
+
+  /// The job whose key opened the connection; nil for a connection that needs none.
+  ///
+  /// - Throws: when another connection came with the key before.
+  private func boundJob(_ identity: PeerIdentity?) throws -> UniqueIdentifier? {
+    guard let identity else { return nil }
+    guard case .job(let job) = identity.purpose, jobs.useKey(of: job) else { throw StorageError(.unknownJob) }
+    return job
   }
 }

@@ -11,6 +11,17 @@ struct StorageError: DescribedError, Hashable {
     case sessionAborted(String)
     case notFound
     case unknownRequest(String)
+    case noDeviceChosen
+    case noSuchDevice(String)
+    case badVolumePrefix(String)
+    /// The device, and why its directory cannot be used.
+    case notMounted(String, String)
+    /// What the device holds was not compared with the director's catalog yet.
+    case notRecovered
+    /// As many jobs run on the device as its configuration lets.
+    case deviceBusy(String, Int)
+    /// As many jobs run as the storage daemon's configuration lets.
+    case tooManyJobs(Int)
   }
 
   let kind: Kind
@@ -19,7 +30,10 @@ struct StorageError: DescribedError, Hashable {
 
   var code: StatusCode {
     switch kind {
-    case .sessionBusy: .volumeBusy
+    case .sessionBusy, .deviceBusy, .tooManyJobs: .volumeBusy
+    case .notMounted: .volumeNotMounted
+    case .notRecovered: .notRecovered
+    case .noDeviceChosen, .noSuchDevice, .badVolumePrefix: .storageRefused
     case .invalidTicket: .invalidTicket
     case .sessionAborted, .unknownJob: .sessionAborted
     case .notFound: .sessionAborted
@@ -41,6 +55,14 @@ struct StorageError: DescribedError, Hashable {
     case .invalidTicket: "The ticket is unknown or closed."
     case .sessionAborted(let reason): "The session was aborted: \(reason)"
     case .notFound: "The session is not on this volume."
+    case .noDeviceChosen: "No device was chosen for this request."
+    case .noSuchDevice(let name): "There is no device '\(name)' here. Compare the Device in the director's Storage with sd.conf."
+    case .badVolumePrefix(let prefix): "'\(prefix)' cannot begin the names of volumes."
+    case .notMounted(let device, let reason):
+      "The directory of device '\(device)' cannot be used: \(reason) Mount it, or make it."
+    case .notRecovered: "What the volumes hold beyond the catalog was not looked at yet."
+    case .deviceBusy(let device, let limit): "\(limit) jobs run on device '\(device)', and no more may."
+    case .tooManyJobs(let limit): "\(limit) jobs run on this storage daemon, and no more may."
     case .unknownRequest(let verb): "The request '\(verb)' is not one that this daemon knows from this peer."
     }
   }

@@ -2,18 +2,13 @@ import VaultModel
 
 extension CatalogConnection {
   func volumes() throws(CatalogError) -> [Volume] {
-    let select = try statement("SELECT uuid, name, status, end_file, end_block, labeled FROM volume ORDER BY id")
+    let select = try statement("SELECT uuid, name, status, end_file, end_block, labeled, place FROM volume ORDER BY id")
     defer { select.statement.reset() }
     var volumes: [Volume] = []
     while try select.statement.step() {
-      guard let status = VolumeStatus(rawValue: try select.statement.text(2)) else {
-        throw .corrupt("a volume's status is unknown")
-      }
-      volumes.append(
-        Volume(
-          identifier: try select.statement.identifier(0), name: try select.statement.text(1), status: status,
-          end: BlockAddress(file: try select.statement.smallCount(3), block: try select.statement.smallCount(4)),
-          labeled: Timestamp(nanoseconds: select.statement.integer(5))))
+      var volume = try Volume(reading: select.statement)
+      volume.place = select.statement.isNull(6) ? nil : try select.statement.text(6)
+      volumes.append(volume)
     }
     return volumes
   }
@@ -22,8 +17,9 @@ extension CatalogConnection {
   func recordVolume(_ volume: Volume) throws(CatalogError) {
     let upsert = try statement(
       """
-      INSERT INTO volume(uuid, name, status, end_file, end_block, labeled) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+      INSERT INTO volume(uuid, name, status, end_file, end_block, labeled, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
       ON CONFLICT(uuid) DO UPDATE SET name = excluded.name, status = excluded.status, labeled = excluded.labeled,
+        place = coalesce(excluded.place, place),
         (end_file, end_block) = (SELECT max(excluded.end_file, end_file),
           CASE WHEN excluded.end_file = end_file THEN max(excluded.end_block, end_block)
             WHEN excluded.end_file > end_file THEN excluded.end_block ELSE end_block END)
@@ -35,6 +31,7 @@ extension CatalogConnection {
     try upsert.statement.bind(Int64(volume.end.file), at: 4)
     try upsert.statement.bind(Int64(volume.end.block), at: 5)
     try upsert.statement.bind(volume.labeled.nanoseconds, at: 6)
+    if let place = volume.place { try upsert.statement.bind(place, at: 7) } else { try upsert.statement.bindNull(at: 7) }
     try upsert.statement.run()
   }
 
@@ -112,19 +109,6 @@ extension CatalogConnection {
   private func append(
     from select: CachedStatement, to locations: inout [GroupLocation]
   ) throws(CatalogError) {
-    while try select.statement.step() { locations.append(try location(select.statement)) }
-  }
-
-  /// The location that a row of nine columns says: number, kind, first entry and offset, volume, file, block, stored and raw
-  /// length.
-  func location(_ row: borrowing Statement) throws(CatalogError) -> GroupLocation {
-    guard let kind = UInt8(exactly: row.integer(1)).flatMap({ GroupKind(rawValue: $0) }) else {
-      throw .corrupt("a record group's kind is unknown")
-    }
-    return GroupLocation(
-      group: try row.count(0), kind: kind, firstEntry: try row.count(2), firstOffset: try row.count(3),
-      volume: try row.identifier(4),
-      block: BlockAddress(file: try row.smallCount(5), block: try row.smallCount(6)),
-      storedLength: try row.smallCount(7), rawLength: try row.smallCount(8))
+    while try select.statement.step() { locations.append(try GroupLocation(reading: select.statement)) }
   }
 }

@@ -28,7 +28,7 @@ extension CatalogConnection {
         JobDescription(
           number: UInt64(next) + 1, session: request.session, tree: request.tree, level: request.level,
           sequence: UInt64(next) + 1, baseSequence: request.baseSequence, created: request.created,
-          paths: request.paths))
+          paths: request.paths), jobName: request.jobName)
     }
   }
 
@@ -162,24 +162,20 @@ extension CatalogConnection {
     try select.statement.bind(Int64(limit), at: 3)
     var problems: [FileProblem] = []
     while try select.statement.step() {
-      guard let phase = UInt8(exactly: select.statement.integer(2)).flatMap({ ProblemPhase(rawValue: $0) }),
-        let errorNumber = Int32(exactly: select.statement.integer(3))
-      else { throw .corrupt("a problem of job \(job) is damaged") }
-      problems.append(
-        FileProblem(
-          directory: DirectoryKey(keyBytes: Array(select.statement.bytes(0))),
-          name: ByteString(select.statement.bytes(1)), phase: phase, errorNumber: errorNumber))
+      problems.append(try FileProblem(reading: select.statement, of: job))
     }
     return problems
   }
 
   // MARK: Rows
 
-  private func insert(_ description: JobDescription) throws(CatalogError) -> JobRecord {
+  private func insert(
+    _ description: JobDescription, jobName: String? = nil
+  ) throws(CatalogError) -> JobRecord {
     let insert = try statement(
       """
-      INSERT INTO job(number, session, tree, level, sequence, base_sequence, created, paths, status)
-      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'C') ON CONFLICT DO NOTHING RETURNING number
+      INSERT INTO job(number, session, tree, level, sequence, base_sequence, created, paths, status, job_name)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'C', ?9) ON CONFLICT DO NOTHING RETURNING number
       """)
     defer { insert.statement.reset() }
     var paths = ScratchBuffer(capacity: 256)
@@ -192,11 +188,13 @@ extension CatalogConnection {
     try insert.statement.bind(ordered(description.baseSequence), at: 6)
     try insert.statement.bind(description.created.nanoseconds, at: 7)
     try insert.statement.bind(copying: paths.bytes(0..<paths.count), at: 8)
+    if let jobName { try insert.statement.bind(jobName, at: 9) } else { try insert.statement.bindNull(at: 9) }
     guard try insert.statement.step() else {
       throw CatalogError(.conflict, "another job has the session, or the tree's sequence \(description.sequence)")
     }
     return JobRecord(
-      description: description, status: .created, attempt: 0, lastCommit: 0, ended: nil, counters: JobCounters())
+      description: description, status: .created, attempt: 0, lastCommit: 0, ended: nil, counters: JobCounters(),
+      jobName: jobName)
   }
 
   func oneJob(

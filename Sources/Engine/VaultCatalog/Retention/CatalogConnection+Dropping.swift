@@ -91,7 +91,7 @@ extension CatalogConnection {
   }
 
   private func deleteStaged(_ job: JobRow) throws(CatalogError) {
-    for table in ["stage", "problem"] {
+    for table in ["stage", "problem", "job_log"] {
       let delete = try statement("DELETE FROM \(table) WHERE job = ?1")
       try delete.statement.bind(ordered(job.number), at: 1)
       try delete.statement.run()

@@ -141,4 +141,20 @@ package enum LocationCodec {
     let index: UInt64 = try reader.integer()
     return .stored(ContentIdentifier(session: session, index: index), try EntryCodec.sealedContent(from: &reader))
   }
+
+  /// A location as a field of a line.
+  package static func field(_ location: GroupLocation) -> ByteString {
+    var writer = ByteWriter()
+    write(location, to: &writer)
+    return ByteString(writer.array)
+  }
+
+  /// Reads such a field.
+  package static func location(field: ByteString) throws(FormatError) -> GroupLocation {
+    let result = field.bytes.withUnsafeBytes { raw -> Swift.Result<GroupLocation, FormatError> in
+      var reader = ByteReader(raw, "location field")
+      do throws(FormatError) { return .success(try location(from: &reader)) } catch { return .failure(error) }
+    }
+    return try result.get()
+  }
 }

@@ -18,6 +18,7 @@ package enum StatusCode: UInt16, Sendable, CaseIterable {
   case volumeNotMounted = 3503
   case invalidTicket = 3504
   case sessionAborted = 3505
+  case notRecovered = 3506
   case storageBusy = 3901
   case storageMistrusts = 3902
   case storageRefused = 3999
@@ -41,6 +42,7 @@ package enum StatusCode: UInt16, Sendable, CaseIterable {
     case .volumeNotMounted: "the volume is missing or cannot be appended to"
     case .invalidTicket: "the ticket is unknown, closed or another connection's"
     case .sessionAborted: "the session was aborted or is not on the volume"
+    case .notRecovered: "the device was opened anew: its volumes are to be looked at before anything is stored or read"
     case .storageBusy: "too many connections to the storage daemon are open; the reason names the limit"
     case .storageMistrusts: "the storage daemon was told another name or role than was authenticated"
     case .storageRefused: "the storage daemon refused or failed; the exit status and the reason follow"

@@ -9,6 +9,9 @@ package struct Hello: Hashable, Sendable {
   package static let features: UInt64 = 1
   package static let version = "0.1.0"
 
+  /// What a console without a name of its own is called.
+  package static let unnamedConsole = "*default*"
+
   package var role: PeerRole
   package var name: String
   package var version: String

@@ -1,4 +1,5 @@
 import Synchronization
+import VaultConfiguration
 import VaultCrypto
 import VaultModel
 import VaultSystem
@@ -54,7 +55,7 @@ package final class SecretStore: Sendable {
   // MARK: Asking
 
   /// The secret of a resource's password, for a dialler.
-  package func secret(of password: PeerPassword, name: String) async throws -> [UInt8] {
+  package func secret(of password: Password, name: String) async throws -> [UInt8] {
     try await withCheckedThrowingContinuation { continuation in
       secret(of: password, name: name) { continuation.resume(with: $0) }
     }
@@ -64,7 +65,7 @@ package final class SecretStore: Sendable {
   ///
   /// - Parameter tell: is called at once when the secret is known, else later on another thread; with nil when it cannot be made.
   package func key(
-    of password: PeerPassword, name: String, for identity: PeerIdentity, tell: @escaping @Sendable ([UInt8]?) -> Void
+    of password: Password, name: String, for identity: PeerIdentity, tell: @escaping @Sendable ([UInt8]?) -> Void
   ) {
     secret(of: password, name: name) { [onProblem] result in
       do {
@@ -79,7 +80,7 @@ package final class SecretStore: Sendable {
   /// The secret of a resource's password; does not block.
   ///
   /// - Parameter tell: is called at once when the secret is known, else later on another thread.
-  package func secret(of password: PeerPassword, name: String, tell: @escaping Tell) {
+  package func secret(of password: Password, name: String, tell: @escaping Tell) {
     let typed: [UInt8]
     switch password {
     case .key(let key): return tell(.success(key))

@@ -11,8 +11,29 @@ struct BackupJob: Sendable {
 
   let director: Director
   let request: RunRequest
-  let console: Channel
+  /// The job that waited for its turn; nil for one that is decided on when it begins.
+  let number: JobNumber?
   let cancel: CancelSignal
+  /// How long daemons that are lost are waited for.
+  private var patience: ReconnectPatience?
+  /// Whether a job that stops is left as it is, since the director itself stops.
+  private let staysOpen: @Sendable () -> Bool
+  /// Is told how far the job is, about once a second.
+  let tell: @Sendable (ControlLine) -> Void
+
+  init(
+    director: Director, request: RunRequest, number: JobNumber? = nil, cancel: CancelSignal,
+    patience: ReconnectPatience? = nil, staysOpen: @escaping @Sendable () -> Bool = { false },
+    tell: @escaping @Sendable (ControlLine) -> Void
+  ) {
+    self.director = director
+    self.request = request
+    self.number = number
+    self.cancel = cancel
+    self.patience = patience
+    self.staysOpen = staysOpen
+    self.tell = tell
+  }
 
   private struct AttemptEnd: Sendable {
     var start: JobStart
@@ -22,36 +43,62 @@ struct BackupJob: Sendable {
     var isInterrupted: Bool
   }
 
-  func run() async throws -> Reply {
-    let (catalog, clock, request) = (director.catalog, director.clock, request)
-    var start = try await onThread(name: "vault-catalog") {
-      try JobStart.decide(request, catalog: catalog, clock: clock)
+  mutating func run() async throws -> Reply {
+    let (catalog, clock, request, waiting) = (director.catalog, director.clock, request, number)
+    var job = try await onThread(name: "vault-catalog") {
+      if let waiting { return try JobStart.begin(waiting, request, catalog: catalog) }
+      return try JobStart.job(request, catalog: catalog, clock: clock)
     }
+    let number = job.description.number
     for attempt in 1... {
       do {
-        let end = try await runAttempt(start)
+        let end = try await runAttempt(job)
         return try await finish(end)
-      } catch let refusal as PeerRefusal where refusal.code == .sessionAborted && attempt < Self.attemptLimit {
-        let number = start.description.number
-        start = try await onThread(name: "vault-catalog") {
-          guard let job = try catalog.job(number: number) else { throw DirectorError.noSuchJob(number) }
-          return try JobStart.next(attemptOf: job, catalog: catalog)
-        }
       } catch {
-        try await giveUp(start.description.number)
-        throw error
+        guard try await goesOn(number, job.lastCommit, after: error, attempt: attempt) else {
+          try await giveUp(number)
+          throw cancel.isSet ? DirectorError.interrupted : error
+        }
+      }
+      job = try await onThread(name: "vault-catalog") {
+        guard let job = try catalog.job(number: number) else { throw DirectorError.noSuchJob(number) }
+        return job
       }
     }
     throw DirectorError.interrupted
   }
 
+  /// Whether another attempt is to be made; waits until it is time for it.
+  ///
+  /// - Parameter commit: the last commit when the attempt began that failed.
+  private mutating func goesOn(
+    _ number: JobNumber, _ commit: UInt64, after error: any Error, attempt: Int
+  ) async throws -> Bool {
+    if cancel.isSet || Task.isCancelled { return false }
+    if let refusal = error as? PeerRefusal, refusal.code == .sessionAborted, attempt < Self.attemptLimit { return true }
+    guard patience != nil, ReconnectPatience.isLoss(error) else { return false }
+    let catalog = director.catalog
+    let reached = try await onThread(name: "vault-catalog") { try catalog.job(number: number)?.lastCommit ?? 0 }
+    let clock = director.clock
+    return await patience?.wait(after: error, madeProgress: reached > commit, clock: clock) ?? false
+  }
+
   // MARK: One attempt
 
-  private func runAttempt(_ start: JobStart) async throws -> AttemptEnd {
+  private func runAttempt(_ job: JobRecord) async throws -> AttemptEnd {
     let storage = try await director.diallers.storage()
     defer { storage.close() }
+    let catalog = director.catalog
+    if director.place != nil, job.attempt > 0 {
+      let replay = CommitReplay(director: director, storage: storage)
+      if try await replay.catchUp(with: job) { return try await published(job) }
+    }
+    let start = try await onThread(name: "vault-catalog") {
+      try JobStart.next(attemptOf: try catalog.job(number: job.description.number) ?? job, catalog: catalog)
+    }
+    let route = try director.diallers.route?(start.description.session)
     try await storage.request(
-      jobLine(start), frame: (.jobRecord, Self.record { $0.job(start.description) }), expecting: .storageOK)
+      jobLine(start, route), frame: (.jobRecord, Self.record { $0.job(start.description) }), expecting: .storageOK)
     let attributes = try await director.diallers.storage()
     defer { attributes.close() }
     try await attributes.request(
@@ -59,15 +106,15 @@ struct BackupJob: Sendable {
     let fileDaemon = try await director.diallers.fileDaemon()
     defer { fileDaemon.close() }
     try await fileDaemon.request(
-      backupLine(start), frame: (.paths, PathList.encode(start.description.paths)),
+      backupLine(start, route), frame: (.paths, PathList.encode(start.description.paths)),
       (.patterns, PathList.encode(request.patterns)), expecting: .fileDaemonOK)
     cancel.whenSet { fileDaemon.sendSoon(.cancel) }
 
-    let catalog = director.catalog
+    let place = director.place
     let number = start.description.number
     async let commits: Void = onThread(name: "vault-commits") {
       // Without its commits a job is lost: everything else stops too.
-      do { try CommitReceiver(channel: attributes, catalog: catalog).receiveAll(of: number) } catch {
+      do { try CommitReceiver(channel: attributes, catalog: catalog, place: place).receiveAll(of: number) } catch {
         fileDaemon.close()
         throw error
       }
@@ -96,6 +143,17 @@ struct BackupJob: Sendable {
     return end
   }
 
+  /// The end of a job that had ended on its volume already.
+  private func published(_ job: JobRecord) async throws -> AttemptEnd {
+    let (catalog, number) = (director.catalog, job.description.number)
+    return try await onThread(name: "vault-catalog") {
+      let job = try catalog.job(number: number) ?? job
+      return AttemptEnd(
+        start: JobStart(description: job.description, attempt: job.attempt, lastCommit: job.lastCommit),
+        counters: job.counters, excludedCount: 0, isInterrupted: false)
+    }
+  }
+
   private static func end(_ start: JobStart, _ line: ControlLine) throws -> AttemptEnd {
     let reply = try Reply(line)
     guard reply.code == .fileDaemonOK else { throw PeerRefusal(reply) }
@@ -105,7 +163,7 @@ struct BackupJob: Sendable {
   }
 
   private func serve(_ fileDaemon: Channel, _ start: JobStart) async throws -> ControlLine {
-    let (catalog, console) = (director.catalog, console)
+    let (catalog, tell) = (director.catalog, tell)
     let description = start.description
     let isContinued = start.resume != nil
     let expected = start.expected
@@ -115,9 +173,7 @@ struct BackupJob: Sendable {
       ) { line in
         var line = line
         expected?.writeTotals(to: &line)
-        let bytes = line.encoded()
-        // A console that is gone has cancelled the job by that already.
-        try? bytes.withUnsafeBytes { try console.sendFrameBlocking(.progress, $0) }
+        tell(line)
       }
       return try server.run()
     }
@@ -126,12 +182,12 @@ struct BackupJob: Sendable {
   // MARK: Ends
 
   private func publish(_ number: JobNumber, _ outcome: JobOutcome, _ reply: Reply) async throws {
-    let catalog = director.catalog
+    let (catalog, place) = (director.catalog, director.place)
     let volumes = try reply.line.all("volume").map { field in
       try field.bytes.withUnsafeBytes { try VolumeList.decode($0) }
     }.flatMap { $0 }
     try await onThread(name: "vault-catalog") {
-      for volume in volumes { try catalog.recordVolume(volume) }
+      for volume in volumes { try catalog.recordVolume(volume.at(place)) }
       try catalog.publish(number, outcome: outcome)
     }
   }
@@ -152,6 +208,7 @@ struct BackupJob: Sendable {
 
   /// Leaves the job as incomplete: what its commits cover is kept, and the next run goes on from there.
   private func giveUp(_ number: JobNumber) async throws {
+    if staysOpen() { return }
     let (catalog, clock) = (director.catalog, director.clock)
     try await onThread(name: "vault-catalog") {
       guard let job = try catalog.job(number: number), !job.status.isPublished else { return }
@@ -162,26 +219,24 @@ struct BackupJob: Sendable {
 
   // MARK: Requests
 
-  private func jobLine(_ start: JobStart) -> ControlLine {
+  private func jobLine(_ start: JobStart, _ route: StorageRoute?) -> ControlLine {
     var line = ControlLine("job", words: [ByteString(start.description.session.text)])
     line.set("number", start.description.number)
     line.set("attempt", start.attempt)
     line.set("last-commit", start.lastCommit)
-    if let lastGroup = start.lastGroup {
-      var writer = ByteWriter()
-      LocationCodec.write(lastGroup, to: &writer)
-      line.set("last-group", ByteString(writer.array))
-    }
+    if let lastGroup = start.lastGroup { line.set("last-group", LocationCodec.field(lastGroup)) }
     line.fields += request.storageFields
+    director.announce(route, in: &line)
     return line
   }
 
-  private func backupLine(_ start: JobStart) -> ControlLine {
+  private func backupLine(_ start: JobStart, _ route: StorageRoute?) -> ControlLine {
     var line = ControlLine("backup", words: [ByteString(start.description.session.text)])
     line.set("number", start.description.number)
     line.set("attempt", start.attempt)
     line.set("compare", start.description.baseSequence > 0 ? "yes" : "no")
     line.fields += request.fileFields
+    route?.write(to: &line)
     guard let resume = start.resume else { return line }
     line.set("next-entry", resume.nextEntryIndex)
     line.set("next-group", resume.nextGroup)

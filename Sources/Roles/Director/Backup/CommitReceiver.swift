@@ -7,9 +7,12 @@ import VaultSession
 struct CommitReceiver: ~Copyable {
   private let channel: Channel
   private let catalog: any CatalogStore
+  /// Where the volumes are that the storage daemon tells of.
+  private let place: String?
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: FrameHeader.payloadLimit, alignment: 16)
 
-  init(channel: Channel, catalog: any CatalogStore) {
+  init(channel: Channel, catalog: any CatalogStore, place: String?) {
+    self.place = place
     self.channel = channel
     self.catalog = catalog
   }
@@ -46,7 +49,7 @@ struct CommitReceiver: ~Copyable {
   func stage(_ commit: CommitFrame, of job: JobNumber) throws {
     var framesLeft = commit.frameCount
     var failure: (any Error)?
-    let header = CommitHeader(number: commit.number, attempt: commit.attempt, volumes: commit.volumes)
+    let header = CommitHeader(number: commit.number, attempt: commit.attempt, volumes: commit.volumes.map { $0.at(place) })
     do {
       try catalog.stageCommit(header, of: job) { transaction in
         do { try take(&framesLeft, into: transaction) } catch {
@@ -77,5 +80,14 @@ struct CommitReceiver: ~Copyable {
       default: throw unexpected(kind)
       }
     }
+  }
+}
+
+extension Volume {
+  /// The volume as the catalog knows it, in a place.
+  func at(_ place: String?) -> Volume {
+    var volume = self
+    volume.place = place
+    return volume
   }
 }

@@ -16,18 +16,29 @@ struct JobStart: Sendable {
   var expected: JobCounters?
 
   /// Decides what the request becomes: the tree's interrupted job, or a new one. Blocks on the catalog.
-  static func decide(
+  static func job(
     _ request: RunRequest, catalog: any CatalogStore, clock: any VaultClock
-  ) throws -> JobStart {
-    if let interrupted = try catalog.interruptedJob(of: request.tree) {
-      return try next(attemptOf: interrupted, catalog: catalog)
-    }
+  ) throws -> JobRecord {
+    if let interrupted = try catalog.interruptedJob(of: request.tree) { return interrupted }
+    return try newJob(request, catalog: catalog, clock: clock)
+  }
+
+  /// Makes a job of the request.
+  static func newJob(_ request: RunRequest, catalog: any CatalogStore, clock: any VaultClock) throws -> JobRecord {
     let decision = try level(request, catalog: catalog)
-    let job = try catalog.createJob(
+    return try catalog.createJob(
       NewJob(
         tree: request.tree, level: decision.level, baseSequence: decision.baseSequence, session: .random(),
-        paths: request.paths, created: clock.now()))
-    return try next(attemptOf: job, catalog: catalog)
+        paths: request.paths, created: clock.now(), jobName: request.jobName))
+  }
+
+  /// A job that waited, as it is to begin now: what it compares with is decided anew while nothing of it is stored.
+  static func begin(_ number: JobNumber, _ request: RunRequest, catalog: any CatalogStore) throws -> JobRecord {
+    guard let job = try catalog.job(number: number) else { throw DirectorError.noSuchJob(number) }
+    guard job.attempt == 0 else { return job }
+    let decision = try level(request, catalog: catalog)
+    try catalog.rebase(number, level: decision.level, baseSequence: decision.baseSequence)
+    return try catalog.job(number: number) ?? job
   }
 
   /// What a new job of the request compares with.

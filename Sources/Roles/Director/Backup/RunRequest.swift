@@ -11,6 +11,8 @@ struct RunRequest: Sendable {
   static let patternByteLimit = 1024 * 1024
 
   var tree: Tree
+  /// The configuration's name for the job; nil where there is none.
+  var jobName: String?
   /// nil: full the first time and incremental after.
   var level: JobLevel?
   var paths: [ByteString]
@@ -31,18 +33,36 @@ struct RunRequest: Sendable {
       self.level = level
     }
     self.paths = paths
+    self.patterns = patterns
+    storageFields = line.fields.filter { ["commit-seconds", "commit-bytes"].contains($0.key) }
+    fileFields = line.fields.filter {
+      ["cross-file-systems", "exclude-caches", "exclude-larger-than"].contains($0.key)
+    }
+    try check()
+  }
+
+  init(
+    tree: Tree, jobName: String?, level: JobLevel?, paths: [ByteString], patterns: [ByteString],
+    storageFields: [ControlLine.Field], fileFields: [ControlLine.Field]
+  ) throws {
+    self.tree = tree
+    self.jobName = jobName
+    self.level = level
+    self.paths = paths
+    self.patterns = patterns
+    self.storageFields = storageFields
+    self.fileFields = fileFields
+    try check()
+  }
+
+  private func check() throws {
     let byteCount = paths.reduce(tree.name.bytes.count) { $0 + $1.bytes.count }
     guard paths.count <= Self.pathLimit, byteCount <= Self.selectionByteLimit else {
       throw DirectorError.selectionTooLong(pathCount: paths.count, byteCount: byteCount)
     }
-    self.patterns = patterns
     let patternByteCount = patterns.reduce(0) { $0 + $1.bytes.count }
     guard patterns.count <= Self.patternLimit, patternByteCount <= Self.patternByteLimit else {
       throw DirectorError.tooManyPatterns(count: patterns.count, byteCount: patternByteCount)
-    }
-    storageFields = line.fields.filter { ["commit-seconds", "commit-bytes"].contains($0.key) }
-    fileFields = line.fields.filter {
-      ["cross-file-systems", "exclude-caches", "exclude-larger-than"].contains($0.key)
     }
   }
 

@@ -10,22 +10,32 @@ struct Recovery: Sendable {
 
   /// - Returns: a reply with a `note` field for everything found, in plain words.
   func run() async throws -> Reply {
-    let catalog = director.catalog
     let storage = try await director.diallers.storage()
     defer { storage.close() }
-    let volumes = try await onThread(name: "vault-catalog") { try catalog.volumes() }
+    let (volumes, notes) = try await compare(over: storage, marksInterrupted: true)
+    try await finishDrop(volumes)
+    return Reply(.directorOK, fields: Self.shown(notes).map { .init(key: "note", value: ByteString($0)) })
+  }
+
+  /// Lets the storage daemon look at the director's volumes in one place, and takes what it finds into the catalog.
+  ///
+  /// - Parameter marksInterrupted: no job can be running: those that seem to be were interrupted.
+  /// - Returns: the volumes as the catalog knew them, and what was found, in plain words.
+  func compare(over storage: Channel, marksInterrupted: Bool) async throws -> (known: [Volume], notes: [String]) {
+    let (catalog, place) = (director.catalog, director.place)
+    let volumes = try await onThread(name: "vault-catalog") { try catalog.volumes().filter { $0.place == place } }
     try await storage.request(
       ControlLine("recover"), frame: (.listing, VolumeList.encode(volumes)), expecting: .storageOK)
     let notes = try await onThread(name: "vault-recovery") {
       var notes: [String] = []
-      let receiver = CommitReceiver(channel: storage, catalog: catalog)
+      let receiver = CommitReceiver(channel: storage, catalog: catalog, place: place)
       var job: JobRecord?
       while true {
         let (kind, payload) = try receiver.receive()
         switch kind {
         case .progress: notes.append(try ControlLine(payload: Array(payload)).text("text"))
         case .listing:
-          for volume in try VolumeList.decode(payload) { try catalog.recordVolume(volume) }
+          for volume in try VolumeList.decode(payload) { try catalog.recordVolume(volume.at(place)) }
         case .jobRecord:
           job = try Self.record(payload, job, catalog, &notes)
         case .commit:
@@ -34,14 +44,13 @@ struct Recovery: Sendable {
           notes.append("Job \(job.description.number): commit \(commit.number) was on the volume only; now catalogued.")
           try receiver.stage(commit, of: job.description.number)
         case .endOfCommits:
-          try Self.markInterrupted(catalog, &notes)
+          if marksInterrupted { try Self.markInterrupted(catalog, &notes) }
           return notes
         default: throw receiver.unexpected(kind)
         }
       }
     }
-    try await finishDrop(volumes)
-    return Reply(.directorOK, fields: Self.shown(notes).map { .init(key: "note", value: ByteString($0)) })
+    return (volumes, notes)
   }
 
   /// What a drop that was cut short left to be done: the storage daemon has removed purged volumes by now.
@@ -86,7 +95,7 @@ struct Recovery: Sendable {
   }
 
   /// Jobs that were running when the last process ended are incomplete now.
-  private static func markInterrupted(_ catalog: any CatalogStore, _ notes: inout [String]) throws {
+  static func markInterrupted(_ catalog: any CatalogStore, _ notes: inout [String]) throws {
     for job in try catalog.jobs(of: nil) where job.status == .running || job.status == .created {
       try catalog.endJob(
         job.description.number,

@@ -10,12 +10,12 @@ struct RestoreJob: Sendable {
   let line: ControlLine
   /// Paths and patterns in turn.
   let arguments: [ByteString]
-  let console: Channel
+  let cancel: CancelSignal
+  /// Is told how far the restore is, what could not be restored, and what a streamed file holds.
+  let tell: @Sendable (FrameKind, [UInt8]) -> Void
 
   func run() async throws -> Reply {
-    let (catalog, console, line, arguments) = (director.catalog, console, line, arguments)
-    let cancel = CancelSignal()
-    console.whenBytesArrive { cancel.set() }
+    let (catalog, cancel, line, arguments) = (director.catalog, cancel, line, arguments)
     // What cannot be restored as asked for is refused before anything is written.
     let (tree, totals, selection) = try await onThread(name: "vault-catalog") {
       let tree = try TreeSelection.resolve(line, catalog)
@@ -28,7 +28,7 @@ struct RestoreJob: Sendable {
     }
     let outcome: Swift.Result<Reply, any Error>
     do {
-      outcome = .success(try await restore(tree, selection, totals, cancel))
+      outcome = .success(try await restore(tree, selection, totals))
     } catch {
       outcome = .failure(error)
     }
@@ -41,13 +41,20 @@ struct RestoreJob: Sendable {
   }
 
   private func restore(
-    _ tree: TreeSelection, _ selection: Selection, _ expected: JobCounters?, _ cancel: CancelSignal
+    _ tree: TreeSelection, _ selection: Selection, _ expected: JobCounters?
   ) async throws -> Reply {
-    let (catalog, console) = (director.catalog, console)
+    let (catalog, tell) = (director.catalog, tell)
     let restore = UniqueIdentifier.random()
     let storage = try await director.diallers.storage()
     defer { storage.close() }
-    try await storage.request(ControlLine("read job", words: [ByteString(restore.text)]), expecting: .storageOK)
+    let route = try director.diallers.route?(restore)
+    var reading = ControlLine("read job", words: [ByteString(restore.text)])
+    director.announce(route, in: &reading)
+    if let announce = director.diallers.announceReading {
+      try await announce(storage, reading)
+    } else {
+      try await storage.request(reading, expecting: .storageOK)
+    }
     let fileDaemon = try await director.diallers.fileDaemon()
     defer { fileDaemon.close() }
     var request = ControlLine("restore", words: [ByteString(restore.text)])
@@ -55,6 +62,7 @@ struct RestoreJob: Sendable {
     for key in ["mode", "target", "overwrite", "strip", "numeric-ids"] {
       if let value = line[key] { request.set(key, value) }
     }
+    route?.write(to: &request)
     try await fileDaemon.request(request, expecting: .fileDaemonOK)
     cancel.whenSet { fileDaemon.close() }
     let end = try await onThread(name: "vault-plan") {
@@ -66,8 +74,7 @@ struct RestoreJob: Sendable {
           expected.writeTotals(to: &line)
           payload = Array(line.encoded())
         }
-        // A console that is gone has stopped the restore by that already.
-        try? payload.withUnsafeBytes { try console.sendFrameBlocking(kind, $0) }
+        tell(kind, payload)
       }
       return try server.run()
     }

@@ -13,7 +13,7 @@ struct BackupJob: Sendable {
   /// Runs to the end and says how it went.
   func run() async -> Reply {
     do {
-      let storage = try await daemon.dialStorage()
+      let storage = try await daemon.dialStorage(order.storage)
       defer { storage.close() }
       let client = StorageClient(channel: storage)
       let ticket = try await client.openAppend(order.session)

@@ -5,6 +5,8 @@ import VaultProtocol
 struct BackupOrder: Sendable {
   var session: UniqueIdentifier
   var attempt: UInt32
+  /// Where its data goes; nil where there is only one storage daemon.
+  var storage: StorageRoute?
   var files: WalkOrder
   /// Whether the director streams a state to compare with.
   var compares: Bool
@@ -20,6 +22,7 @@ struct BackupOrder: Sendable {
       throw ControlError(.malformedField("session"), line: line.verb)
     }
     self.session = session
+    storage = try StorageRoute(line)
     files = try WalkOrder(line, paths: paths, patterns: patterns)
     attempt = try line.integer("attempt")
     compares = try line.text("compare") == "yes"

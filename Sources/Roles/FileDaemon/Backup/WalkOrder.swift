@@ -6,12 +6,15 @@ import VaultProtocol
 struct WalkOrder: Sendable {
   var paths: [ByteString]
   var crossesFileSystems: Bool
+  /// Whether what has the nodump attribute is left out.
+  var honorsNoDump: Bool
   var exclusions: Exclusions
 
   /// - Throws: `ExclusionPatternError` for a pattern that cannot be meant as it stands.
   init(_ line: ControlLine, paths: [ByteString], patterns: [ByteString]) throws {
     self.paths = paths
     crossesFileSystems = line["cross-file-systems"] == "yes"
+    honorsNoDump = line["ignore-nodump"] != "yes"
     exclusions = Exclusions(
       patterns: try patterns.map { pattern throws(ExclusionPatternError) in try ExclusionPattern(pattern) },
       leavesOutCaches: line["exclude-caches"] == "yes",
@@ -22,6 +25,7 @@ struct WalkOrder: Sendable {
   func walker(excluding excluded: [FileIdentity]) throws -> TreeWalker {
     var options = TreeWalker.Options()
     options.crossesFileSystems = crossesFileSystems
+    options.honorsNoDump = honorsNoDump
     options.excluded = excluded
     options.exclusions = exclusions
     let selection = try PathSelection(paths: paths, workingDirectory: "/").resolvingLinksAbove()

@@ -18,6 +18,8 @@ struct RestoreOrder: Sendable {
 
   /// The restore's one-time name, under which the storage daemon lets it read.
   var restore: UniqueIdentifier
+  /// Where the data is; nil where there is only one storage daemon.
+  var storage: StorageRoute?
   var destination: Destination
   /// Leading components that every path loses.
   var strippedCount: Int
@@ -29,6 +31,7 @@ struct RestoreOrder: Sendable {
       throw ControlError(.malformedField("restore"), line: line.verb)
     }
     self.restore = restore
+    storage = try StorageRoute(line)
     strippedCount = line["strip"] == nil ? 0 : Int(try line.integer("strip", as: UInt16.self))
     usesNumericOwners = line["numeric-ids"] == "yes"
     switch line["mode"] {
@@ -42,8 +45,9 @@ struct RestoreOrder: Sendable {
   /// A verification.
   ///
   /// - Parameter name: under which the storage daemon lets it read.
-  init(verifying name: UniqueIdentifier) {
+  init(verifying name: UniqueIdentifier, _ storage: StorageRoute?) {
     restore = name
+    self.storage = storage
     destination = .nowhere
     strippedCount = 0
     usesNumericOwners = true

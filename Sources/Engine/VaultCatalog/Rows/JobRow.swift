@@ -15,7 +15,7 @@ struct JobRow {
   var isDropped: Bool { record.dropped != nil }
 
   /// The counters and their columns.
-  private static let counterColumns: [(name: String, field: WritableKeyPath<JobCounters, UInt64> & Sendable)] = [
+  static let counterColumns: [(name: String, field: WritableKeyPath<JobCounters, UInt64> & Sendable)] = [
     ("entries_seen", \.entriesSeen), ("regular_files_seen", \.regularFilesSeen), ("bytes_seen", \.bytesSeen),
     ("new", \.new), ("changed_size", \.changedSize), ("changed_date", \.changedDate),
     ("changed_checksum", \.changedChecksum), ("changed_attributes", \.changedAttributes), ("deleted", \.deleted),
@@ -26,37 +26,35 @@ struct JobRow {
   /// Every column, for `init(reading:)`, the counters last; conditions follow.
   static let select = """
     SELECT j.number, j.session, s.uuid, j.tree, t.host, t.name, j.level, j.sequence, j.base_sequence, j.created,
-      j.paths, j.status, j.attempt, j.last_commit, j.next_entry, j.ended, j.dropped,
+      j.paths, j.status, j.attempt, j.last_commit, j.next_entry, j.ended, j.dropped, j.job_name,
       \(counterColumns.map { "j.\($0.name)" }.joined(separator: ", "))
     FROM job AS j JOIN session AS s ON s.id = j.session JOIN tree AS t ON t.id = j.tree
     """
-  private static let firstCounterColumn: Int32 = 17
+  private static let firstCounterColumn: Int32 = 18
 
   /// Assigns every counter; the parameters `counters` binds.
   static let counterAssignments = counterColumns.enumerated().map { "\($1.name) = ?\($0 + 1)" }.joined(separator: ", ")
   static let counterCount = Int32(counterColumns.count)
 
-  init(reading row: borrowing Statement) throws(CatalogError) {
-    session = row.integer(1)
-    tree = row.integer(3)
+  init(reading row: borrowing some CatalogRow & ~Copyable) throws(CatalogError) {
+    session = try row.integer(1)
+    tree = try row.integer(3)
     nextEntry = try row.count(14)
     guard let level = JobLevel(rawValue: try row.text(6)) else { throw .corrupt("a job's level is unknown") }
-    let letter = try row.text(11)
-    guard letter.count == 1, let status = letter.first.flatMap({ JobStatus(rawValue: $0) }) else {
-      throw .corrupt("a job's status is unknown")
-    }
-    guard let paths = PathListCodec.decode(row.bytes(10)) else { throw .corrupt("a job's paths are damaged") }
+    let status = try JobStatus(letter: try row.text(11))
+    guard let paths = PathListCodec.decode(try row.bytes(10)) else { throw .corrupt("a job's paths are damaged") }
     let description = JobDescription(
       number: try row.count(0), session: try row.identifier(2),
-      tree: Tree(host: try row.text(4), name: ByteString(row.bytes(5))), level: level, sequence: try row.count(7),
-      baseSequence: try row.count(8), created: Timestamp(nanoseconds: row.integer(9)), paths: paths)
+      tree: Tree(host: try row.text(4), name: ByteString(try row.bytes(5))), level: level, sequence: try row.count(7),
+      baseSequence: try row.count(8), created: Timestamp(nanoseconds: try row.integer(9)), paths: paths)
     record = JobRecord(
       description: description, status: status, attempt: try row.smallCount(12), lastCommit: try row.count(13),
-      ended: row.isNull(15) ? nil : Timestamp(nanoseconds: row.integer(15)), counters: try Self.counters(row),
-      dropped: row.isNull(16) ? nil : Timestamp(nanoseconds: row.integer(16)))
+      ended: row.isNull(15) ? nil : Timestamp(nanoseconds: try row.integer(15)), counters: try Self.counters(row),
+      dropped: row.isNull(16) ? nil : Timestamp(nanoseconds: try row.integer(16)),
+      jobName: row.isNull(17) ? nil : try row.text(17))
   }
 
-  private static func counters(_ row: borrowing Statement) throws(CatalogError) -> JobCounters {
+  private static func counters(_ row: borrowing some CatalogRow & ~Copyable) throws(CatalogError) -> JobCounters {
     var counters = JobCounters()
     var column = firstCounterColumn
     for (_, field) in counterColumns {

@@ -1,0 +1,56 @@
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// How long a running job waits for a daemon that it lost: the Reconnect Window, counted from the loss.
+///
+/// An attempt that committed something begins a new window.
+struct ReconnectPatience: Sendable {
+  private static let longestPauseSeconds: UInt64 = 10
+
+  let windowSeconds: UInt64
+  /// Waits; returns early when the job is cancelled.
+  let pause: @Sendable (_ nanoseconds: UInt64) async -> Void
+  /// Is told of a loss, and that the job goes on.
+  let tell: @Sendable (String) -> Void
+  private var lostSince: UInt64?
+  private var pauseSeconds: UInt64 = 1
+
+  init(
+    windowSeconds: UInt64, pause: @escaping @Sendable (UInt64) async -> Void, tell: @escaping @Sendable (String) -> Void
+  ) {
+    self.windowSeconds = windowSeconds
+    self.pause = pause
+    self.tell = tell
+  }
+
+  /// Whether an error is the loss of a daemon or of a connection, after which another attempt may succeed.
+  static func isLoss(_ error: any Error) -> Bool {
+    switch error {
+    case let error as TransportError:
+      if case .malformed = error.kind { return false }
+      return true
+    case let refusal as PeerRefusal:
+      return refusal.exitStatus == .unreachable || refusal.code == .volumeBusy || refusal.code == .notRecovered
+    case is NameLookupError: return true
+    default: return false
+    }
+  }
+
+  /// Waits before the next attempt.
+  ///
+  /// - Returns: false when the window is over.
+  mutating func wait(after error: any Error, madeProgress: Bool, clock: any VaultClock) async -> Bool {
+    let now = clock.monotonicNanoseconds()
+    if madeProgress { (lostSince, pauseSeconds) = (nil, 1) }
+    let since = lostSince ?? now
+    lostSince = since
+    let elapsed = (now - since) / 1_000_000_000
+    guard elapsed < windowSeconds else { return false }
+    tell("\(error) The job goes on when it can, within \(windowSeconds - elapsed) seconds.")
+    await pause(min(pauseSeconds, windowSeconds - elapsed) * 1_000_000_000)
+    pauseSeconds = min(2 * pauseSeconds, Self.longestPauseSeconds)
+    return true
+  }
+}

@@ -1,0 +1,64 @@
+import Synchronization
+import VaultConfiguration
+import VaultCrypto
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// The connections that one job makes: a cancel ends every wait for one at once.
+final class Connecting: Sendable {
+  private let service: DirectorParts
+  private let job: QueuedJob
+  private let channels: ChannelSet
+  /// Whether a daemon was lost: others are then dialled for a moment only, since the next attempt tries again.
+  private let wasLost = Atomic(false)
+
+  init(service: DirectorParts, job: QueuedJob, channels: ChannelSet) {
+    self.service = service
+    self.job = job
+    self.channels = channels
+  }
+
+  /// A daemon was lost.
+  func lost() {
+    wasLost.store(true, ordering: .relaxed)
+    channels.removeAll()
+  }
+
+  private var seconds: UInt64? { wasLost.load(ordering: .relaxed) ? 5 : nil }
+
+  func place(_ place: StoragePlace) async throws -> Channel {
+    try await untilCancelled { [service, seconds] in try await service.dialler.dialPlace(place, forSeconds: seconds) }
+  }
+
+  func client() async throws -> Channel {
+    try await untilCancelled { [service, job, seconds] in
+      try await service.dialler.dialClient(job.client, forSeconds: seconds)
+    }
+  }
+
+  /// How the client reaches a storage daemon: by its Lan Address where both have one.
+  func route(to storage: DirectorConfiguration.Storage, for name: UniqueIdentifier) throws -> StorageRoute {
+    let host = job.client.lanAddress == nil ? storage.address : storage.lanAddress ?? storage.address
+    return StorageRoute(
+      storage: storage.peer.name, host: host.text, port: storage.port, job: name,
+      key: try PresharedKey.random(byteCount: StorageRoute.keyByteCount))
+  }
+
+  func pause(nanoseconds: UInt64) async {
+    let network = service.network
+    let task = Task { await network.pause(nanoseconds: nanoseconds) }
+    job.cancel.whenSet { task.cancel() }
+    await task.value
+  }
+
+  private func untilCancelled(_ dial: @escaping @Sendable () async throws -> Channel) async throws -> Channel {
+    if job.cancel.isSet { throw DirectorError.interrupted }
+    let task = Task { try await dial() }
+    job.cancel.whenSet { task.cancel() }
+    let channel = try await task.value
+    channels.add(channel)
+    return channel
+  }
+}

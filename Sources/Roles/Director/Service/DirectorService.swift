@@ -1,0 +1,164 @@
+import Synchronization
+import VaultCatalog
+import VaultConfiguration
+import VaultMessages
+import VaultModel
+import VaultProtocol
+import VaultScheduler
+import VaultSession
+import VaultSystem
+
+/// The director as a process: its configuration, its catalog, its port, its log, its jobs.
+package enum DirectorService {
+  /// Serves until the task is cancelled.
+  ///
+  /// - Parameters:
+  ///   - zone: the clock on the wall, for what consoles ask by it.
+  ///   - isReady: is told once everything that may fail at start did not.
+  /// - Throws: what the catalog, the port, the keys and the log fail with at start.
+  package static func run(
+    _ configuration: DirectorConfiguration, clock: any VaultClock = SystemClock(), zone: LocalTimeZone,
+    isReady: @Sendable () -> Void
+  ) async throws {
+    let catalog = try await onThread(name: "vault-catalog") { try CatalogOpening.open(configuration, clock) }
+    do {
+      try await serve(configuration, catalog, clock, zone, isReady)
+    } catch {
+      try? await onThread(name: "vault-catalog") { try catalog.close() }
+      throw error
+    }
+    try await onThread(name: "vault-catalog") { try catalog.close() }
+  }
+
+  private static func serve(
+    _ configuration: DirectorConfiguration, _ catalog: any CatalogStore, _ clock: any VaultClock, _ zone: LocalTimeZone,
+    _ isReady: @Sendable () -> Void
+  ) async throws {
+    let own = configuration.daemon
+    let log = try MessageLog(
+      of: own.name, resource: configuration.messages.first { $0.name == own.messages }, clock: clock
+    ) { messages in
+      for message in messages {
+        try catalog.appendLog(
+          [LogLine(time: message.time, messageClass: message.messageClass.rawValue, text: message.text)],
+          of: message.job ?? 0)
+      }
+    }
+    defer { log.close() }
+    let network = try Network()
+    defer { network.close() }
+    let parts = DirectorParts(
+      configuration: configuration, catalog: catalog, clock: clock, zone: zone, log: log, network: network,
+      queue: JobQueue(limit: own.concurrentJobLimit),
+      dialler: try DaemonDialler(
+        configuration: configuration, network: network, catalog: catalog, clock: clock, log: log))
+    let secrets = try PeerSecrets(configuration.consoles)
+    let common = try configuration.password?.secret()
+    let listener = try await network.listen(
+      on: own.places, limits: own.listenerLimits, role: .director,
+      onRefusal: { log.tell(.security, "\($0.peer) was turned away: \($0.reason)") },
+      key: { identity in
+        guard identity.purpose == .control, identity.dialler == .console, identity.listener == .director,
+          identity.listenerName == own.name
+        else { return nil }
+        if identity.diallerName == Hello.unnamedConsole, let common {
+          return PeerSecrets([(identity.diallerName, common)]).key(of: identity.diallerName, for: identity)
+        }
+        return secrets.key(of: identity.diallerName, for: identity)
+      })
+    log.tell(.info, "Director \(own.name) listens on \(listener.addresses.map(\.text).joined(separator: ", ")).")
+    try await JobRestart(parts: parts).run()
+    isReady()
+    await withTaskGroup { group in
+      group.addTask { await runJobs(parts) }
+      group.addTask { await serveConsoles(parts, listener) }
+      await group.next()
+      // The listener is closed: the process is to end.
+      parts.end()
+      await parts.queue.close()
+      for job in await parts.queue.all() { job.cancel.set() }
+      await group.waitForAll()
+    }
+    log.tell(.info, "Director \(own.name) ends.")
+  }
+
+  /// Runs jobs whose turn it is until the queue is closed and all have ended.
+  private static func runJobs(_ parts: DirectorParts) async {
+    // Tasks of their own: the end of the process lets jobs end in order.
+    await withDiscardingTaskGroup { group in
+      for await job in parts.queue.turns {
+        group.addTask { await Task { await JobRunner(service: parts, job: job).run() }.value }
+      }
+    }
+    await parts.queue.abandonWatchers()
+  }
+
+  private static func serveConsoles(_ parts: DirectorParts, _ listener: any Listener) async {
+    let hello = Hello(role: .director, name: parts.name)
+    await withDiscardingTaskGroup { group in
+      while let transport = await listener.accept() {
+        group.addTask {
+          let channel = Channel(transport)
+          defer { channel.close() }
+          do {
+            guard let peer = try await hello.answer(channel, allowing: [.console]) else { return }
+            try await ConsoleConversation(service: parts, channel: channel, console: peer.name).run()
+          } catch let error as HelloRefusal {
+            parts.log.tell(.security, "\(transport.peer): \(error.description)")
+          } catch {
+            // The console is gone, or said what no console says; other consoles' conversations go on.
+            return
+          }
+        }
+      }
+      group.cancelAll()
+    }
+  }
+}
+
+/// What the parts of a director that serves a network share.
+final class DirectorParts: Sendable {
+  let configuration: DirectorConfiguration
+  let catalog: any CatalogStore
+  let clock: any VaultClock
+  let zone: LocalTimeZone
+  let log: MessageLog
+  let network: Network
+  let queue: JobQueue
+  let dialler: DaemonDialler
+  let began: Timestamp
+  private let ending = Atomic(false)
+
+  init(
+    configuration: DirectorConfiguration, catalog: any CatalogStore, clock: any VaultClock, zone: LocalTimeZone,
+    log: MessageLog, network: Network, queue: JobQueue, dialler: DaemonDialler
+  ) {
+    self.configuration = configuration
+    self.catalog = catalog
+    self.clock = clock
+    self.zone = zone
+    self.log = log
+    self.network = network
+    self.queue = queue
+    self.dialler = dialler
+    began = clock.now()
+  }
+
+  var name: String { configuration.daemon.name }
+
+  /// Whether the process is about to end: jobs that stop now go on later.
+  var isEnding: Bool { ending.load(ordering: .relaxed) }
+  func end() { ending.store(true, ordering: .relaxed) }
+
+  /// The places where volumes lie, each once.
+  func places(_ volumes: [Volume]) throws -> [StoragePlace] {
+    var places: [StoragePlace] = []
+    for text in Set(volumes.filter { $0.status != .purged }.compactMap(\.place)).sorted() {
+      guard let place = configuration.place(named: text) else {
+        throw QueueRefusal.noSuchResource("Storage", text.split(separator: "/").first.map(String.init) ?? text)
+      }
+      places.append(place)
+    }
+    return places
+  }
+}

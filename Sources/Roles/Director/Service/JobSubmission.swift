@@ -1,0 +1,154 @@
+import VaultCatalog
+import VaultConfiguration
+import VaultModel
+import VaultProtocol
+import VaultSystem
+
+/// Makes jobs of the configuration's Job resources.
+struct JobSubmission: Sendable {
+  let parts: DirectorParts
+
+  private var configuration: DirectorConfiguration { parts.configuration }
+
+  // MARK: Backups
+
+  /// Queues a run of a job: its tree's interrupted job, or a new one.
+  ///
+  /// - Parameter level: nil for the configuration's.
+  /// - Returns: the job's number.
+  func submitBackup(named name: String, level: JobLevel?) async throws -> JobNumber {
+    let resource = try backupResource(named: name)
+    let request = try request(of: resource, level: level ?? resource.level)
+    let (catalog, clock) = (parts.catalog, parts.clock)
+    let waiting = Dictionary(uniqueKeysWithValues: await parts.queue.all().map { ($0.number, $0) })
+    let record = try await onThread(name: "vault-catalog") {
+      let interrupted = try catalog.interruptedJob(of: request.tree)
+      if let interrupted, interrupted.status == .incomplete, waiting[interrupted.description.number] == nil {
+        return interrupted
+      }
+      return try JobStart.newJob(request, catalog: catalog, clock: clock)
+    }
+    try await parts.queue.submit(try queued(record, resource, request))
+    return record.description.number
+  }
+
+  /// A job of an earlier life of the director.
+  func continuing(_ record: JobRecord, named name: String) throws -> QueuedJob {
+    let resource = try backupResource(named: name)
+    return try queued(record, resource, try request(of: resource, level: resource.level))
+  }
+
+  private func queued(
+    _ record: JobRecord, _ resource: DirectorConfiguration.Job, _ request: RunRequest
+  ) throws -> QueuedJob {
+    let client = try client(named: resource.client ?? "")
+    guard let pool = configuration.pools.first(where: { $0.name == resource.pool }),
+      let storage = resource.storages.lazy.compactMap({ name in
+        configuration.storages.first { $0.peer.name == name && $0.isEnabled }
+      }).first, let place = configuration.place(of: pool, on: storage)
+    else { throw QueueRefusal.noPlace(resource.name) }
+    return QueuedJob(
+      number: record.description.number, name: resource.name, client: client, storage: storage, tree: request.tree,
+      priority: resource.priority, concurrentJobLimit: resource.concurrentJobLimit, work: .backup(request, place),
+      submitted: parts.clock.now())
+  }
+
+  private func backupResource(named name: String) throws -> DirectorConfiguration.Job {
+    guard let resource = configuration.jobs.first(where: { $0.name == name }) else {
+      throw QueueRefusal.noSuchResource("Job", name)
+    }
+    guard resource.kind == .backup else { throw QueueRefusal.notOfType(name, "Backup") }
+    guard resource.isEnabled else { throw QueueRefusal.disabled("Job", name) }
+    return resource
+  }
+
+  func client(named name: String) throws -> DirectorConfiguration.Client {
+    guard let client = configuration.clients.first(where: { $0.peer.name == name }) else {
+      throw QueueRefusal.noSuchResource("Client", name)
+    }
+    guard client.isEnabled else { throw QueueRefusal.disabled("Client", name) }
+    return client
+  }
+
+  private func request(of job: DirectorConfiguration.Job, level: JobLevel?) throws -> RunRequest {
+    guard let name = job.fileSet, let fileSet = configuration.fileSets.first(where: { $0.name == name }) else {
+      throw QueueRefusal.noSuchResource("FileSet", job.fileSet ?? "")
+    }
+    var fileFields: [ControlLine.Field] = []
+    if !fileSet.staysOnFileSystem { fileFields.append(.init(key: "cross-file-systems", value: "yes")) }
+    if fileSet.excludesCaches { fileFields.append(.init(key: "exclude-caches", value: "yes")) }
+    if !fileSet.honorsNoDump { fileFields.append(.init(key: "ignore-nodump", value: "yes")) }
+    if let size = fileSet.excludesLargerThan {
+      fileFields.append(.init(key: "exclude-larger-than", value: ByteString(String(size))))
+    }
+    return try RunRequest(
+      tree: Tree(host: job.client ?? "", name: ByteString(name)), jobName: job.name, level: level,
+      paths: fileSet.files, patterns: fileSet.excludedPatterns,
+      storageFields: [
+        .init(key: "commit-seconds", value: ByteString(String(job.commitSeconds))),
+        .init(key: "commit-bytes", value: ByteString(String(job.commitBytes))),
+      ], fileFields: fileFields)
+  }
+
+  // MARK: Restores
+
+  /// Queues a restore.
+  ///
+  /// - Parameters:
+  ///   - line: what a console asked for.
+  ///   - arguments: paths and patterns in turn.
+  /// - Returns: the restore's number.
+  func submitRestore(_ line: ControlLine, _ arguments: [ByteString]) async throws -> JobNumber {
+    var line = line
+    let resource = try restoreResource(named: line["restore-job"]?.text)
+    let catalog = parts.catalog
+    let asked = line
+    let selection = try await onThread(name: "vault-catalog") { try TreeSelection.resolve(asked, catalog) }
+    let origin = selection.tree.host
+    let client = try client(named: line["to-client"]?.text ?? origin)
+    line.fields.removeAll { ["job", "at", "host", "name"].contains($0.key) }
+    line.set("job", selection.job.description.number)
+    if line["mode"] == nil { line.set("mode", "write") }
+    if line["target"] == nil {
+      guard let target = resource?.restoreDirectory else { throw ControlError(.missingField("target"), line: "restore") }
+      line.set("target", target)
+    }
+    if line["overwrite"] == nil { line.set("overwrite", Self.overwrite(resource?.replacement ?? .never)) }
+    let (chosen, clock) = (line, parts.clock)
+    let errand = try await onThread(name: "vault-catalog") {
+      try catalog.createErrand(
+        NewErrand(
+          kind: "restore", tree: selection.tree, created: clock.now(), subject: selection.job.description.number))
+    }
+    let job = QueuedJob(
+      number: errand.number, name: resource?.name ?? "restore", client: client, storage: nil, tree: selection.tree,
+      priority: resource?.priority ?? 10, concurrentJobLimit: resource?.concurrentJobLimit ?? 10,
+      work: .restore(chosen, arguments), submitted: clock.now())
+    do {
+      try await parts.queue.submit(job)
+    } catch {
+      try await onThread(name: "vault-catalog") {
+        try catalog.endErrand(errand.number, status: .failed, ended: clock.now(), files: 0, bytes: 0, problems: 0)
+      }
+      throw error
+    }
+    return errand.number
+  }
+
+  private func restoreResource(named name: String?) throws -> DirectorConfiguration.Job? {
+    guard let name else { return configuration.jobs.first { $0.kind == .restore && $0.isEnabled } }
+    guard let resource = configuration.jobs.first(where: { $0.name == name }) else {
+      throw QueueRefusal.noSuchResource("Job", name)
+    }
+    guard resource.kind == .restore else { throw QueueRefusal.notOfType(name, "Restore") }
+    return resource
+  }
+
+  private static func overwrite(_ replacement: DirectorConfiguration.Job.Replacement) -> String {
+    switch replacement {
+    case .never: "never"
+    case .ifNewer: "newer"
+    case .always: "always"
+    }
+  }
+}

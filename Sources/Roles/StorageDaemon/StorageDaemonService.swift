@@ -1,0 +1,57 @@
+import VaultConfiguration
+import VaultCrypto
+import VaultDevice
+import VaultMessages
+import VaultModel
+import VaultProtocol
+import VaultSession
+import VaultSystem
+
+/// The storage daemon as a process: its configuration, its port, its log.
+package enum StorageDaemonService {
+  /// Serves until the task is cancelled.
+  ///
+  /// - Parameter isReady: is told once everything that may fail at start did not.
+  /// - Throws: what the port, the keys and the log fail with at start.
+  package static func run(
+    _ configuration: StorageDaemonConfiguration, clock: any VaultClock = SystemClock(),
+    isReady: @Sendable () -> Void
+  ) async throws {
+    let own = configuration.daemon
+    let log = try MessageLog(
+      of: own.name, resource: configuration.messages.first { $0.name == own.messages }, clock: clock)
+    defer { log.close() }
+    let secrets = try PeerSecrets(configuration.directors)
+    let devices = DeviceTable(
+      places: configuration.devices.map { device in
+        DeviceTable.Place(
+          name: device.name, mediaType: device.mediaType, archive: device.archiveDevice,
+          concurrentJobLimit: device.concurrentJobLimit)
+      }, clock: clock)
+    let daemon = StorageDaemon(
+      name: own.name, devices: devices, clock: clock, jobLimit: own.concurrentJobLimit, log: log)
+    let network = try Network()
+    defer { network.close() }
+    let jobs = daemon.jobs
+    let listener = try await network.listen(
+      on: own.places, limits: own.listenerLimits, role: .storageDaemon,
+      onRefusal: { log.tell(.security, "\($0.peer) was turned away: \($0.reason)") },
+      key: { identity in
+        guard identity.listener == .storageDaemon, identity.listenerName == own.name else { return nil }
+        switch (identity.purpose, identity.dialler) {
+        case (.control, .director):
+          return secrets.key(of: identity.diallerName, for: identity)
+        case (.job(let job), .fileDaemon):
+          return jobs.key(of: job, for: identity.diallerName).flatMap { secret in
+            try? PresharedKey.derive(secret: secret, identity: Array(identity.text.utf8))
+          }
+        default: return nil
+        }
+      })
+    log.tell(.info, "Storage daemon \(own.name) listens on \(listener.addresses.map(\.text).joined(separator: ", ")).")
+    isReady()
+    await daemon.run(listener)
+    log.tell(.info, "Storage daemon \(own.name) ends.")
+    try await onThread(name: "vault-device") { try devices.close() }
+  }
+}
