@@ -82,7 +82,7 @@ let roles: [Target] = [
     [
       "VaultModel", "VaultSystem", "VaultConfiguration", "VaultScheduler", "VaultProtocol", "VaultSession",
       "VaultCatalog", "VaultDevice", "VaultFileSet",
-      "Director", "StorageDaemon", "FileDaemon", "VolumeTools",
+      "Director", "StorageDaemon", "FileDaemon", "Console", "VolumeTools",
     ]),
   module(
     "VolumeTools", in: "Roles",
@@ -100,7 +100,7 @@ let program: [Target] = [
 
 let testTargets: [Target] = [
   tests("VaultDeviceTests", ["VaultDevice", "VaultProtocol", "VaultCrypto", "VaultSystem", "VaultModel", system]),
-  tests("LocalTests", ["Local", "VaultModel", "VaultProtocol", "VaultSystem"]),
+  tests("LocalTests", ["Local", "Console", "VaultModel", "VaultProtocol", "VaultSystem"]),
   tests(
     "DirectorTests",
     ["Director", "VaultCatalog", "VaultModel", "VaultProtocol", "VaultScheduler", "VaultSession", "VaultSystem"]),
@@ -117,7 +117,7 @@ let testTargets: [Target] = [
   tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),
   tests("VaultModelTests", ["VaultModel"]),
   tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),
-  tests("vaultTests", ["vault", "Local", "VaultModel", "VaultScheduler", "VaultSystem"]),
+  tests("vaultTests", ["vault", "Console", "Local", "VaultModel", "VaultScheduler", "VaultSystem"]),
   tests("VaultProtocolTests", ["VaultProtocol", "VaultCrypto", "VaultModel"]),
   tests("VaultCatalogTests", ["VaultCatalog", "VaultModel", "VaultSystem"]),
   tests("VaultConfigurationTests", ["VaultConfiguration", "VaultModel"]),

@@ -1,7 +1,8 @@
+import Console
 import Local
 import VaultModel
 
-/// What commands ask of an open repository: `LocalCommands`, or a test's own.
+/// What commands ask of an open repository: `DirectorClient`, or a test's own.
 package protocol RepositoryCommands: Sendable {
   /// What recovery found when the repository was opened, in plain words; empty after a clean end.
   var recoveryNotes: [String] { get }
@@ -31,7 +32,7 @@ package protocol RepositoryCommands: Sendable {
   func verify(readingData: Bool, progress: @escaping @Sendable (JobProgress) -> Void) async throws -> VerifyReport
 }
 
-extension LocalCommands: RepositoryCommands {}
+extension DirectorClient: RepositoryCommands {}
 
 /// Which repository a command opens, and how.
 package struct RepositoryOpening: Sendable {

@@ -1,3 +1,4 @@
+import Console
 import Local
 import Testing
 import VaultModel
@@ -13,7 +14,7 @@ import VaultSystem
     try tree.makeDirectory("target")
   }
 
-  private func use<Result: Sendable>(_ body: @Sendable (LocalCommands) async throws -> Result) async throws -> Result {
+  private func use<Result: Sendable>(_ body: @Sendable (DirectorClient) async throws -> Result) async throws -> Result {
     try await LocalRepository.use(tree["repository"], access: .createIfMissing, command: "test", body)
   }
 

@@ -1,4 +1,4 @@
-import Local
+import Console
 import Synchronization
 import Testing
 import VaultModel

@@ -1,5 +1,5 @@
 import Glibc
-import Local
+import Console
 import Synchronization
 import Testing
 import VaultModel

@@ -24,6 +24,8 @@ package final class MessageLog: Sendable {
   private let daemon: String
   private let routes: [MessagesResource.Route]
   private let clock: any VaultClock
+  /// Whether all messages go to standard error.
+  private let isEchoing: Bool
   private let queue = BoundedQueue<Message>(capacity: MessageLog.waitingLimit)
   private let keep: (@Sendable ([Message]) throws -> Void)?
   private let state = Mutex(State())
@@ -33,16 +35,18 @@ package final class MessageLog: Sendable {
   ///
   /// - Parameters:
   ///   - resource: where messages go; nil sends them to standard error.
+  ///   - echoes: whether they go to standard error, too.
   ///   - keep: puts messages into the catalog, where there is one; may block.
   /// - Throws: `SystemError` when there is no thread to be had.
   package init(
-    of daemon: String, resource: MessagesResource?, clock: any VaultClock,
+    of daemon: String, resource: MessagesResource?, clock: any VaultClock, echoes: Bool = false,
     keep: (@Sendable ([Message]) throws -> Void)? = nil
   ) throws(SystemError) {
     self.daemon = daemon
     routes = resource?.routes ?? []
     self.clock = clock
     self.keep = keep
+    isEchoing = echoes || resource == nil
     let thread = try WorkerThread(name: "vault-messages") { [self] in
       writeAll()
       state.withLock { $0.isEnded = true }
@@ -91,7 +95,7 @@ package final class MessageLog: Sendable {
   }
 
   private func write(_ message: Message) {
-    if routes.isEmpty { Self.write(message.line(of: daemon), to: STDERR_FILENO) }
+    if isEchoing { Self.write(message.line(of: daemon), to: STDERR_FILENO) }
     for route in routes where route.classes.contains(message.messageClass) {
       switch route.destination {
       case .standardOutput: Self.write(message.line(of: daemon), to: STDOUT_FILENO)

@@ -1,3 +1,4 @@
+import Console
 import Director
 import FileDaemon
 import Glibc
@@ -27,7 +28,7 @@ package enum LocalRepository {
   /// - Throws: `RepositoryError`, `FileLockError` and the parts' own errors.
   package static func use<Result: Sendable>(
     _ path: ByteString, access: Access, volumeSize: UInt64? = nil, command: String,
-    clock: any VaultClock = SystemClock(), _ body: @Sendable (LocalCommands) async throws -> Result
+    clock: any VaultClock = SystemClock(), _ body: @Sendable (DirectorClient) async throws -> Result
   ) async throws -> Result {
     if access == .unchanged { return try await preview(path, clock, body) }
     let files = try RepositoryFiles.prepare(
@@ -83,7 +84,7 @@ package enum LocalRepository {
   /// changing it meanwhile.
   /// - Throws: `RepositoryError.notInOrder` when the catalog cannot be read before it is recovered.
   private static func preview<Result: Sendable>(
-    _ path: ByteString, _ clock: any VaultClock, _ body: @Sendable (LocalCommands) async throws -> Result
+    _ path: ByteString, _ clock: any VaultClock, _ body: @Sendable (DirectorClient) async throws -> Result
   ) async throws -> Result {
     let files = RepositoryFiles(path: path)
     let exists = try RepositoryFiles.look(path)
@@ -120,7 +121,7 @@ package enum LocalRepository {
   /// Runs the daemons while `body` asks the director; without a storage daemon nothing can be stored or restored.
   static func run<Result: Sendable>(
     _ catalog: any CatalogStore, _ storage: StorageDaemon?, _ clock: any VaultClock,
-    excluding excluded: [FileIdentity], _ body: @Sendable (LocalCommands) async throws -> Result
+    excluding excluded: [FileIdentity], _ body: @Sendable (DirectorClient) async throws -> Result
   ) async throws -> Result {
     let pipes = LocalPipes()
     let fileDaemon = FileDaemon(
@@ -143,7 +144,7 @@ package enum LocalRepository {
     do {
       let console = try await pipes.dialDirector()
       defer { console.close() }
-      outcome = .success(try await body(LocalCommands(console: console, host: CurrentProcess.hostName)))
+      outcome = .success(try await body(DirectorClient(console: console, host: CurrentProcess.hostName)))
     } catch {
       outcome = .failure(error)
     }

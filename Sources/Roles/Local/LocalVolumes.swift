@@ -1,3 +1,4 @@
+import Console
 import StorageDaemon
 import VaultCatalog
 import VaultDevice
@@ -37,7 +38,7 @@ package enum ExtractChoice: Sendable, Hashable {
 
 /// What can be asked of volumes alone.
 package struct LocalVolumeCommands: Sendable {
-  let commands: LocalCommands
+  let commands: DirectorClient
   let viewDamage: [String]
   let blockDamage: [String]
 

@@ -11,15 +11,18 @@ import VaultSystem
 package enum StorageDaemonService {
   /// Serves until the task is cancelled.
   ///
-  /// - Parameter isReady: is told once everything that may fail at start did not.
+  /// - Parameters:
+  ///   - echoes: whether messages go to standard error, too.
+  ///   - isReady: is told once everything that may fail at start did not.
   /// - Throws: what the port, the keys and the log fail with at start.
   package static func run(
-    _ configuration: StorageDaemonConfiguration, clock: any VaultClock = SystemClock(),
+    _ configuration: StorageDaemonConfiguration, clock: any VaultClock = SystemClock(), echoes: Bool = false,
     isReady: @Sendable () -> Void
   ) async throws {
     let own = configuration.daemon
     let log = try MessageLog(
-      of: own.name, resource: configuration.messages.first { $0.name == own.messages }, clock: clock)
+      of: own.name, resource: configuration.messages.first { $0.name == own.messages }, clock: clock,
+      echoes: echoes)
     defer { log.close() }
     let secrets = try PeerSecrets(configuration.directors)
     let devices = DeviceTable(

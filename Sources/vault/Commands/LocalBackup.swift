@@ -1,6 +1,6 @@
 import ArgumentParser
 import Glibc
-import Local
+import Console
 import VaultModel
 import VaultSystem
 

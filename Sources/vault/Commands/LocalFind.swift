@@ -1,5 +1,5 @@
 import ArgumentParser
-import Local
+import Console
 import VaultModel
 
 /// `vault local find`

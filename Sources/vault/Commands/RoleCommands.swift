@@ -1,28 +1,28 @@
 import ArgumentParser
+import Director
+import FileDaemon
+import StorageDaemon
 import VaultConfiguration
 import VaultModel
-
-/// What a role's command is asked to do.
-enum RoleAction: String, EnumerableFlag {
-  case testConfig
-
-  static func help(for value: RoleAction) -> ArgumentHelp? {
-    "Read the configuration, tell every mistake in it, and end."
-  }
-}
 
 /// What the commands of all roles have in common.
 struct RoleOptions: ParsableArguments {
   @Option(name: .short, help: ArgumentHelp("The configuration file.", valueName: "file"))
   var configuration: PathArgument?
 
-  @Flag var action: RoleAction
+  @Flag(help: "Read the configuration, tell every mistake in it, and end.")
+  var testConfig = false
 
-  @Flag(help: "Report as one JSON object.")
+  @Flag(help: "With --test-config: report as one JSON object.")
   var json = false
 
-  func perform(_ role: ConfigurationRole, in context: CommandContext) throws -> ExitStatus {
-    let path = try configuration.map(context.absolute) ?? role.defaultPath
+  func path(of role: ConfigurationRole, in context: CommandContext) throws -> ByteString {
+    try configuration.map(context.absolute) ?? role.defaultPath
+  }
+
+  /// Checks the configuration as `--test-config` asks for.
+  func test(_ role: ConfigurationRole, in context: CommandContext) throws -> ExitStatus {
+    let path = try path(of: role, in: context)
     do throws(ConfigurationError) {
       let resources = try ResourceTable(file: path, schema: role.schema).counts(by: role.schema)
       if json {
@@ -42,45 +42,88 @@ struct RoleOptions: ParsableArguments {
       return error.exitStatus
     }
   }
+
+  /// Reads the configuration; its mistakes are told as `--test-config` tells them.
+  ///
+  /// - Returns: nil when there are mistakes.
+  func read<Configuration: DaemonConfiguration>(
+    _ role: ConfigurationRole, as: Configuration.Type, in context: CommandContext
+  ) throws -> Configuration? {
+    let path = try path(of: role, in: context)
+    do throws(ConfigurationError) {
+      return try Configuration(file: path)
+    } catch {
+      guard case .mistakes = error.kind else { throw error }
+      context.talk.plain(error.description)
+      return nil
+    }
+  }
+
+  /// Runs a daemon until it is told to end, which is no failure.
+  func serve<Configuration: DaemonConfiguration>(
+    _ role: ConfigurationRole, as: Configuration.Type, in context: CommandContext,
+    _ run: (Configuration) async throws -> Void
+  ) async throws -> ExitStatus {
+    if testConfig { return try test(role, in: context) }
+    guard let configuration = try read(role, as: Configuration.self, in: context) else { return .usage }
+    try await run(configuration)
+    return .done
+  }
+}
+
+/// What the commands of the daemons have in common.
+struct DaemonOptions: ParsableArguments {
+  @OptionGroup var role: RoleOptions
+
+  @Flag(help: "Write messages to standard error, too.")
+  var foreground = false
 }
 
 /// `vault dir`
 struct DirectorCommand: RunnableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "dir", abstract: "The director: it starts jobs and keeps the catalog.")
+    commandName: "dir", abstract: "The director: it starts jobs and keeps the catalog.",
+    discussion: "It runs until it is told to end, by SIGTERM or SIGINT; running jobs go on when it is back.")
 
-  @OptionGroup var options: RoleOptions
+  @OptionGroup var options: DaemonOptions
 
-  func perform(in context: CommandContext) async throws -> ExitStatus { try options.perform(.director, in: context) }
+  func perform(in context: CommandContext) async throws -> ExitStatus {
+    try await options.role.serve(.director, as: DirectorConfiguration.self, in: context) { configuration in
+      try await DirectorService.run(
+        configuration, clock: context.clock, zone: context.zone, echoes: options.foreground,
+        isReady: ServiceManager.tellReady)
+    }
+  }
 }
 
 /// `vault sd`
 struct StorageDaemonCommand: RunnableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "sd", abstract: "The storage daemon: it writes volumes and reads them.")
+    commandName: "sd", abstract: "The storage daemon: it writes volumes and reads them.",
+    discussion: "It runs until it is told to end, by SIGTERM or SIGINT.")
 
-  @OptionGroup var options: RoleOptions
+  @OptionGroup var options: DaemonOptions
 
   func perform(in context: CommandContext) async throws -> ExitStatus {
-    try options.perform(.storageDaemon, in: context)
+    try await options.role.serve(.storageDaemon, as: StorageDaemonConfiguration.self, in: context) { configuration in
+      try await StorageDaemonService.run(
+        configuration, clock: context.clock, echoes: options.foreground, isReady: ServiceManager.tellReady)
+    }
   }
 }
 
 /// `vault fd`
 struct FileDaemonCommand: RunnableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "fd", abstract: "The file daemon: it reads and writes a client's files.")
+    commandName: "fd", abstract: "The file daemon: it reads and writes a client's files.",
+    discussion: "It runs until it is told to end, by SIGTERM or SIGINT.")
 
-  @OptionGroup var options: RoleOptions
+  @OptionGroup var options: DaemonOptions
 
-  func perform(in context: CommandContext) async throws -> ExitStatus { try options.perform(.fileDaemon, in: context) }
-}
-
-/// `vault console`
-struct ConsoleCommand: RunnableCommand {
-  static let configuration = CommandConfiguration(commandName: "console", abstract: "The operator's console.")
-
-  @OptionGroup var options: RoleOptions
-
-  func perform(in context: CommandContext) async throws -> ExitStatus { try options.perform(.console, in: context) }
+  func perform(in context: CommandContext) async throws -> ExitStatus {
+    try await options.role.serve(.fileDaemon, as: FileDaemonConfiguration.self, in: context) { configuration in
+      try await FileDaemonService.run(
+        configuration, clock: context.clock, echoes: options.foreground, isReady: ServiceManager.tellReady)
+    }
+  }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Console
 import Local
 import Synchronization
 import VaultModel

@@ -1,4 +1,4 @@
-import Local
+import Console
 
 /// How fast a job goes and how long it still takes, from what it tells of itself; it has no clock of its own.
 ///

@@ -1,4 +1,4 @@
-import Local
+import Console
 import VaultModel
 
 /// A job's progress in one line of a terminal.

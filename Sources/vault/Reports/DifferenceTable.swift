@@ -1,4 +1,4 @@
-import Local
+import Console
 import VaultModel
 
 /// What changed between two jobs, written while it comes.

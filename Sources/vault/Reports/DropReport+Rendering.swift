@@ -1,4 +1,4 @@
-import Local
+import Console
 import VaultConfiguration
 import VaultModel
 import VaultScheduler

@@ -1,4 +1,4 @@
-import Local
+import Console
 import VaultModel
 
 extension EstimateReport: JobReport {

@@ -1,4 +1,4 @@
-import Local
+import Console
 import VaultModel
 
 /// What `vault volume extract` did, job by job.

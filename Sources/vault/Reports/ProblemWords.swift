@@ -1,4 +1,4 @@
-import Local
+import Console
 
 /// Problems that are more than anybody wants to read.
 enum ProblemWords {

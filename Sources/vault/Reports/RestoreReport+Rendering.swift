@@ -1,4 +1,4 @@
-import Local
+import Console
 import VaultModel
 
 /// A restore's end, and where it went.

@@ -13,16 +13,17 @@ package enum DirectorService {
   /// Serves until the task is cancelled.
   ///
   /// - Parameters:
+  ///   - echoes: whether messages go to standard error, too.
   ///   - zone: the clock on the wall, for what consoles ask by it.
   ///   - isReady: is told once everything that may fail at start did not.
   /// - Throws: what the catalog, the port, the keys and the log fail with at start.
   package static func run(
     _ configuration: DirectorConfiguration, clock: any VaultClock = SystemClock(), zone: LocalTimeZone,
-    isReady: @Sendable () -> Void
+    echoes: Bool = false, isReady: @Sendable () -> Void
   ) async throws {
     let catalog = try await onThread(name: "vault-catalog") { try CatalogOpening.open(configuration, clock) }
     do {
-      try await serve(configuration, catalog, clock, zone, isReady)
+      try await serve(configuration, catalog, clock, zone, echoes, isReady)
     } catch {
       try? await onThread(name: "vault-catalog") { try catalog.close() }
       throw error
@@ -32,11 +33,11 @@ package enum DirectorService {
 
   private static func serve(
     _ configuration: DirectorConfiguration, _ catalog: any CatalogStore, _ clock: any VaultClock, _ zone: LocalTimeZone,
-    _ isReady: @Sendable () -> Void
+    _ echoes: Bool, _ isReady: @Sendable () -> Void
   ) async throws {
     let own = configuration.daemon
     let log = try MessageLog(
-      of: own.name, resource: configuration.messages.first { $0.name == own.messages }, clock: clock
+      of: own.name, resource: configuration.messages.first { $0.name == own.messages }, clock: clock, echoes: echoes
     ) { messages in
       for message in messages {
         try catalog.appendLog(

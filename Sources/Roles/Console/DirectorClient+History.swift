@@ -3,7 +3,7 @@ import VaultProtocol
 import VaultSession
 
 /// What a console asks across jobs.
-extension LocalCommands {
+extension DirectorClient {
   /// Calls `each` for every version of a file that a kept job has, newest first.
   package func versions(
     of path: ByteString, treeName: ByteString?, each: (VersionListing) throws -> Void

@@ -3,20 +3,20 @@ import VaultProtocol
 import VaultSession
 
 /// What a console asks the director for, over the pipe.
-package struct LocalCommands: Sendable {
+package struct DirectorClient: Sendable {
   let console: Channel
   let host: String
   /// What recovery found when the repository was opened, in plain words; empty after a clean end.
-  package internal(set) var recoveryNotes: [String] = []
+  package var recoveryNotes: [String] = []
 
-  init(console: Channel, host: String) {
+  package init(console: Channel, host: String) {
     self.console = console
     self.host = host
   }
 
   // MARK: Recovery
 
-  func recover() async throws -> [String] {
+  package func recover() async throws -> [String] {
     try await console.sendLine(ControlLine("recover"))
     let reply = try await finalReply { _, _ in }
     return reply.line.all("note").compactMap(\.text)
@@ -156,7 +156,7 @@ package struct LocalCommands: Sendable {
   }
 
   /// A path and a pattern in turn; a pattern that says no more than its path is left empty.
-  private static func encode(_ choices: [PathChoice]) -> [UInt8] {
+  static func encode(_ choices: [PathChoice]) -> [UInt8] {
     PathList.encode(
       choices.flatMap { choice in
         [choice.path, PathPattern(pattern: choice.pattern).path == choice.path ? "" : choice.pattern]
