@@ -51,7 +51,7 @@ package struct FileDaemon: Sendable {
   private func serve(_ channel: Channel) async {
     defer { channel.close() }
     do {
-      guard let peer = try await hello.answer(channel, allowing: [.director]) else { return }
+      guard try await hello.answer(channel, allowing: [.director]) != nil else { return }
       while let line = try await channel.receiveLine() {
         switch line.verb {
         // A connection carries one job, and ends with it.

@@ -15,7 +15,7 @@ package struct StorageDaemon: Sendable {
   /// Jobs that may run at once; nil for any number.
   let jobLimit: Int?
   let log: MessageLog?
-  private let hello: Hello
+  let hello: Hello
   var name: String { hello.name }
 
   package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil) {
