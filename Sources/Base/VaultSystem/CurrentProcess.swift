@@ -5,6 +5,9 @@ package enum CurrentProcess {
   /// Whether it runs as root: only root may give files away.
   package static var isPrivileged: Bool { geteuid() == 0 }
 
+  /// The user whose files it makes. The corresponding C function is `geteuid`.
+  package static var userID: UInt32 { geteuid() }
+
   /// What this machine is called. The corresponding C function is `gethostname`.
   package static var hostName: String {
     var name = [CChar](repeating: 0, count: 256)

@@ -1,3 +1,4 @@
+import VaultCrypto
 import VaultModel
 import VaultProtocol
 
@@ -32,10 +33,18 @@ package protocol Transport: AnyObject, Sendable {
 
   /// What the peer was authenticated as when it dialled; nil where nothing was dialled over a network.
   var peerIdentity: ByteString? { get }
+
+  /// How the peer has proved who it is; nil where nobody has to, inside one process.
+  var peerAuthentication: PeerAuthentication? { get }
+
+  /// Goes on without encryption, once both sides agreed to it: what either sends from now on can be read and altered on its way.
+  func leaveTLS()
 }
 
 extension Transport {
   package var peerIdentity: ByteString? { nil }
+  package var peerAuthentication: PeerAuthentication? { nil }
+  package func leaveTLS() {}
 }
 
 /// A transport that lets a thread wait for the system itself, without another thread in between.

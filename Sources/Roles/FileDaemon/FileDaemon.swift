@@ -25,14 +25,18 @@ package struct FileDaemon: Sendable {
   /// After how long a storage daemon that takes or gives nothing counts as lost, and who looks after it; nil where it cannot be.
   let silence: (seconds: UInt64, poller: Poller)?
   private let hello: Hello
+  /// On which terms a director is served; nil for one that is not configured.
+  private let terms: @Sendable (Hello) -> PeerTerms?
 
   package init(
     name: String, clock: any VaultClock, workerCount: Int, excludedDirectories: [FileIdentity],
     allowedDirectories: [ByteString] = [], jobLimit: Int? = nil, log: MessageLog? = nil,
-    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil, dialStorage: @escaping StorageDialler
+    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil,
+    terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }, dialStorage: @escaping StorageDialler
   ) {
     self.allowedDirectories = allowedDirectories
     self.log = log
+    self.terms = terms
     activity = PeerActivity(timeoutSeconds: peerTimeoutSeconds, clock: clock)
     silence = poller.map { (peerTimeoutSeconds, $0) }
     jobs = FileJobTable(limit: jobLimit)
@@ -56,8 +60,7 @@ package struct FileDaemon: Sendable {
   private func serve(_ channel: Channel) async {
     defer { channel.close() }
     do {
-      guard let peer = try await hello.answer(channel, allowing: [.director]) else { return }
-      try peer.check(channel.transport)
+      guard let peer = try await hello.answer(channel, allowing: [.director], terms: terms) else { return }
       while let line = try await channel.receiveLine() {
         activity.heard(peer.name, intervalSeconds: line["interval"]?.text.flatMap { UInt64($0) })
         switch line.verb {
@@ -67,13 +70,13 @@ package struct FileDaemon: Sendable {
         case "restore": return try await restore(line, channel, peer.name)
         case "verify": return try await verify(line, channel)
         case "status": try await status(channel)
-        case "noop": try await channel.sendReply(Reply(.fileDaemonOK))
+        case "noop": try await channel.sendReply(hello.noopReply)
         default:
           try await channel.sendReply(
             Reply(.fileDaemonFailed, refusing: ControlError(.malformedLine, line: line.verb)))
         }
       }
-    } catch let error as HelloMismatch {
+    } catch let error as HelloRefusal {
       log?.tell(.security, "\(channel.transport.peer): \(error.description)")
     } catch let error as any DescribedError
       where error is ControlError || error is ExclusionPatternError || error is FileJobRefusal

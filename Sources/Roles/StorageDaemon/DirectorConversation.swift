@@ -62,7 +62,7 @@ struct DirectorConversation: Sendable {
         case "retain": try await retain(line)
         case "purge": try await purge()
         case "status": try await status()
-        case "noop": try await channel.sendReply(Reply(.storageOK))
+        case "noop": try await channel.sendReply(storage.hello.noopReply)
         default: throw StorageError(.unknownRequest(line.verb))
         }
       } catch let error as TransportError {

@@ -59,7 +59,8 @@ struct FileDaemonConversation: Sendable {
     case "read close session":
       guard sessions.reads.removeValue(forKey: try Self.ticket(line)) != nil else { throw StorageError(.invalidTicket) }
       try await channel.sendReply(Reply(.storageOK))
-    case "Query notification", "noop": try await channel.sendReply(Reply(.storageOK))
+    case "Query notification": try await channel.sendReply(Reply(.storageOK))
+    case "noop": try await channel.sendReply(storage.hello.noopReply)
     default: throw StorageError(.unknownRequest(line.verb))
     }
   }

@@ -16,12 +16,15 @@ package struct StorageDaemon: Sendable {
   let jobLimit: Int?
   let log: MessageLog?
   let activity: PeerActivity
-  private let hello: Hello
+  let hello: Hello
+  /// On which terms a peer is served; nil for one that is not configured.
+  private let terms: @Sendable (Hello) -> PeerTerms?
   var name: String { hello.name }
 
   package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil,
-    peerTimeoutSeconds: UInt64 = 60
+    peerTimeoutSeconds: UInt64 = 60, terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }
   ) {
+    self.terms = terms
     activity = PeerActivity(timeoutSeconds: peerTimeoutSeconds, clock: clock)
     self.log = log
     self.jobLimit = jobLimit
@@ -48,8 +51,7 @@ package struct StorageDaemon: Sendable {
   private func serve(_ channel: Channel) async {
     defer { channel.close() }
     do {
-      guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon]) else { return }
-      try peer.check(channel.transport)
+      guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon], terms: terms) else { return }
       let identity = channel.transport.peerIdentity.flatMap { PeerIdentity($0) }
       switch peer.role {
       case .director:
@@ -59,7 +61,7 @@ package struct StorageDaemon: Sendable {
         try await FileDaemonConversation(storage: self, channel: channel, boundJob: try boundJob(identity)).run()
       case .console, .storageDaemon: return
       }
-    } catch let error as HelloMismatch {
+    } catch let error as HelloRefusal {
       log?.tell(.security, "\(channel.transport.peer): \(error.description)")
     } catch {
       // The peer is gone or cannot be understood: its jobs end as their own channels say, other conversations go on.

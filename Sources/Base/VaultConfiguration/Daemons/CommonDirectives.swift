@@ -56,7 +56,8 @@ enum CommonDirectives {
     DirectiveSchema("TLS Enable", .yesNo, default: "yes", "Only yes is possible: there is no connection without TLS."),
     DirectiveSchema(
       "TLS Authenticate Only", .yesNo, default: "no",
-      "Leaves TLS once both sides have proved who they are; what follows can be read and altered on its way."),
+      "Leaves TLS once both sides have proved who they are; what follows can be read and altered on its way. "
+        + "Both sides must have it."),
     DirectiveSchema(
       "TLS Certificate", .path, "A file with the certificate in PEM form, for authentication without a password."),
     DirectiveSchema("TLS Key", .path, "A file with the certificate's private key in PEM form."),
@@ -67,7 +68,8 @@ enum CommonDirectives {
       "TLS Verify Peer", .yesNo, default: "yes", "Whether the other side's certificate is asked for and checked."),
     DirectiveSchema(
       "TLS Allowed CN", .text, .repeated,
-      "Common names that the other side's certificate may have; without it any that the CA signed."),
+      "Names of which the other side's certificate must have one, as its common name or as an alternative; without it the "
+        + "name or the address of the other side."),
   ]
 
   /// What TLS directives must go together.
