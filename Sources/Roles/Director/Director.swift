@@ -82,7 +82,7 @@ package struct Director: Sendable {
       case "list versions": reply = try await HistoryListings(director: self, channel: channel).versions(line)
       case "find": reply = try await HistoryListings(director: self, channel: channel).find(line)
       case "diff": reply = try await HistoryListings(director: self, channel: channel).diff(line)
-      case "drop": reply = try await DropJob(director: self, line: line, console: channel).run()
+      case "drop": reply = try await runDrop(line, channel)
       case "list problems": reply = try await Listings(director: self, channel: channel).problems(line)
       default: reply = Reply(.directorRefused, refusing: ControlError(.malformedLine, line: line.verb))
       }
@@ -130,6 +130,12 @@ package struct Director: Sendable {
     let readsData = try line.text("data") == "yes"
     return try await withCancellation(by: channel) { cancel in
       try await VerifyJob(director: self, readsData: readsData, console: channel, cancel: cancel).run()
+    }
+  }
+
+  private func runDrop(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
+    try await withCancellation(by: channel) { cancel in
+      try await DropJob(director: self, line: line, console: channel, cancel: cancel).run()
     }
   }
 

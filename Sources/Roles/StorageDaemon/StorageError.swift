@@ -10,6 +10,9 @@ struct StorageError: DescribedError, Hashable {
     case invalidTicket
     case sessionAborted(String)
     case notFound
+    /// Of rewriting a volume, out of turn.
+    case notRewriting
+    case alreadyRewriting
     case unknownRequest(String)
   }
 
@@ -19,11 +22,11 @@ struct StorageError: DescribedError, Hashable {
 
   var code: StatusCode {
     switch kind {
-    case .sessionBusy: .volumeBusy
+    case .sessionBusy, .alreadyRewriting: .volumeBusy
     case .invalidTicket: .invalidTicket
     case .sessionAborted, .unknownJob: .sessionAborted
     case .notFound: .sessionAborted
-    case .unknownRequest: .storageRefused
+    case .unknownRequest, .notRewriting: .storageRefused
     }
   }
 
@@ -41,6 +44,8 @@ struct StorageError: DescribedError, Hashable {
     case .invalidTicket: "The ticket is unknown or closed."
     case .sessionAborted(let reason): "The session was aborted: \(reason)"
     case .notFound: "The session is not on this volume."
+    case .notRewriting: "No volume is being rewritten for this connection."
+    case .alreadyRewriting: "A volume is being rewritten for this connection already."
     case .unknownRequest(let verb): "The request '\(verb)' is not one that this daemon knows from this peer."
     }
   }
