@@ -70,7 +70,7 @@ struct CatalogRebuild: ~Copyable {
   /// Notes that volumes which others replaced are to go, at the next start, as if the replacing had only just been done.
   private func purgeReplaced(_ found: ScanReport, _ report: inout VolumeScanReport) throws {
     let known = Set(try catalog.volumes().map(\.identifier))
-    let damaged = Set(found.damage.map(\.volume))
+    let damaged = Set(found.unexplainedDamage.map(\.volume))
     for volume in found.leftOut {
       report.notes.append(volume.description)
       guard case .replaced(let other) = volume.reason, !damaged.contains(other), !known.contains(volume.identifier)
