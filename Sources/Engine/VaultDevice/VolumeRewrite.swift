@@ -5,6 +5,11 @@ import VaultProtocol
 package struct MovedGroups: Hashable, Sendable {
   package var session: UniqueIdentifier
   package var groups: [BlockGroup]
+
+  package init(session: UniqueIdentifier, groups: [BlockGroup]) {
+    self.session = session
+    self.groups = groups
+  }
 }
 
 /// A volume that is being rewritten: what is needed of it is copied onto a new one, stretch by stretch.
