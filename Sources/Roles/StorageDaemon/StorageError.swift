@@ -10,6 +10,9 @@ struct StorageError: DescribedError, Hashable {
     case invalidTicket
     case sessionAborted(String)
     case notFound
+    /// Of rewriting a volume, out of turn.
+    case notRewriting
+    case alreadyRewriting
     case unknownRequest(String)
     case noDeviceChosen
     case noSuchDevice(String)
@@ -30,14 +33,14 @@ struct StorageError: DescribedError, Hashable {
 
   var code: StatusCode {
     switch kind {
-    case .sessionBusy, .deviceBusy, .tooManyJobs: .volumeBusy
+    case .sessionBusy, .alreadyRewriting, .deviceBusy, .tooManyJobs: .volumeBusy
     case .notMounted: .volumeNotMounted
     case .notRecovered: .notRecovered
     case .noDeviceChosen, .noSuchDevice, .badVolumePrefix: .storageRefused
     case .invalidTicket: .invalidTicket
     case .sessionAborted, .unknownJob: .sessionAborted
     case .notFound: .sessionAborted
-    case .unknownRequest: .storageRefused
+    case .unknownRequest, .notRewriting: .storageRefused
     }
   }
 
@@ -63,6 +66,8 @@ struct StorageError: DescribedError, Hashable {
     case .notRecovered: "What the volumes hold beyond the catalog was not looked at yet."
     case .deviceBusy(let device, let limit): "\(limit) jobs run on device '\(device)', and no more may."
     case .tooManyJobs(let limit): "\(limit) jobs run on this storage daemon, and no more may."
+    case .notRewriting: "No volume is being rewritten for this connection."
+    case .alreadyRewriting: "A volume is being rewritten for this connection already."
     case .unknownRequest(let verb): "The request '\(verb)' is not one that this daemon knows from this peer."
     }
   }

@@ -55,7 +55,7 @@ struct CatalogRebuild: ~Copyable {
         VolumeScanReport.VolumeLine(
           name: volume.name, bytes: UInt64(volume.end.block) * 4096, status: volume.status.rawValue))
     }
-    tell(found, &report)
+    for damage in found.unexplainedDamage { report.damaged(damage.description) }
     if let last = found.retention.map(\.lastNumber).max() { try catalog.reserveJobNumbers(through: last) }
     for session in found.sessions { try add(session, &report) }
     if !dropped.isEmpty {
@@ -63,18 +63,24 @@ struct CatalogRebuild: ~Copyable {
       // A rebuilt catalog may lack what damage hid: it frees nothing by itself.
       try catalog.finishFreeing()
     }
+    if !takesAll { try purgeReplaced(found, &report) }
     report.jobs = try catalog.jobs(of: nil).count
   }
 
-  /// Tells what is wrong. That groups of a commit are missing is none of it where jobs were dropped: the volumes that held
-  /// them may have gone with these.
-  private func tell(_ found: ScanReport, _ report: inout VolumeScanReport) {
-    let trees = Dictionary(found.sessions.map { ($0.session, $0.job?.tree) }) { first, _ in first }
-    for damage in found.damage {
-      if case .commit(let session, _) = damage.kind, !retention.isEmpty {
-        guard let tree = trees[session] ?? nil, retention[tree] == nil else { continue }
+  /// Notes that volumes which others replaced are to go, at the next start, as if the replacing had only just been done.
+  private func purgeReplaced(_ found: ScanReport, _ report: inout VolumeScanReport) throws {
+    let known = Set(try catalog.volumes().map(\.identifier))
+    let damaged = Set(found.unexplainedDamage.map(\.volume))
+    for volume in found.leftOut {
+      report.notes.append(volume.description)
+      guard case .replaced(let other) = volume.reason, !damaged.contains(other), !known.contains(volume.identifier)
+      else {
+        continue
       }
-      report.damaged(damage.description)
+      try catalog.recordVolume(
+        Volume(
+          identifier: volume.identifier, name: volume.name, status: .purged, end: VolumeLabel.firstBlock,
+          labeled: clock.now()))
     }
   }
 
