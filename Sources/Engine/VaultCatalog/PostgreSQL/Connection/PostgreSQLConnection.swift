@@ -56,11 +56,14 @@ final class PostgreSQLConnection: @unchecked Sendable {
     try refuseAfter(script)
   }
 
-  /// Sends the rows of a spool to a table.
-  func copy(_ spool: RowSpool, to table: String) throws(CatalogError) {
+  /// Sends the rows of a spool to a table; `change` may change them on their way.
+  func copy(
+    _ spool: RowSpool, to table: String,
+    changing change: ((UnsafeMutableRawBufferPointer) throws(CatalogError) -> Void)? = nil
+  ) throws(CatalogError) {
     let sql = "COPY \(table) FROM STDIN (FORMAT BINARY)"
     strike(.before, sql)
-    try server.copy(sql) { sink throws(CatalogError) in try spool.send(to: sink) }
+    try server.copy(sql) { sink throws(CatalogError) in try spool.send(changing: change, to: sink) }
     try refuseAfter(sql)
   }
 

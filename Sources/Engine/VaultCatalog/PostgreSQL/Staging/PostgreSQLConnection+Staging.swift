@@ -35,23 +35,30 @@ extension PostgreSQLConnection {
       CREATE TEMP TABLE known_directory(handle int8 PRIMARY KEY, id int8) ON COMMIT DROP
       """)
     try copy(staging.directories, to: "pg_temp.incoming_directory")
+    // Looked up one by one through the index, whatever the planner thinks of tables that it has no statistics of.
+    let number = "(SELECT d.id FROM directory AS d WHERE d.tree = $1 AND sha256(d.key) = sha256(i.key))"
+    try run(
+      "INSERT INTO pg_temp.known_directory(handle, id) SELECT i.handle, \(number) FROM pg_temp.incoming_directory AS i",
+      [.integer(tree)])
     try run(
       """
       INSERT INTO directory(tree, key)
-      SELECT DISTINCT $1::int8, i.key FROM pg_temp.incoming_directory AS i
-      WHERE NOT EXISTS (SELECT 1 FROM directory AS d WHERE d.tree = $1 AND sha256(d.key) = sha256(i.key))
+      SELECT DISTINCT $1::int8, i.key
+      FROM pg_temp.incoming_directory AS i JOIN pg_temp.known_directory AS k ON k.handle = i.handle AND k.id IS NULL
       ORDER BY i.key ON CONFLICT (tree, sha256(key)) DO NOTHING
       """, [.integer(tree)])
+    // What another job of the tree made in between is there now, too.
     try run(
       """
-      INSERT INTO pg_temp.known_directory(handle, id)
-      SELECT i.handle, (SELECT d.id FROM directory AS d WHERE d.tree = $1 AND sha256(d.key) = sha256(i.key))
-      FROM pg_temp.incoming_directory AS i
+      UPDATE pg_temp.known_directory AS k SET id = \(number) FROM pg_temp.incoming_directory AS i
+      WHERE k.handle = i.handle AND k.id IS NULL
       """, [.integer(tree)])
   }
 
   private func applyRows(_ staging: PostgreSQLStaging, job: JobRow) throws(CatalogError) {
     guard !staging.rows.isEmpty else { return }
+    let sessions = try sessionNumbers(staging.sessions)
+    if try applyNewRows(staging, job: job, sessions) { return }
     try execute(
       """
       CREATE TEMP TABLE incoming_row(
@@ -60,7 +67,6 @@ extension PostgreSQLConnection {
       """)
     try copy(staging.rows, to: "pg_temp.incoming_row")
     if staging.segments.count > 2 { try execute("CREATE INDEX ON pg_temp.incoming_row(ordinal)") }
-    let sessions = try sessionNumbers(staging.sessions)
     for (index, segment) in staging.segments.enumerated() {
       let end = index + 1 < staging.segments.count ? staging.segments[index + 1].first : staging.rows.rowCount
       if segment.isSeals {
@@ -69,6 +75,33 @@ extension PostgreSQLConnection {
         try applyRows(segment.first..<end, job: job, sessions)
       }
     }
+  }
+
+  /// Sends rows straight to where they belong; false, with nothing done, when they seal or replace any.
+  private func applyNewRows(
+    _ staging: PostgreSQLStaging, job: JobRow, _ sessions: [Int64]
+  ) throws(CatalogError) -> Bool {
+    guard staging.segments.count == 1, staging.segments.first?.isSeals == false else { return false }
+    var known = try query("SELECT id FROM pg_temp.known_directory ORDER BY handle")
+    var directories: [Int64] = []
+    directories.reserveCapacity(Int(known.rowCount))
+    while known.step() { directories.append(try known.integer(0)) }
+    let numbers = StagedRowNumbers(job: try ordered(job.number), directories: directories, sessions: sessions)
+    try execute("SAVEPOINT rows")
+    do throws(CatalogError) {
+      try copy(
+        staging.rows,
+        to: """
+          stage(job, directory, name, state, content_session, content_index, device, inode, attributes, extents,
+            extended_session, extended_index)
+          """
+      ) { rows throws(CatalogError) in try numbers.write(into: rows) }
+    } catch where error.kind == .server("23505") {
+      try execute("ROLLBACK TO SAVEPOINT rows")
+      return false
+    }
+    try execute("RELEASE SAVEPOINT rows")
+    return true
   }
 
   /// Of rows with one name the last one counts; it replaces what an earlier commit staged.

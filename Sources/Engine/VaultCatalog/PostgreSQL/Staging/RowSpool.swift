@@ -6,7 +6,6 @@ import struct SystemPackage.Errno
 /// They can be sent as often as it takes.
 final class RowSpool {
   private static let memoryLimit = 4 << 20
-  private static let chunkLimit = 256 << 10
   private static let header: [UInt8] =
     Array("PGCOPY\n".utf8) + [0xff] + Array("\r\n".utf8) + [0] + [0, 0, 0, 0] + [0, 0, 0, 0]
   private static let trailer: [UInt8] = [0xff, 0xff]
@@ -14,6 +13,8 @@ final class RowSpool {
   private var memory = ScratchBuffer(capacity: 4096)
   private var file: Descriptor?
   private var fileByteCount: Int64 = 0
+  /// How many bytes went to the file at a time: whole rows each.
+  private var spillByteCounts: [Int] = []
   private(set) var rowCount: Int64 = 0
 
   var isEmpty: Bool { rowCount == 0 }
@@ -53,6 +54,7 @@ final class RowSpool {
     }
     try write(memory.bytes(0..<memory.count))
     fileByteCount += Int64(memory.count)
+    spillByteCounts.append(memory.count)
     memory.truncate(to: 0)
   }
 
@@ -70,11 +72,25 @@ final class RowSpool {
 
   // MARK: Sending
 
-  /// Hands everything to a `COPY`.
-  func send(to sink: (UnsafeRawBufferPointer) throws(CatalogError) -> Void) throws(CatalogError) {
+  /// Hands everything to a `COPY`; `change`, if given, may change rows on their way, a number of whole rows at a time.
+  func send(
+    changing change: ((UnsafeMutableRawBufferPointer) throws(CatalogError) -> Void)? = nil,
+    to sink: (UnsafeRawBufferPointer) throws(CatalogError) -> Void
+  ) throws(CatalogError) {
     try send(Self.header, sink)
-    if fileByteCount > 0 { try sendFile(sink) }
-    if memory.count > 0 { try sink(memory.bytes(0..<memory.count)) }
+    var offset: Int64 = 0
+    for byteCount in spillByteCounts + [memory.count] where byteCount > 0 {
+      let rows = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 16)
+      defer { rows.deallocate() }
+      if offset < fileByteCount {
+        try read(rows, at: offset)
+        offset += Int64(byteCount)
+      } else {
+        rows.copyMemory(from: memory.bytes(0..<byteCount))
+      }
+      try change?(rows)
+      try sink(UnsafeRawBufferPointer(rows))
+    }
     try send(Self.trailer, sink)
   }
 
@@ -86,19 +102,14 @@ final class RowSpool {
     try sink(buffer.bytes(0..<buffer.count))
   }
 
-  private func sendFile(_ sink: (UnsafeRawBufferPointer) throws(CatalogError) -> Void) throws(CatalogError) {
-    let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunkLimit, alignment: 16)
-    defer { chunk.deallocate() }
-    var offset: Int64 = 0
-    while offset < fileByteCount {
-      let wanted = min(Int(fileByteCount - offset), chunk.count)
-      let count = try read(UnsafeMutableRawBufferPointer(rebasing: chunk[..<wanted]), at: offset)
-      try sink(UnsafeRawBufferPointer(rebasing: chunk[..<count]))
-      offset += Int64(count)
+  private func read(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(CatalogError) {
+    var done = 0
+    while done < buffer.count {
+      done += try readSome(UnsafeMutableRawBufferPointer(rebasing: buffer[done...]), at: offset + Int64(done))
     }
   }
 
-  private func read(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(CatalogError) -> Int {
+  private func readSome(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(CatalogError) -> Int {
     do throws(Errno) {
       var count = 0
       switch file {
