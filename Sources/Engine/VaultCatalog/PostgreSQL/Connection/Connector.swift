@@ -106,6 +106,7 @@ final class Connector: Sendable {
       SET idle_session_timeout = 0;
       SET work_mem = '64MB';
       SET jit = off;
+      SET max_parallel_workers_per_gather = 0;
       SET enable_hashjoin = off;
       SET enable_mergejoin = off;
       SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'

@@ -36,6 +36,15 @@ final class PostgreSQLConnection: @unchecked Sendable {
     return result
   }
 
+  /// Runs one statement that takes its rows in the order of an index, never by sorting all there are; part of a
+  /// transaction.
+  func queryInOrder(_ sql: String, _ values: [ServerValue]) throws(CatalogError) -> ServerResult {
+    try execute("SET LOCAL enable_sort = off")
+    let result = try query(sql, values)
+    try execute("SET LOCAL enable_sort = on")
+    return result
+  }
+
   /// Runs one statement; returns how many rows it changed.
   @discardableResult
   func run(_ sql: String, _ values: [ServerValue] = []) throws(CatalogError) -> Int {

@@ -37,7 +37,7 @@ extension PostgreSQLConnection {
     }
     guard rows.count < limit else { return rows }
     let (sql, values) = source.range(rest, limit: limit - rows.count, directoriesOnly: directoriesOnly)
-    return rows + (try self.rows(sql, values))
+    return rows + (try self.rows(try queryInOrder(sql, values)))
   }
 
   /// Up to `limit` rows of one directory, from a name on.
@@ -46,7 +46,7 @@ extension PostgreSQLConnection {
   ) throws(CatalogError) -> [StateRow] {
     guard limit > 0 else { return [] }
     let (sql, values) = source.directory(directory, from: name, limit: limit, directoriesOnly: directoriesOnly)
-    return try rows(sql, values)
+    return try rows(try query(sql, values))
   }
 
   /// The row at one position.
@@ -55,8 +55,8 @@ extension PostgreSQLConnection {
     return found?.entry.name == position.name ? found : nil
   }
 
-  private func rows(_ sql: String, _ values: [ServerValue]) throws(CatalogError) -> [StateRow] {
-    var result = try query(sql, values)
+  private func rows(_ result: consuming ServerResult) throws(CatalogError) -> [StateRow] {
+    var result = result
     var reader = StateRowReader(self)
     var rows: [StateRow] = []
     rows.reserveCapacity(Int(result.rowCount))
@@ -68,7 +68,7 @@ extension PostgreSQLConnection {
     of selection: SelectionSource, from key: [UInt8], limit: Int
   ) throws(CatalogError) -> [DirectoryKey] {
     guard let source = try stateSource(of: selection) else { return [] }
-    var rows = try query(
+    var rows = try queryInOrder(
       "SELECT key FROM (\(StateSource.directoryRange)) AS d ORDER BY head, key LIMIT $4",
       [.integer(source.tree), .bytes(key), .bytes(DirectoryRange.end), .integer(Int64(limit))])
     var keys: [DirectoryKey] = []

@@ -24,7 +24,7 @@ extension PostgreSQLConnection {
       [
         .integer(number), .bytes(position.directory.bytes.bytes), .bytes(position.name.bytes), .integer(Int64(limit)),
         .integer(sequence.map { Int64(clamping: $0) } ?? .max),
-      ]) { _, _ in true }
+      ], inOrder: false) { _, _ in true }
   }
 
   /// Up to `limit` rows of all entries in canonical order after a place, each entry's oldest first.
@@ -40,7 +40,7 @@ extension PostgreSQLConnection {
         [
           .integer(number), .bytes(cursor.position.directory.bytes.bytes), .bytes(cursor.position.name.bytes),
           .integer(Int64(limit)), .integer(cursor.first),
-        ], accept)
+        ], inOrder: false, accept)
       guard page.rowCount < limit else { return page }
     }
     let following = try self.page(
@@ -48,7 +48,7 @@ extension PostgreSQLConnection {
       [
         .integer(number), .bytes(cursor?.position.directory.successor ?? []), .bytes(DirectoryRange.end),
         .integer(Int64(limit - page.rowCount)),
-      ], accept)
+      ], inOrder: true, accept)
     page.versions += following.versions
     page.rowCount += following.rowCount
     page.last = following.last ?? page.last
@@ -110,10 +110,10 @@ extension PostgreSQLConnection {
 
   /// Reads the rows that `accept` takes, without those that no kept job has.
   private func page(
-    _ sql: String, _ values: [ServerValue],
+    _ sql: String, _ values: [ServerValue], inOrder: Bool,
     _ accept: (_ directory: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer) -> Bool
   ) throws(CatalogError) -> HistoryPage {
-    var rows = try query(sql, values)
+    var rows = inOrder ? try queryInOrder(sql, values) : try query(sql, values)
     var reader = StateRowReader(self)
     var page = HistoryPage(rowCount: Int(rows.rowCount))
     while rows.step() {
