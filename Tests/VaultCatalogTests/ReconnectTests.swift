@@ -126,7 +126,8 @@ import VaultSystem
       { () throws in #expect(try catalog.readLog(of: 0, after: 0, limit: 1000).map(\.number) == Array(1...lines)) })
     var seen: [String] = []
     try anomalies(
-      { seen = [] }, { _ = try catalog.readState(of: tree, sequence: number, after: nil, limit: 1000) { seen.append(path(of: $0)) } },
+      { seen = [] },
+      { _ = try catalog.readState(of: tree, sequence: number, after: nil, limit: 1000) { seen.append(path(of: $0)) } },
       { #expect(seen == expected, "a row is shown once, whenever the connection broke") })
     try catalog.close()
   }

@@ -57,7 +57,8 @@ import VaultModel
       parameters.password = "wrong"
       #expect(throwsKind(.refused) { _ = try PostgreSQLCatalog.open(parameters, newRepository: session(1)) })
     }
-    let isSuper = try server.sql("SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'o''\"role; --'")
+    let isSuper = try server.sql(
+      "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'o''\"role; --'")
     #expect(isSuper == "f|f|f")
     #expect(
       throwsKind(.conflict) {
@@ -114,7 +115,8 @@ import VaultModel
     let schema = server.newSchema()
     let catalog = try server.open(schema: schema)
     let job = try catalog.makeJob()
-    try catalog.stage(job, [("/etc/hosts", .sealed(fileEntry("hosts"), sealed())), ("/etc/x", .whole(directoryEntry("x")))])
+    try catalog.stage(
+      job, [("/etc/hosts", .sealed(fileEntry("hosts"), sealed())), ("/etc/x", .whole(directoryEntry("x")))])
     try catalog.publish(job)
     let next = try catalog.makeJob(.incremental, base: 1)
     try catalog.stage(next, [("/etc/hosts", .deletion)])
@@ -136,7 +138,8 @@ import VaultModel
     "UPDATE job SET attempt = -1", "UPDATE session SET uuid = '\\x00'", "UPDATE entry_current SET attributes = ''",
     "UPDATE entry_current SET attributes = '\\x0102'", "UPDATE entry_current SET content_session = 999",
     "UPDATE entry_current SET first = -4", "UPDATE entry_current SET extents = '\\x00'",
-    "ALTER TABLE job ALTER attempt TYPE text USING 'x'", "ALTER TABLE job ALTER attempt DROP NOT NULL; UPDATE job SET attempt = NULL",
+    "ALTER TABLE job ALTER attempt TYPE text USING 'x'",
+    "ALTER TABLE job ALTER attempt DROP NOT NULL; UPDATE job SET attempt = NULL",
     "ALTER TABLE job ALTER level TYPE bytea USING '\\xff'", "DROP TABLE stage", "ALTER TABLE job DROP COLUMN ended",
     "ALTER TABLE entry_current DROP COLUMN extents CASCADE", "ALTER TABLE volume ALTER labeled TYPE int4 USING 1",
     "UPDATE volume SET status = 'Odd', end_file = -1", "DELETE FROM session", "DELETE FROM repository",

@@ -45,7 +45,9 @@ final class TestServer: Sendable {
   }
 
   private static func findBinaries() throws(TestFailure) -> String {
-    let found = try output(of: ["sh", "-c", "ls -d /usr/lib/postgresql/*/bin 2>/dev/null; dirname \"$(command -v initdb)\""])
+    let found = try output(of: [
+      "sh", "-c", "ls -d /usr/lib/postgresql/*/bin 2>/dev/null; dirname \"$(command -v initdb)\"",
+    ])
     for line in found.split(separator: "\n").reversed() where access(line + "/initdb", X_OK) == 0 {
       return String(line)
     }
@@ -96,7 +98,9 @@ final class TestServer: Sendable {
     for child in children.split(separator: "\n") { if let child = pid_t(child) { kill(child, signal) } }
     waitpid(identifier, nil, 0)
     // What is left of a killed server holds its shared memory for a moment longer.
-    for child in children.split(separator: "\n") { while let child = pid_t(child), kill(child, 0) == 0 { usleep(1000) } }
+    for child in children.split(separator: "\n") {
+      while let child = pid_t(child), kill(child, 0) == 0 { usleep(1000) }
+    }
   }
 
   func remove() {
@@ -126,7 +130,10 @@ final class TestServer: Sendable {
   /// What the standard tool says to a statement: a row a line, columns with bars between.
   func sql(_ statement: String, database: String = TestServer.database) throws(TestFailure) -> String {
     try Self.output(
-      of: ["psql", "-X", "-h", directory, "-U", Self.superuser, "-d", database, "-v", "ON_ERROR_STOP=1", "-At", "-c", statement])
+      of: [
+        "psql", "-X", "-h", directory, "-U", Self.superuser, "-d", database, "-v", "ON_ERROR_STOP=1", "-At", "-c",
+        statement,
+      ])
   }
 
   /// Runs a command and returns what it says, without the last line's end.

@@ -53,7 +53,7 @@ final class Connector: Sendable {
       do throws(CatalogError) {
         try old.execute("SELECT 1")
         return
-      } catch where error.kind == .unreachable {}
+      } catch  where error.kind == .unreachable {}
     }
     let connection = try connect(faults: nil)
     guard try tries("pg_try_advisory_lock", .catalog, connection) else {

@@ -113,7 +113,7 @@ final class PostgreSQLConnection: @unchecked Sendable {
     do throws(CatalogError) {
       var rows = try query("SELECT pg_xact_status($1::xid8)", [.text(trace.number)])
       state = rows.step() && !rows.isNull(0) ? try rows.text(0) : nil
-    } catch where error.kind == .server("22023") {
+    } catch  where error.kind == .server("22023") {
       // The number is of the future: this server never had that transaction.
       return false
     }

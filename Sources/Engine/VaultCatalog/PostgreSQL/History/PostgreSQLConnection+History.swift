@@ -24,7 +24,8 @@ extension PostgreSQLConnection {
       [
         .integer(number), .bytes(position.directory.bytes.bytes), .bytes(position.name.bytes), .integer(Int64(limit)),
         .integer(sequence.map { Int64(clamping: $0) } ?? .max),
-      ], inOrder: false) { _, _ in true }
+      ], inOrder: false
+    ) { _, _ in true }
   }
 
   /// Up to `limit` rows of all entries in canonical order after a place, each entry's oldest first.

@@ -10,7 +10,9 @@ extension PostgreSQLConnection {
     try applyLists(staging, job: job)
     try applyOwners(staging, job: job)
     // Last, for jobs that write on one volume wait here for each other.
-    for volume in commit.volumes.sorted(by: { ($0.identifier.high, $0.identifier.low) < ($1.identifier.high, $1.identifier.low) }) {
+    for volume in commit.volumes.sorted(by: {
+      ($0.identifier.high, $0.identifier.low) < ($1.identifier.high, $1.identifier.low)
+    }) {
       try recordVolume(volume)
     }
     try applyLocations(staging, job: job)
@@ -96,7 +98,7 @@ extension PostgreSQLConnection {
             extended_session, extended_index)
           """
       ) { rows throws(CatalogError) in try numbers.write(into: rows) }
-    } catch where error.kind == .server("23505") {
+    } catch  where error.kind == .server("23505") {
       try execute("ROLLBACK TO SAVEPOINT rows")
       return false
     }
