@@ -33,6 +33,8 @@ import VaultModel
   }
 
   @Test(arguments: CatalogEngine.allCases, 1...10) func keptStatesStay(engine: CatalogEngine, seed: Int) throws {
+    // On a server each of the many small calls is a round trip: fewer histories tell as much there.
+    if engine == .server, seed > 2 { return }
     try engine.withCatalog { catalog in
       var random = SplitMix(seed: UInt64(seed) &* 7919)
       var states: [Tree: [UInt64: State]] = [:]
