@@ -69,6 +69,8 @@ package struct TransportError: DescribedError, Hashable {
     case unreachable(String)
     /// The peer was not connected and authenticated in time.
     case timedOut(seconds: UInt64)
+    /// The peer took or gave nothing for so long that it counts as lost.
+    case silent(seconds: UInt64)
     /// A message of this many bytes is longer than the peer takes; it was not sent.
     case tooLarge(Int)
     case cancelled
@@ -85,7 +87,7 @@ package struct TransportError: DescribedError, Hashable {
 
   package var exitStatus: ExitStatus {
     switch kind {
-    case .closed, .malformed, .broken, .unreachable, .timedOut, .tooLarge: .unreachable
+    case .closed, .malformed, .broken, .unreachable, .timedOut, .silent, .tooLarge: .unreachable
     case .cancelled: .interrupted
     }
   }
@@ -97,6 +99,7 @@ package struct TransportError: DescribedError, Hashable {
     case .broken(let reason): "The connection to \(peer) failed. \(reason)"
     case .unreachable(let reason): "\(peer) cannot be reached: \(reason)."
     case .timedOut(let seconds): "\(peer) did not answer within \(seconds) seconds."
+    case .silent(let seconds): "\(peer) has given no sign of life for \(seconds) seconds: it counts as lost."
     case .tooLarge(let byteCount):
       "A message of \(byteCount) bytes for \(peer) was not sent: the protocol takes \(FrameHeader.payloadLimit) at most."
     case .cancelled: "The conversation with \(peer) was cancelled."

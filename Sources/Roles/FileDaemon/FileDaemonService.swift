@@ -30,7 +30,7 @@ package enum FileDaemonService {
     let daemon = FileDaemon(
       name: own.name, clock: clock, workerCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
       excludedDirectories: [], allowedDirectories: configuration.allowedDirectories,
-      jobLimit: own.concurrentJobLimit, log: log
+      jobLimit: own.concurrentJobLimit, log: log, peerTimeoutSeconds: own.peerTimeoutSeconds, poller: network.poller
     ) { route in
       guard let route else { throw FileDaemonError(reason: "the director did not say where the storage daemon is") }
       return try await network.dial(
@@ -50,7 +50,14 @@ package enum FileDaemonService {
       })
     log.tell(.info, "File daemon \(own.name) listens on \(listener.addresses.map(\.text).joined(separator: ", ")).")
     isReady()
+    let sweeper = Task {
+      while !Task.isCancelled {
+        await network.pause(nanoseconds: max(1, own.peerTimeoutSeconds / 4) * 1_000_000_000)
+        daemon.endLost()
+      }
+    }
     await daemon.run(listener)
+    sweeper.cancel()
     log.tell(.info, "File daemon \(own.name) ends.")
   }
 }

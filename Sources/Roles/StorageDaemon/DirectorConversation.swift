@@ -42,6 +42,7 @@ struct DirectorConversation: Sendable {
       for reader in readers { storage.jobs.withdrawReader(reader) }
     }
     while let line = try await channel.receiveLine() {
+      storage.activity.heard(director, intervalSeconds: line["interval"]?.text.flatMap { UInt64($0) })
       do {
         switch line.verb {
         case "use device": try await useDevice(line)

@@ -15,10 +15,14 @@ package struct StorageDaemon: Sendable {
   /// Jobs that may run at once; nil for any number.
   let jobLimit: Int?
   let log: MessageLog?
+  let activity: PeerActivity
   let hello: Hello
   var name: String { hello.name }
 
-  package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil) {
+  package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil,
+    peerTimeoutSeconds: UInt64 = 60
+  ) {
+    activity = PeerActivity(timeoutSeconds: peerTimeoutSeconds, clock: clock)
     self.log = log
     self.jobLimit = jobLimit
     self.devices = devices
@@ -69,5 +73,14 @@ package struct StorageDaemon: Sendable {
     guard let identity else { return nil }
     guard case .job(let job) = identity.purpose, jobs.useKey(of: job) else { throw StorageError(.unknownJob) }
     return job
+  }
+
+  /// Ends the jobs of directors that have been silent for too long.
+  func abortLost() {
+    for job in jobs.running where activity.isLost(job.director) {
+      log?.tell(
+        .warning, "Director \(job.director) gives no sign of life: session \(job.session.text) is given up.")
+      abort(job)
+    }
   }
 }

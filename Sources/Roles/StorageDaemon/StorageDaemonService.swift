@@ -32,7 +32,8 @@ package enum StorageDaemonService {
           concurrentJobLimit: device.concurrentJobLimit)
       }, clock: clock)
     let daemon = StorageDaemon(
-      name: own.name, devices: devices, clock: clock, jobLimit: own.concurrentJobLimit, log: log)
+      name: own.name, devices: devices, clock: clock, jobLimit: own.concurrentJobLimit, log: log,
+      peerTimeoutSeconds: own.peerTimeoutSeconds)
     let network = try Network()
     defer { network.close() }
     let jobs = daemon.jobs
@@ -53,7 +54,14 @@ package enum StorageDaemonService {
       })
     log.tell(.info, "Storage daemon \(own.name) listens on \(listener.addresses.map(\.text).joined(separator: ", ")).")
     isReady()
+    let sweeper = Task {
+      while !Task.isCancelled {
+        await network.pause(nanoseconds: max(1, own.peerTimeoutSeconds / 4) * 1_000_000_000)
+        try? await onThread(name: "vault-sweep") { daemon.abortLost() }
+      }
+    }
     await daemon.run(listener)
+    sweeper.cancel()
     log.tell(.info, "Storage daemon \(own.name) ends.")
     try await onThread(name: "vault-device") { try devices.close() }
   }

@@ -20,6 +20,10 @@ enum CommonDirectives {
     "Heartbeat Interval", .duration(0...86_400), default: "0",
     "How long a connection may be silent before a sign of life is sent; 0 sends none.")
 
+  static let peerTimeout = DirectiveSchema(
+    "Peer Timeout", .duration(4...86_400), default: "60 seconds",
+    "How long a daemon that a running job needs may be silent before it counts as lost.")
+
   static let resourceHeartbeat = DirectiveSchema(
     "Heartbeat Interval", .duration(0...86_400),
     "The same for connections of this resource; without it the daemon's own value holds.")

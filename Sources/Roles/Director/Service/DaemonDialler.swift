@@ -137,7 +137,7 @@ struct DaemonDialler: Sendable {
     switch error {
     case let error as TransportError:
       switch error.kind {
-      case .unreachable, .timedOut, .closed: return true
+      case .unreachable, .timedOut, .silent, .closed: return true
       case .malformed, .broken, .tooLarge, .cancelled: return false
       }
     case is NameLookupError: return true
