@@ -32,7 +32,7 @@ package final class Channel: @unchecked Sendable {
   /// Ends the conversation: whoever waits in it, here or at the peer, is woken.
   package func close() { transport.close() }
 
-  /// Ends the conversation when this side has waited so long for a single byte, or for room for one.
+  /// Ends the conversation when this side has waited so long for a single byte, or for room for one; 0 lifts the limit.
   package func limitSilence(seconds: UInt64, poller: Poller) { silence.limit(seconds: seconds, poller: poller, self) }
 
   func endForSilence() {

@@ -9,6 +9,7 @@ final class SilenceWatch: Sendable {
   private let receivingSince = Atomic<UInt64>(0)
   private let sendingSince = Atomic<UInt64>(0)
   private let limitNanoseconds = Atomic<UInt64>(0)
+  private let isLookedAfter = Atomic(false)
   private let isOver = Atomic(false)
   private let clock = SystemClock()
 
@@ -25,12 +26,13 @@ final class SilenceWatch: Sendable {
 
   /// Sets the limit, and looks after it as long as `channel` lives.
   func limit(seconds: UInt64, poller: Poller, _ channel: Channel) {
-    let isFirst = limitNanoseconds.exchange(seconds * 1_000_000_000, ordering: .relaxed) == 0
-    if isFirst { Self.look(poller, channel) }
+    limitNanoseconds.store(seconds * 1_000_000_000, ordering: .relaxed)
+    if !isLookedAfter.exchange(seconds > 0, ordering: .relaxed), seconds > 0 { Self.look(poller, channel) }
   }
 
   private static func look(_ poller: Poller, _ channel: Channel) {
     let limit = channel.silence.limitNanoseconds.load(ordering: .relaxed)
+    guard limit > 0 else { return channel.silence.isLookedAfter.store(false, ordering: .relaxed) }
     _ = poller.after(nanoseconds: max(limit / 4, 250_000_000)) { [weak channel] in
       guard let channel else { return }
       if channel.silence.isOverdue { channel.endForSilence() } else { look(poller, channel) }
@@ -39,6 +41,7 @@ final class SilenceWatch: Sendable {
 
   private var isOverdue: Bool {
     let limit = limitNanoseconds.load(ordering: .relaxed)
+    guard limit > 0 else { return false }
     let time = clock.monotonicNanoseconds()
     return [receivingSince.load(ordering: .relaxed), sendingSince.load(ordering: .relaxed)].contains { since in
       since > 0 && time > since && time - since > limit

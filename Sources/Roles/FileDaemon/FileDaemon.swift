@@ -25,14 +25,18 @@ package struct FileDaemon: Sendable {
   /// After how long a storage daemon that takes or gives nothing counts as lost, and who looks after it; nil where it cannot be.
   let silence: (seconds: UInt64, poller: Poller)?
   private let hello: Hello
+  /// On which terms a director is served; nil for one that is not configured.
+  private let terms: @Sendable (Hello) -> PeerTerms?
 
   package init(
     name: String, clock: any VaultClock, workerCount: Int, excludedDirectories: [FileIdentity],
     allowedDirectories: [ByteString] = [], jobLimit: Int? = nil, log: MessageLog? = nil,
-    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil, dialStorage: @escaping StorageDialler
+    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil,
+    terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }, dialStorage: @escaping StorageDialler
   ) {
     self.allowedDirectories = allowedDirectories
     self.log = log
+    self.terms = terms
     activity = PeerActivity(timeoutSeconds: peerTimeoutSeconds, clock: clock)
     silence = poller.map { (peerTimeoutSeconds, $0) }
     jobs = FileJobTable(limit: jobLimit)
@@ -56,7 +60,7 @@ package struct FileDaemon: Sendable {
   private func serve(_ channel: Channel) async {
     defer { channel.close() }
     do {
-      guard let peer = try await hello.answer(channel, allowing: [.director]) else { return }
+      guard let peer = try await hello.answer(channel, allowing: [.director], terms: terms) else { return }
       while let line = try await channel.receiveLine() {
         activity.heard(peer.name, intervalSeconds: line["interval"]?.text.flatMap { UInt64($0) })
         switch line.verb {

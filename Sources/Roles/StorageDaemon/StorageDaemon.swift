@@ -17,11 +17,14 @@ package struct StorageDaemon: Sendable {
   let log: MessageLog?
   let activity: PeerActivity
   let hello: Hello
+  /// On which terms a peer is served; nil for one that is not configured.
+  private let terms: @Sendable (Hello) -> PeerTerms?
   var name: String { hello.name }
 
   package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil,
-    peerTimeoutSeconds: UInt64 = 60
+    peerTimeoutSeconds: UInt64 = 60, terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }
   ) {
+    self.terms = terms
     activity = PeerActivity(timeoutSeconds: peerTimeoutSeconds, clock: clock)
     self.log = log
     self.jobLimit = jobLimit
@@ -48,7 +51,7 @@ package struct StorageDaemon: Sendable {
   private func serve(_ channel: Channel) async {
     defer { channel.close() }
     do {
-      guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon]) else { return }
+      guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon], terms: terms) else { return }
       let identity = channel.transport.peerIdentity.flatMap { PeerIdentity($0) }
       switch peer.role {
       case .director:

@@ -60,10 +60,14 @@ package struct PeerParameters: Hashable, Sendable {
   package var password: Password?
   package var tls: TLSParameters
 
+  package init(name: String, password: Password?, tls: TLSParameters) {
+    self.name = name
+    self.password = password
+    self.tls = tls
+  }
+
   init(_ block: ConfigurationBlock) {
-    name = block.requiredName("Name")
-    password = block.password("Password")
-    tls = TLSParameters(block)
+    self.init(name: block.requiredName("Name"), password: block.password("Password"), tls: TLSParameters(block))
   }
 }
 
