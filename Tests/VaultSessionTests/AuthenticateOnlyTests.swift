@@ -101,7 +101,7 @@ private final class Relay: Sendable {
     self.wakeUp = wakeUp
     try WorkerThread(name: "relay") { [self] in
       defer { ended.arrive() }
-      guard StreamSocket.wait(socket.rawValue, or: wakeUp, for: .readable, milliseconds: 10_000),
+      guard StreamSocket.wait(socket.rawValue, or: wakeUp, for: .readable, milliseconds: -1),
         let accepted = try? StreamSocket.accept(socket.rawValue)?.take(),
         let forwarded = try? StreamSocket.connect(to: listener)
       else { return }
@@ -114,12 +114,12 @@ private final class Relay: Sendable {
 
   private func pass(from source: Int32, to target: Int32) {
     var chunk = [UInt8](repeating: 0, count: 4096)
-    while StreamSocket.wait(source, or: wakeUp, for: .readable, milliseconds: 20_000) {
+    while StreamSocket.wait(source, or: wakeUp, for: .readable, milliseconds: -1) {
       guard let count = try? chunk.withUnsafeMutableBytes({ try StreamSocket.receive(source, into: $0) }), count > 0
       else { break }
       seen.withLock { $0 += chunk[..<count] }
       var done = 0
-      while done < count, StreamSocket.wait(target, or: wakeUp, for: .writable, milliseconds: 20_000) {
+      while done < count, StreamSocket.wait(target, or: wakeUp, for: .writable, milliseconds: -1) {
         let sent = chunk[done..<count].withUnsafeBytes { try? StreamSocket.send(target, $0) }
         guard let sent else { return }
         done += sent
