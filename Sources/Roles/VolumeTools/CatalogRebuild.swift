@@ -14,6 +14,8 @@ struct CatalogRebuild: ~Copyable {
   /// Whether everything readable is taken, also of jobs that are not whole: for catalogs that nothing is added to.
   private let takesAll: Bool
   private let clock: any VaultClock
+  /// Where a director finds a volume of a name; nil where there is only one place.
+  private let place: (String) -> String?
   private var readers: [UniqueIdentifier: VolumeReader] = [:]
   /// What the volumes say of dropped jobs, tree by tree.
   private var retention: [Tree: TreeRetention] = [:]
@@ -23,8 +25,10 @@ struct CatalogRebuild: ~Copyable {
     byteCount: BlockHeader.maximumBlockSizes.upperBound, alignment: 4096)
 
   init(
-    catalog: any CatalogStore, scanned: ScannedFiles, takesAll: Bool = false, clock: any VaultClock = SystemClock()
+    catalog: any CatalogStore, scanned: ScannedFiles, takesAll: Bool = false, clock: any VaultClock = SystemClock(),
+    place: @escaping (String) -> String? = { _ in nil }
   ) {
+    self.place = place
     self.clock = clock
     self.takesAll = takesAll
     self.catalog = catalog
@@ -50,7 +54,9 @@ struct CatalogRebuild: ~Copyable {
       if let store = scanned.store(of: volume.name) {
         readers[volume.identifier] = VolumeReader(store: store, repository: label.record.repository)
       }
-      try catalog.recordVolume(volume)
+      var placed = volume
+      placed.place = place(volume.name)
+      try catalog.recordVolume(placed)
       report.volumes.append(
         VolumeScanReport.VolumeLine(
           name: volume.name, bytes: UInt64(volume.end.block) * 4096, status: volume.status.rawValue))
@@ -80,7 +86,7 @@ struct CatalogRebuild: ~Copyable {
       try catalog.recordVolume(
         Volume(
           identifier: volume.identifier, name: volume.name, status: .purged, end: VolumeLabel.firstBlock,
-          labeled: clock.now()))
+          labeled: clock.now(), place: place(volume.name)))
     }
   }
 

@@ -21,7 +21,7 @@ package enum DirectorService {
     _ configuration: DirectorConfiguration, clock: any VaultClock = SystemClock(), zone: LocalTimeZone,
     echoes: Bool = false, isReady: @Sendable () -> Void
   ) async throws {
-    let catalog = try await onThread(name: "vault-catalog") { try CatalogOpening.open(configuration, clock) }
+    let catalog = try await onThread(name: "vault-catalog") { try CatalogOpening.open(configuration) }
     do {
       try await serve(configuration, catalog, clock, zone, echoes, isReady)
     } catch {

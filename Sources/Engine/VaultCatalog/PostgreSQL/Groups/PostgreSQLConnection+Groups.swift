@@ -2,9 +2,13 @@ import VaultModel
 
 extension PostgreSQLConnection {
   func volumes() throws(CatalogError) -> [Volume] {
-    var rows = try query("SELECT uuid, name, status, end_file, end_block, labeled FROM volume ORDER BY id")
+    var rows = try query("SELECT uuid, name, status, end_file, end_block, labeled, place FROM volume ORDER BY id")
     var volumes: [Volume] = []
-    while rows.step() { volumes.append(try Volume(reading: rows)) }
+    while rows.step() {
+      var volume = try Volume(reading: rows)
+      volume.place = rows.isNull(6) ? nil : try rows.text(6)
+      volumes.append(volume)
+    }
     return volumes
   }
 
@@ -12,8 +16,10 @@ extension PostgreSQLConnection {
   func recordVolume(_ volume: Volume) throws(CatalogError) {
     try run(
       """
-      INSERT INTO volume AS v (uuid, name, status, end_file, end_block, labeled) VALUES ($1, $2, $3, $4, $5, $6)
+      INSERT INTO volume AS v (uuid, name, status, end_file, end_block, labeled, place)
+      VALUES ($1, $2, $3, $4, $5, $6, $7)
       ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, status = excluded.status, labeled = excluded.labeled,
+        place = coalesce(excluded.place, v.place),
         end_file = greatest(v.end_file, excluded.end_file),
         end_block = CASE WHEN (excluded.end_file, excluded.end_block) > (v.end_file, v.end_block)
           THEN excluded.end_block ELSE v.end_block END
@@ -21,6 +27,7 @@ extension PostgreSQLConnection {
       [
         volume.identifier.serverValue, .text(volume.name), .text(volume.status.rawValue),
         .integer(Int64(volume.end.file)), .integer(Int64(volume.end.block)), .integer(volume.labeled.nanoseconds),
+        volume.place.map { .text($0) } ?? .null,
       ])
   }
 

@@ -51,6 +51,12 @@ extension PostgreSQLCatalog {
     }
   }
 
+  package func rebase(_ job: JobNumber, level: JobLevel, baseSequence: UInt64) throws(CatalogError) {
+    try write("deciding what job \(job) compares with") { connection throws(CatalogError) in
+      try connection.rebase(job, level: level, baseSequence: baseSequence)
+    }
+  }
+
   package func endJob(_ job: JobNumber, outcome: JobOutcome) throws(CatalogError) {
     try write("ending job \(job)") { connection throws(CatalogError) in
       try connection.endJob(job, outcome: outcome)

@@ -151,6 +151,14 @@ extension PostgreSQLConnection {
       [.integer(ordered(number)), .integer(Int64(attempt))])
   }
 
+  func rebase(_ number: JobNumber, level: JobLevel, baseSequence: UInt64) throws(CatalogError) {
+    let job = try lockedJob(number)
+    guard job.record.attempt == 0 else { throw CatalogError(.conflict, "job \(number) began already") }
+    try run(
+      "UPDATE job SET level = $2, base_sequence = $3 WHERE number = $1",
+      [.integer(ordered(number)), .text(level.rawValue), .integer(ordered(baseSequence))])
+  }
+
   func endJob(_ number: JobNumber, outcome: JobOutcome) throws(CatalogError) {
     let job = try lockedJob(number)
     guard !job.isPublished else { throw CatalogError(.conflict, "job \(number) is published already") }

@@ -175,7 +175,8 @@ enum PostgreSQLSchema {
       status text NOT NULL,
       end_file int8 NOT NULL,
       end_block int8 NOT NULL,
-      labeled int8 NOT NULL
+      labeled int8 NOT NULL,
+      place text
     );
     CREATE TABLE record_group(
       job int8 NOT NULL,
