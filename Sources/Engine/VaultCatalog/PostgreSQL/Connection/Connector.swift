@@ -11,6 +11,7 @@ final class Connector: Sendable {
   /// Tells this process's connections from those of others.
   private let applicationName = "vault-" + String(UInt64.random(in: .min ... .max), radix: 16)
   private let keeper = Mutex<PostgreSQLConnection?>(nil)
+  private let keeping = Mutex(())
 
   init(_ parameters: PostgreSQLParameters, _ options: PostgreSQLOptions) {
     self.parameters = parameters
@@ -46,8 +47,12 @@ final class Connector: Sendable {
 
   func close() { keeper.withLock { $0 = nil } }
 
-  /// Takes the catalog again if the server was restarted.
+  /// Takes the catalog again if the server was restarted. Threads that connect at once take turns: a connection is one's at a time.
   private func keep() throws(CatalogError) {
+    try keeping.withLock { _ throws(CatalogError) in try keepAlone() }
+  }
+
+  private func keepAlone() throws(CatalogError) {
     let old = keeper.withLock { $0 }
     if let old {
       do throws(CatalogError) {

@@ -14,6 +14,11 @@ extension PostgreSQLConnection {
 
   /// Adds a volume or replaces the row with its UUID; of two ends the greater counts. Part of a transaction.
   func recordVolume(_ volume: Volume) throws(CatalogError) {
+    let values: [ServerValue] = [
+      volume.identifier.serverValue, .text(volume.name), .text(volume.status.rawValue),
+      .integer(Int64(volume.end.file)), .integer(Int64(volume.end.block)), .integer(volume.labeled.nanoseconds),
+      .text(volume.place),
+    ]
     try run(
       """
       INSERT INTO volume AS v (uuid, name, status, end_file, end_block, labeled, place)
@@ -23,12 +28,7 @@ extension PostgreSQLConnection {
         end_file = greatest(v.end_file, excluded.end_file),
         end_block = CASE WHEN (excluded.end_file, excluded.end_block) > (v.end_file, v.end_block)
           THEN excluded.end_block ELSE v.end_block END
-      """,
-      [
-        volume.identifier.serverValue, .text(volume.name), .text(volume.status.rawValue),
-        .integer(Int64(volume.end.file)), .integer(Int64(volume.end.block)), .integer(volume.labeled.nanoseconds),
-        volume.place.map { .text($0) } ?? .null,
-      ])
+      """, values)
   }
 
   /// Locations of groups on their first copy.
