@@ -77,4 +77,23 @@ import VaultModel
       #expect(try catalog.volumeNeeds(ifDropping: [], at: now).map(\.isGoingOn) == [false], "another came after it")
     }
   }
+
+  @Test(arguments: CatalogEngine.allCases) func nothingMovesUnasked(engine: CatalogEngine) throws {
+    try makeCatalog(engine, .failed) { catalog in
+      var new = Self.volume
+      new.identifier = UniqueIdentifier(high: 6, low: 2)
+      let now = Timestamp(nanoseconds: 5)
+      _ = try catalog.volumeNeeds(ifDropping: [1], at: now)
+      try catalog.beginMoving()
+      #expect(throws: CatalogError.self, "what is needed is not known") {
+        try catalog.replaceVolume(Self.volume.identifier, by: new)
+      }
+      _ = try catalog.volumeNeeds(ifDropping: [], at: now)
+      _ = try catalog.volumeNeeds(ifDropping: [1, 2, 3], at: now)
+      #expect(throwsKind(.conflict) { try catalog.replaceVolume(Self.volume.identifier, by: new) })
+      #expect(throwsKind(.notFound) { try catalog.replaceVolume(new.identifier, by: new) })
+      #expect(throwsKind(.notFound) { try catalog.noteMoved([BlockGroup(block: 1, group: 1)], of: session(99)) })
+      #expect(try catalog.volumes() == [Self.volume])
+    }
+  }
 }

@@ -104,6 +104,7 @@ import VaultSystem
     var staged = 0
     _ = try catalog.readStaged(of: number, after: nil, limit: 1000) { _ in staged += 1 }
     #expect(staged == Int(commit))
+    let first = session(number)
     var expected: [String] = []
     try anomalies(
       {
@@ -129,6 +130,32 @@ import VaultSystem
       { seen = [] },
       { _ = try catalog.readState(of: tree, sequence: number, after: nil, limit: 1000) { seen.append(path(of: $0)) } },
       { #expect(seen == expected, "a row is shown once, whenever the connection broke") })
+    let now = Timestamp(nanoseconds: 5)
+    var needs = try catalog.volumeNeeds(ifDropping: [], at: now)
+    let (known, jobs) = (needs, try catalog.jobs(of: nil))
+    try anomalies({}, { needs = try catalog.volumeNeeds(ifDropping: [], at: now) }) { #expect(needs == known) }
+    try anomalies({}, { needs = try catalog.volumeNeeds(ifDropping: jobs.map(\.description.number), at: now) }) {
+      () throws in
+      #expect(needs.allSatisfy { !$0.isNeeded })
+      #expect(try catalog.jobs(of: nil) == jobs && !catalog.isFreeing())
+    }
+    #expect(try catalog.neededGroups(on: volumeA.identifier, blocks: 0..<(.max)).count == Int(commit))
+    let moved = (1...commit).map { BlockGroup(block: UInt32($0) + 1000, group: $0) }
+    try anomalies({ try catalog.beginMoving() }, { try catalog.noteMoved(moved, of: first) }, {})
+    var volume = volumeA
+    var new = volumeA
+    try anomalies(
+      {
+        volume = new
+        new.identifier = UniqueIdentifier(high: 79, low: new.identifier.low + 1)
+      }, { try catalog.replaceVolume(volume.identifier, by: new) },
+      { () throws in
+        try catalog.finishFreeing()
+        let locations = try catalog.locations(of: first, groups: 1...1000)
+        #expect(locations.map { BlockGroup(block: $0.block.block, group: $0.group) } == moved)
+        #expect(locations.allSatisfy { $0.volume == new.identifier })
+        #expect(try catalog.volumes().map(\.identifier) == [new.identifier])
+      })
     try catalog.close()
   }
 

@@ -58,7 +58,8 @@ package final class PostgreSQLCatalog: CatalogStore {
   /// Runs `work` in one durable transaction; it may be run again after it was undone, and so must not tell anybody
   /// anything.
   func write<Result>(
-    _ activity: String, _ work: (PostgreSQLConnection) throws(CatalogError) -> Result
+    _ activity: String, as mode: WritingMode = .byStatement,
+    _ work: (PostgreSQLConnection) throws(CatalogError) -> Result
   ) throws(CatalogError) -> Result {
     var lost: (trace: TransactionTrace, result: Result?)?
     return try retrying(activity) { connection throws(CatalogError) in
@@ -67,10 +68,14 @@ package final class PostgreSQLCatalog: CatalogStore {
         if isCommitted, let result { return result }
         lost = nil
       }
-      let trace = try connection.begin()
+      let trace = try connection.begin(mode)
       var result: Result?
       do throws(CatalogError) {
         let done = try work(connection)
+        guard mode != .rehearsal else {
+          connection.rollBack()
+          return done
+        }
         result = done
         try connection.commit()
         return done

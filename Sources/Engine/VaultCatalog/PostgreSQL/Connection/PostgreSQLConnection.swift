@@ -85,8 +85,8 @@ final class PostgreSQLConnection: @unchecked Sendable {
   /// Begins a transaction that writes.
   ///
   /// - Returns: its number, which tells later whether it was committed.
-  func begin() throws(CatalogError) -> TransactionTrace {
-    try execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+  func begin(_ mode: WritingMode) throws(CatalogError) -> TransactionTrace {
+    try execute("BEGIN ISOLATION LEVEL \(mode == .byStatement ? "READ COMMITTED" : "REPEATABLE READ") READ WRITE")
     var rows = try query("SELECT pg_current_xact_id()::text")
     guard rows.step() else { throw .corrupt("a transaction has no number") }
     return TransactionTrace(number: try rows.text(0), backend: backend)
@@ -142,6 +142,16 @@ final class PostgreSQLConnection: @unchecked Sendable {
     strike(.after, sql)
     if wasSevered { throw CatalogError(.unreachable, "the connection was cut") }
   }
+}
+
+/// What a transaction that writes sees, and what comes of it.
+enum WritingMode {
+  /// Each statement sees what is there when it begins.
+  case byStatement
+  /// All statements see one snapshot.
+  case onSnapshot
+  /// All statements see one snapshot, and nothing that they did happens.
+  case rehearsal
 }
 
 /// What finds a transaction again on another connection.

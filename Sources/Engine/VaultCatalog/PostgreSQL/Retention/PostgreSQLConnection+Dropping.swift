@@ -1,8 +1,15 @@
 import VaultModel
 
 extension PostgreSQLConnection {
-  /// Drops jobs and the rows that no kept job sees; part of a transaction.
+  /// Drops jobs and the rows that no kept job sees, and notes that volumes may be free; part of a transaction.
   func dropJobs(_ numbers: [JobNumber], at now: Timestamp) throws(CatalogError) -> [JobRecord] {
+    let dropped = try drop(numbers, at: now)
+    try execute("UPDATE repository SET freeing = 1")
+    return dropped
+  }
+
+  /// Drops jobs and the rows that no kept job sees; part of a transaction.
+  func drop(_ numbers: [JobNumber], at now: Timestamp) throws(CatalogError) -> [JobRecord] {
     var trees: [Int64: [JobRow]] = [:]
     for number in Set(numbers).sorted() {
       let job = try existingJob(number)
@@ -16,7 +23,6 @@ extension PostgreSQLConnection {
       for job in jobs { chosen.append(try lockedJob(job.number)) }
       dropped += try drop(chosen, of: tree, at: now)
     }
-    try execute("UPDATE repository SET freeing = 1")
     return dropped.sorted { $0.description.number < $1.description.number }
   }
 

@@ -204,7 +204,8 @@ enum PostgreSQLSchema {
 
   /// What waits between the calls of one process; emptied when it opens the catalog.
   static let waitingTableNames = [
-    "selection_place", "selection_row", "staged_inode", "every_content", "damaged_content", "affected",
+    "selection_place", "selection_row", "staged_inode", "every_content", "damaged_content", "affected", "needed_group",
+    "moved_group",
   ]
 
   private static let waitingTables = """
@@ -229,6 +230,10 @@ enum PostgreSQLSchema {
     CREATE TABLE affected(
       id int8 PRIMARY KEY, damage int8 NOT NULL, directory int8 NOT NULL, name bytea NOT NULL, first int8 NOT NULL,
       last int8, \(contentColumns)
+    );
+    CREATE TABLE needed_group(job int8 NOT NULL, number int8 NOT NULL, PRIMARY KEY (job, number));
+    CREATE TABLE moved_group(
+      job int8 NOT NULL, number int8 NOT NULL, block int8 NOT NULL, PRIMARY KEY (job, number)
     );
     """
 }

@@ -10,6 +10,8 @@ struct WaitingTables {
   var selectionCount = 0
   /// Jobs whose staged rows are noted by inode.
   var indexedStages: Set<JobNumber> = []
+  /// Whether the groups that are needed were noted.
+  var knowsNeeds = false
 
   mutating func nextNumber() -> Int {
     selectionCount += 1
