@@ -35,12 +35,28 @@ extension StatusCode {
     case .endOfVolume, .endOfFile: nil
     case .directorOK:
       Entry(.director, answers: ["Hello", "every request of a console"], "Nothing: it is done.")
+    case .directorBusy:
+      Entry(
+        .director, answers: ["Hello"],
+        "Wait, or close connections; if it comes often, raise the limit that the reason names in dir.conf.")
+    case .directorMistrusts:
+      Entry(
+        .director, answers: ["Hello"],
+        "Compare Name, Password and the TLS directives on both sides; the listener's log tells what it was told and what was shown.")
     case .directorRefused:
       Entry(
         .director, answers: ["Hello", "every request of a console"],
         "Read the reason; it names what was asked for wrongly, or what failed.")
     case .fileDaemonOK:
       Entry(.fileDaemon, answers: ["Hello", "every request of a director"], "Nothing: it is done.")
+    case .fileDaemonBusy:
+      Entry(
+        .fileDaemon, answers: ["Hello"],
+        "Wait, or close connections; if it comes often, raise the limit that the reason names in fd.conf.")
+    case .fileDaemonMistrusts:
+      Entry(
+        .fileDaemon, answers: ["Hello"],
+        "Compare Name, Password and the TLS directives on both sides; the listener's log tells what it was told and what was shown.")
     case .fileDaemonFailed:
       Entry(
         .fileDaemon, answers: ["Hello", "every request of a director"],
@@ -76,6 +92,14 @@ extension StatusCode {
       Entry(
         .storageDaemon, answers: ["job", "replay", "read job"],
         "Nothing: the director lets the volumes be looked at, and asks again.")
+    case .storageBusy:
+      Entry(
+        .storageDaemon, answers: ["Hello"],
+        "Wait, or close connections; if it comes often, raise the limit that the reason names in sd.conf.")
+    case .storageMistrusts:
+      Entry(
+        .storageDaemon, answers: ["Hello"],
+        "Compare Name, Password and the TLS directives on both sides; the listener's log tells what it was told and what was shown.")
     case .storageRefused:
       Entry(
         .storageDaemon, answers: ["Hello", "every request"],
