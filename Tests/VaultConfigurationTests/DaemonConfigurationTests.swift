@@ -49,7 +49,8 @@ import VaultModel
     #expect(director.password == .typed(Array("replace this console password".utf8)))
     #expect(director.jobs.last?.kind == .restore)
     #expect(director.jobs.last?.replacement == .ifNewer)
-    #expect(director.messages.first?.routes.map(\.destination) == [.file("/var/log/vault/dir.log"), .catalog, .console])
+    #expect(
+      director.messages.first?.routes.map(\.destination) == [.file("/var/log/vault/dir.log"), .catalog, .console])
     #expect(director.messages.first?.routes.last?.classes.contains(.skipped) == false)
     let storage = try StorageDaemonConfiguration(file: RepositoryRoot.path("etc/examples/sd.conf"))
     #expect(storage.devices.map(\.archiveDevice) == ["/srv/disk1/vault"])

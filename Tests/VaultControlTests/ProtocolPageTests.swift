@@ -30,11 +30,13 @@ import VaultProtocol
     let end = try #require(lines[start...].firstIndex(of: ".El"))
     var items: [[String]] = []
     for line in lines[first..<end] {
-      if line.hasPrefix(".It ") { items.append([String(line.dropFirst(4))]) } else { items[items.count - 1].append(line) }
+      if line.hasPrefix(".It ") { items.append([]) }
+      items[items.count - 1].append(line)
     }
     let expected = StatusCode.registry.map { code, entry in
       let senders = entry.senders.map { "the " + $0.rawValue }.joined(separator: " or ")
-      return "\(code.rawValue) Sent by \(senders) in answer to \(entry.requests.joined(separator: ", ")). \(entry.remedy)"
+      let requests = entry.requests.joined(separator: ", ")
+      return ".It \(code.rawValue) Sent by \(senders) in answer to \(requests). \(entry.remedy)"
     }
     #expect(items.map { $0.joined(separator: " ") } == expected)
   }

@@ -46,7 +46,9 @@ enum InitialCommands {
         commands: [console(set, "restore client=\(consoleWord(set.clientName)) wait /etc")]),
     ]
     if set.isForServices {
-      steps.insert(Step(title: "Make the user of director and storage daemon, and give it their files", commands: giving(set)), at: 0)
+      steps.insert(
+        Step(title: "Make the user of director and storage daemon, and give it their files", commands: giving(set)),
+        at: 0)
     }
     return steps
   }

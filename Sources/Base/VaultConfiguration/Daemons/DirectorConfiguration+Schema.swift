@@ -189,7 +189,8 @@ extension DirectorConfiguration {
       "What a backup compares with; Auto is full the first time and incremental after."),
     DirectiveSchema("Client", .reference("Client"), "Whose files."),
     DirectiveSchema("FileSet", .reference("FileSet"), "Which files."),
-    DirectiveSchema("Storage", .reference("Storage"), .repeated, "Where to: the first that is enabled; without it the pool says so."),
+    DirectiveSchema(
+      "Storage", .reference("Storage"), .repeated, "Where to: the first that is enabled; without it the pool says so."),
     DirectiveSchema("Pool", .reference("Pool"), "Onto which volumes."),
     DirectiveSchema(
       "Messages", .reference("Messages"), "Where the job's messages go; without it where the director's go."),

@@ -42,7 +42,8 @@ extension StatusCode {
     case .directorMistrusts:
       Entry(
         .director, answers: ["Hello"],
-        "Compare Name, Password and the TLS directives on both sides; the listener's log tells what it was told and what was shown.")
+        "Compare Name, Password and the TLS directives on both sides; the listener's log tells what it was told and what was shown."
+      )
     case .directorRefused:
       Entry(
         .director, answers: ["Hello", "every request of a console"],
@@ -56,7 +57,8 @@ extension StatusCode {
     case .fileDaemonMistrusts:
       Entry(
         .fileDaemon, answers: ["Hello"],
-        "Compare Name, Password and the TLS directives on both sides; the listener's log tells what it was told and what was shown.")
+        "Compare Name, Password and the TLS directives on both sides; the listener's log tells what it was told and what was shown."
+      )
     case .fileDaemonFailed:
       Entry(
         .fileDaemon, answers: ["Hello", "every request of a director"],
@@ -68,11 +70,13 @@ extension StatusCode {
     case .volumeBusy:
       Entry(
         .storageDaemon, answers: ["job", "append open session", "append data"],
-        "Wait: the job tries again. If it comes often, raise Maximum Concurrent Jobs of the Device or the Storage in sd.conf.")
+        "Wait: the job tries again. If it comes often, raise Maximum Concurrent Jobs of the Device or the Storage in sd.conf."
+      )
     case .volumeNotMounted:
       Entry(
         .storageDaemon, answers: ["use device"],
-        "Mount the Archive Device of the device, or make the directory: the job waits for it as long as the Reconnect Window says.")
+        "Mount the Archive Device of the device, or make the directory: the job waits for it as long as the Reconnect Window says."
+      )
     case .invalidTicket:
       Entry(
         .storageDaemon,
@@ -87,7 +91,8 @@ extension StatusCode {
           "attribute data", "end job", "append open session", "append data", "append end session",
           "append close session", "read open session", "read data", "backup",
         ],
-        "Nothing, if the job goes on: it begins another attempt behind the last commit. Else read the reason, and run the job again.")
+        "Nothing, if the job goes on: it begins another attempt behind the last commit. Else read the reason, and run the job again."
+      )
     case .notRecovered:
       Entry(
         .storageDaemon, answers: ["job", "replay", "read job"],
@@ -99,7 +104,8 @@ extension StatusCode {
     case .storageMistrusts:
       Entry(
         .storageDaemon, answers: ["Hello"],
-        "Compare Name, Password and the TLS directives on both sides; the listener's log tells what it was told and what was shown.")
+        "Compare Name, Password and the TLS directives on both sides; the listener's log tells what it was told and what was shown."
+      )
     case .storageRefused:
       Entry(
         .storageDaemon, answers: ["Hello", "every request"],
