@@ -188,7 +188,8 @@ class Initial(SystemTest):
         self.assertDescribed("init", outcome)
         self.assertEqual([os.path.basename(file["path"]) for file in outcome["files"]],
                          [f"{role}.conf" for role in ROLES])
-        self.assertEqual(len(outcome["commands"]), 10)
+        self.assertEqual(len(outcome["commands"]), 11)
+        self.assertIn("--init-catalog", " ".join(outcome["commands"]))
         self.assertRight()
         self.assertIn(b'Archive Device = "/srv/two words/vault"', read(self.path("conf", "sd.conf")))
         for role in ROLES:

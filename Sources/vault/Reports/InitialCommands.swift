@@ -45,6 +45,10 @@ enum InitialCommands {
         title: "Bring back what it saved of /etc, below \(InitialConfiguration.restoreDirectory.displayText)",
         commands: [console(set, "restore client=\(consoleWord(set.clientName)) wait /etc")]),
     ]
+    if set.catalog == .postgresql {
+      let make = "vault dir --init-catalog -c \(shellWord(set.path(of: .director)))"
+      steps.insert(Step(title: "Make the catalog's role and database", commands: [make]), at: 2)
+    }
     if set.isForServices {
       steps.insert(
         Step(title: "Make the user of director and storage daemon, and give it their files", commands: giving(set)),
