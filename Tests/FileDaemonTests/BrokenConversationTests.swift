@@ -53,7 +53,7 @@ import VaultSystem
     let tree = try SourceTree()
     // Little room: threads block in every stage.
     let (storages, directors) = (PipeListener(name: "sd", capacity: 4096), PipeListener(name: "fd", capacity: 4096))
-    let daemon = FileDaemon(name: "fd", clock: SystemClock(), workerCount: 2, excludedDirectories: []) {
+    let daemon = FileDaemon(name: "fd", clock: SystemClock(), workerCount: 2, excludedDirectories: []) { _ in
       let channel = Channel(try storages.connect(from: "fd"))
       try await Hello(role: .fileDaemon, name: "fd").dial(channel, expecting: .storageDaemon)
       return channel

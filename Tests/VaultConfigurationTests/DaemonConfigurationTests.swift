@@ -42,34 +42,57 @@ import VaultModel
   @Test func readsTheExamples() throws {
     let director = try DirectorConfiguration(file: RepositoryRoot.path("etc/examples/dir.conf"))
     #expect(director.clients.map(\.peer.name) == ["laptop1-fd", "web1-fd"])
-    #expect(director.clients.map(\.mayDial) == [true, false])
-    #expect(director.clients.first?.peer.tls.allowedCommonNames == ["laptop1.example.com"])
+    #expect(director.clients.map(\.mayBeDialled) == [true, true])
+    #expect(director.clients.map(\.lanAddress?.text) == ["10.0.0.21", "10.0.0.11"])
     #expect(director.daemon.listen.map(\.port) == [nil, 9101])
-    guard case .postgresql(let server) = director.catalog.driver else {
-      Issue.record("the example's catalog is no server")
-      return
-    }
-    #expect(server.address?.text == "db.example.com")
-    #expect(server.password == .typed(Array("replace this database password".utf8)))
+    #expect(director.catalog.driver == .sqlite(file: "catalog.sqlite"))
     #expect(director.password == .typed(Array("replace this console password".utf8)))
     #expect(director.jobs.last?.kind == .restore)
     #expect(director.jobs.last?.replacement == .ifNewer)
-    #expect(director.messages.first?.routes.map(\.destination) == [.catalog, .console])
+    #expect(
+      director.messages.first?.routes.map(\.destination) == [.file("/var/log/vault/dir.log"), .catalog, .console])
     #expect(director.messages.first?.routes.last?.classes.contains(.skipped) == false)
-    #expect(director.messages.last?.routes.last?.classes == [.error, .fatal, .security])
     let storage = try StorageDaemonConfiguration(file: RepositoryRoot.path("etc/examples/sd.conf"))
-    #expect(storage.devices.map(\.archiveDevice) == ["/srv/disk1/vault", "/srv/disk2/vault"])
-    #expect(storage.messages.first?.routes.last?.destination == .director("backup-dir"))
+    #expect(storage.devices.map(\.archiveDevice) == ["/srv/disk1/vault"])
     let file = try FileDaemonConfiguration(file: RepositoryRoot.path("etc/examples/fd.conf"))
     #expect(file.allowedDirectories == ["/home", "/var/tmp"])
-    #expect(file.directors.first?.isDialled == true && file.directors.first?.mayDial == false)
-    #expect(file.directors.first?.heartbeatSeconds == 300)
+    #expect(file.directors.first?.isDialled == false && file.directors.first?.mayDial == true)
     let console = try ConsoleConfiguration(file: RepositoryRoot.path("etc/examples/console.conf"))
     #expect(console.console?.name == "alice")
     #expect(console.directors.first?.port == 9101)
     #expect(director.consoles.first?.password == console.console?.password)
-    // What the director sends to the storage daemon is what that expects.
+    // What the director sends to storage and file daemon is what these expect.
     #expect(director.storages.first?.peer.password == storage.directors.first?.password)
+    #expect(director.clients.first?.peer.password == file.directors.first?.peer.password)
+  }
+
+  @Test func readsADatabaseServer() throws {
+    let text = DaemonFixture.director.split(separator: "\n").map { line in
+      line.hasPrefix("Catalog")
+        ? "Catalog { Name = c; DB Driver = PostgreSQL; DB Address = db.example.com; DB Password = \"a word\" }" : line
+    }.joined(separator: "\n")
+    guard case .postgresql(let server) = try DaemonFixture.read(DirectorConfiguration.self, text).catalog.driver else {
+      Issue.record("the catalog is no server")
+      return
+    }
+    #expect(server.address?.text == "db.example.com")
+    #expect(server.password == .typed(Array("a word".utf8)))
+    #expect(server.port == 5432)
+  }
+
+  @Test func readsAClientThatDials() throws {
+    let text = """
+      Client { Name = laptop1-fd }
+      Director {
+        Name = d; Connection From Director To Client = no; Connection From Client To Director = yes
+        Address = backup.example.com; Heartbeat Interval = 5 minutes
+        TLS Certificate = /c.pem; TLS Key = /c.key; TLS CA Certificate File = /ca.pem; TLS Allowed CN = backup.example.com
+      }
+      """
+    let director = try #require(try DaemonFixture.read(FileDaemonConfiguration.self, text).directors.first)
+    #expect(director.isDialled && !director.mayDial)
+    #expect(director.heartbeatSeconds == 300)
+    #expect(director.peer.tls.allowedCommonNames == ["backup.example.com"])
   }
 
   @Test(arguments: [

@@ -1,4 +1,3 @@
-import Glibc
 import Testing
 import VaultProtocol
 
@@ -15,18 +14,31 @@ import VaultProtocol
   }
 
   private static func page() throws -> String {
-    let here = "\(#filePath)".split(separator: "/").dropLast(3).joined(separator: "/")
-    let file = try #require(fopen("/\(here)/man/vault-protocol.7", "r"), "man/vault-protocol.7 is missing")
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 1 << 20)
-    let count = fread(&bytes, 1, bytes.count, file)
-    return String(decoding: bytes[..<count], as: UTF8.self)
+    try #require(SourceScan.text(of: "man/vault-protocol.7"), "man/vault-protocol.7 is missing")
   }
 
   @Test func theRegistryOfStatusCodes() throws {
     let rows = try Self.rows(behind: ".Ss Status codes")
-    #expect(rows.map { $0[0] } == StatusCode.allCases.map { String($0.rawValue) })
-    #expect(rows.map { $0[1] } == StatusCode.allCases.map(\.meaning))
+    #expect(rows.map { $0[0] } == StatusCode.registry.map { String($0.code.rawValue) })
+    #expect(rows.map { $0[1] } == StatusCode.registry.map(\.code.meaning))
+  }
+
+  @Test func whatToDoAboutStatusCodes() throws {
+    let lines = try Self.page().split(separator: "\n").map(String.init)
+    let start = try #require(lines.firstIndex(of: ".Ss What to do about a status code"))
+    let first = try #require(lines[start...].firstIndex { $0.hasPrefix(".It ") })
+    let end = try #require(lines[start...].firstIndex(of: ".El"))
+    var items: [[String]] = []
+    for line in lines[first..<end] {
+      if line.hasPrefix(".It ") { items.append([]) }
+      items[items.count - 1].append(line)
+    }
+    let expected = StatusCode.registry.map { code, entry in
+      let senders = entry.senders.map { "the " + $0.rawValue }.joined(separator: " or ")
+      let requests = entry.requests.joined(separator: ", ")
+      return ".It \(code.rawValue) Sent by \(senders) in answer to \(requests). \(entry.remedy)"
+    }
+    #expect(items.map { $0.joined(separator: " ") } == expected)
   }
 
   @Test func theKindsOfFrames() throws {

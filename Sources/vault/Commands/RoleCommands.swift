@@ -14,7 +14,7 @@ struct RoleOptions: ParsableArguments {
   @Flag(help: "Read the configuration, tell every mistake in it, and end.")
   var testConfig = false
 
-  @Flag(help: "With --test-config: report as one JSON object.")
+  @Flag(help: "Report as JSON: what --test-config finds, and a console's answers.")
   var json = false
 
   func path(of role: ConfigurationRole, in context: CommandContext) throws -> ByteString {

@@ -7,6 +7,6 @@ struct Vault: CommandGroup {
     commandName: "vault", abstract: "Network backup.", version: "vault \(Hello.version)",
     subcommands: [
       LocalCommand.self, InitCommand.self, DirectorCommand.self, StorageDaemonCommand.self, FileDaemonCommand.self,
-      ConsoleCommand.self, VolumeCommand.self,
+      ConsoleCommand.self, VolumeCommand.self, CodesCommand.self,
     ])
 }

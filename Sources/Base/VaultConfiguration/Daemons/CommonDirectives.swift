@@ -56,8 +56,8 @@ enum CommonDirectives {
     DirectiveSchema("TLS Enable", .yesNo, default: "yes", "Only yes is possible: there is no connection without TLS."),
     DirectiveSchema(
       "TLS Authenticate Only", .yesNo, default: "no",
-      "Leaves TLS once both sides have proved who they are; what follows can be read and altered on its way. "
-        + "Both sides must have it."),
+      "Leaves TLS once both sides have proved who they are, if both have this; what follows can be read and altered on its way."
+    ),
     DirectiveSchema(
       "TLS Certificate", .path, "A file with the certificate in PEM form, for authentication without a password."),
     DirectiveSchema("TLS Key", .path, "A file with the certificate's private key in PEM form."),

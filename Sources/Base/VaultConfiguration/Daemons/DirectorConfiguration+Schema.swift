@@ -30,7 +30,7 @@ extension DirectorConfiguration {
         "How long a running job waits for a lost peer; then it ends incomplete, and the next run continues it."),
       DirectiveSchema(
         "FD Connect Timeout", .duration(1...86_400), default: "3 minutes",
-        "How long a client is dialled or waited for when a job starts."),
+        "How long a client is dialled when a job starts."),
       DirectiveSchema(
         "SD Connect Timeout", .duration(1...86_400), default: "3 minutes",
         "How long a storage daemon is dialled when a job starts."),
@@ -73,7 +73,7 @@ extension DirectorConfiguration {
       CommonDirectives.port(9102, aliases: ["FDPort"], "The port that the director dials."),
       DirectiveSchema(
         "Lan Address", .host,
-        "Where the storage daemon dials it in passive mode, when that has a Lan Address too."),
+        "Its address in the local network; with one it dials a storage daemon at that's Lan Address."),
       CommonDirectives.password("The secret that it shares with the director."),
       DirectiveSchema("Catalog", .reference("Catalog"), "The catalog; there is only one."),
       DirectiveSchema(
@@ -111,7 +111,7 @@ extension DirectorConfiguration {
       CommonDirectives.port(9103, aliases: ["SDPort"], "The port that they dial."),
       DirectiveSchema("Lan Address", .host, "Where clients dial it that have a Lan Address too."),
       CommonDirectives.password("The secret that it shares with the director."),
-      DirectiveSchema("Device", .name, .some, "The devices of the storage daemon that may be used, by name."),
+      DirectiveSchema("Device", .name, .some, "The devices of the storage daemon, by name; jobs use the first."),
       DirectiveSchema("Media Type", .name, default: "File", "What kind of volumes those devices have."),
       CommonDirectives.concurrentJobs(20, "How many jobs may use it at once."),
       CommonDirectives.resourceHeartbeat,
@@ -124,12 +124,12 @@ extension DirectorConfiguration {
       DirectiveSchema("Pool Type", .choice(["Backup"]), default: "Backup", "What the volumes are for."),
       DirectiveSchema(
         "Storage", .reference("Storage"), .repeated,
-        "Where jobs that use this pool are stored, when they do not say so."),
+        "Where jobs that use this pool are stored, when they do not say so: on the first that is enabled."),
       DirectiveSchema(
         "Maximum Volume Bytes", .size(RepositoryConfiguration.volumeSizeRange),
         default: SizeText.render(RepositoryConfiguration.defaultVolumeSize), "How long a volume may become."),
       DirectiveSchema(
-        "Label Format", .name, "What names of new volumes begin with; without it the pool's name and a hyphen."),
+        "Label Format", .name, "What names of volumes begin with; without it the pool's name and a hyphen."),
     ])
 
   private static let fileSet = BlockSchema(
@@ -189,7 +189,8 @@ extension DirectorConfiguration {
       "What a backup compares with; Auto is full the first time and incremental after."),
     DirectiveSchema("Client", .reference("Client"), "Whose files."),
     DirectiveSchema("FileSet", .reference("FileSet"), "Which files."),
-    DirectiveSchema("Storage", .reference("Storage"), .repeated, "Where to; without it the pool says so."),
+    DirectiveSchema(
+      "Storage", .reference("Storage"), .repeated, "Where to: the first that is enabled; without it the pool says so."),
     DirectiveSchema("Pool", .reference("Pool"), "Onto which volumes."),
     DirectiveSchema(
       "Messages", .reference("Messages"), "Where the job's messages go; without it where the director's go."),

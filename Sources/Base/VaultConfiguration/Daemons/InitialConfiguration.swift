@@ -50,6 +50,15 @@ package struct InitialConfiguration: Sendable {
     Self.child(Self.state(of: directory), role.rawValue)
   }
 
+  /// The job that backs this machine up.
+  package var jobName: String { "backup-\(clientName)" }
+
+  /// Where restores go unless they are told otherwise.
+  package static let restoreDirectory: ByteString = "/tmp/vault-restore"
+
+  /// Whether the files are those that the units in etc/systemd start the daemons with.
+  package var isForServices: Bool { path(of: .director) == ConfigurationRole.director.defaultPath }
+
   /// Directories that the daemons need; they make none themselves, since one may be a disk that is not mounted.
   package var neededDirectories: [ByteString] {
     [.director, .storageDaemon, .fileDaemon].map { workingDirectory(of: $0) } + [store]
@@ -191,7 +200,7 @@ extension InitialConfiguration {
     }
 
     Job {
-      Name = \(word("backup-\(clientName)"))
+      Name = \(word(jobName))
       JobDefs = Backups
       Client = \(word(clientName))
     }
@@ -200,7 +209,7 @@ extension InitialConfiguration {
       Name = restore
       Type = Restore
       Client = \(word(clientName))
-      Where = /tmp/vault-restore
+      Where = \(Self.restoreDirectory.displayText)
     }
 
     Messages {

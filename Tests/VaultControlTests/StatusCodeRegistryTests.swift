@@ -1,0 +1,68 @@
+import Testing
+import VaultProtocol
+
+/// The registry lists what the program sends, and nothing else.
+@Suite struct StatusCodeRegistryTests {
+  private static let sources = SourceScan.files.filter { !$0.path.contains("/Control/StatusCode") }
+
+  /// The names of codes that the sources make replies of: where a reply is made, and where an error chooses its code.
+  private static let sent: Set<String> = {
+    var names: Set<String> = []
+    for (_, text) in sources {
+      names.formUnion(text.matches(of: /Reply\(\s*\.(\w+)/).map { String($0.1) })
+      for start in text.matches(of: /StatusCode \{\n/) {
+        let body = text[start.range.upperBound...].prefix(upTo: bodyEnd(text, start.range.upperBound))
+        names.formUnion(body.matches(of: /: \.(\w+)/).map { String($0.1) })
+      }
+    }
+    return names
+  }()
+
+  /// Where the braces that are open at an index are closed.
+  private static func bodyEnd(_ text: String, _ start: String.Index) -> String.Index {
+    var depth = 1
+    for index in text[start...].indices {
+      if text[index] == "{" { depth += 1 } else if text[index] == "}" { depth -= 1 }
+      if depth == 0 { return index }
+    }
+    return text.endIndex
+  }
+
+  @Test func theSourcesAreFound() {
+    #expect(Self.sources.count > 300)
+    #expect(Self.sent.isSuperset(of: ["directorOK", "volumeBusy", "sessionAborted"]))
+  }
+
+  @Test(arguments: StatusCode.allCases)
+  func aCodeIsListedIfItIsSent(_ code: StatusCode) {
+    #expect(Self.sent.contains("\(code)") == (code.entry != nil), "\(code)")
+  }
+
+  /// Replies are made of `StatusCode` alone: no other text begins with a code.
+  @Test func noCodeIsSpeltOut() {
+    for (path, text) in Self.sources {
+      let found = text.matches(of: /"[123][0-9]{3}[ "]/).map { String(text[$0.range]) }
+      #expect(found == [], "\(path)")
+    }
+  }
+
+  @Test func entriesAreForPeople() {
+    let numbers = StatusCode.registry.map(\.code.rawValue)
+    #expect(numbers == numbers.sorted())
+    for (code, entry) in StatusCode.registry {
+      #expect(!entry.senders.isEmpty && !entry.requests.isEmpty, "\(code)")
+      #expect(Set(entry.senders).count == entry.senders.count && Set(entry.requests).count == entry.requests.count)
+      #expect(entry.remedy.hasSuffix("."), "\(code): what to do is no sentence")
+    }
+  }
+
+  /// Every request that an entry names by its verb is one that some daemon answers.
+  @Test func requestsExist() {
+    let text = Self.sources.map(\.text).joined()
+    for (code, entry) in StatusCode.registry {
+      for request in entry.requests where !request.hasPrefix("every request") {
+        #expect(text.contains("\"\(request)\""), "\(code): \(request)")
+      }
+    }
+  }
+}
