@@ -1,5 +1,6 @@
 import VaultModel
 import VaultProtocol
+import VaultSystem
 
 /// A two-way stream of bytes to a peer: the seam between what is said and what carries it.
 ///
@@ -32,9 +33,13 @@ package protocol Transport: AnyObject, Sendable {
 
   /// What the peer was authenticated as when it dialled; nil where nothing was dialled over a network.
   var peerIdentity: ByteString? { get }
+
+  /// Where on this machine the peer is connected to; nil where there is no network.
+  var localAddress: SocketAddress? { get }
 }
 
 extension Transport {
+  package var localAddress: SocketAddress? { nil }
   package var peerIdentity: ByteString? { nil }
 }
 

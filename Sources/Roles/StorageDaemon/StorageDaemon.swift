@@ -12,13 +12,15 @@ package struct StorageDaemon: Sendable {
   package let devices: DeviceTable
   let clock: any VaultClock
   let jobs = JobTable()
+  let mailboxes = MailboxTable()
   /// Jobs that may run at once; nil for any number.
   let jobLimit: Int?
   let log: MessageLog?
   private let hello: Hello
   var name: String { hello.name }
 
-  package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil) {
+  package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil)
+  {
     self.log = log
     self.jobLimit = jobLimit
     self.devices = devices
@@ -44,15 +46,26 @@ package struct StorageDaemon: Sendable {
   private func serve(_ channel: Channel) async {
     defer { channel.close() }
     do {
+      var boundJob: UniqueIdentifier?
+      if case .job(let job)? = channel.transport.peerIdentity.flatMap({ PeerIdentity($0) })?.purpose {
+        // From here on the key opens nothing more, whatever becomes of the connection.
+        switch jobs.useKey(of: job) {
+        case .control?: boundJob = job
+        case .data(let flow)?: return try await DataConnection(storage: self, channel: channel, flow: flow).run()
+        case nil:
+          log?.tell(.security, "\(channel.transport.peer): The key of job \(job) was used before.")
+          return
+        }
+      }
       guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon]) else { return }
       try peer.check(channel.transport)
-      let identity = channel.transport.peerIdentity.flatMap { PeerIdentity($0) }
       switch peer.role {
       case .director:
         var conversation = DirectorConversation(storage: self, channel: channel, director: peer.name)
         try await conversation.run()
       case .fileDaemon:
-        try await FileDaemonConversation(storage: self, channel: channel, boundJob: try boundJob(identity)).run()
+        guard boundJob != nil || channel.transport.peerIdentity == nil else { return }
+        try await FileDaemonConversation(storage: self, channel: channel, client: peer.name, boundJob: boundJob).run()
       case .console, .storageDaemon: return
       }
     } catch let error as HelloMismatch {
@@ -63,12 +76,44 @@ package struct StorageDaemon: Sendable {
     }
   }
 
-  /// The job whose key opened the connection; nil for a connection that needs none.
+  /// Posts a notification to every connection that a client has for a director's jobs: its next request is answered with that.
   ///
-  /// - Throws: when another connection came with the key before.
-  private func boundJob(_ identity: PeerIdentity?) throws -> UniqueIdentifier? {
-    guard let identity else { return nil }
-    guard case .job(let job) = identity.purpose, jobs.useKey(of: job) else { throw StorageError(.unknownJob) }
-    return job
+  /// - Returns: how many connections there are.
+  /// - Source: seed 001, "SD Connections and Sessions".
+  func post(_ text: String, to client: String, of director: String) -> Int {
+    mailboxes.post(Notification(time: clock.now(), text: text), to: client, of: director)
+  }
+
+  /// Tells who opened a session of the device's error that ended it.
+  func notify(_ job: AnnouncedJob, of error: any Error) {
+    guard let error = error as? DeviceError, error.isOfDevice else { return }
+    job.tellOwner(Notification(time: clock.now(), text: "Session \(job.session): \(error.description)"))
+  }
+
+  /// Ends a session that will not be closed in order: what no commit covers is dropped.
+  func abort(_ job: AnnouncedJob) {
+    job.record.abort()
+    job.commits.finish()
+    withdraw(job)
+  }
+
+  /// Takes a job off the list: another may have its place.
+  ///
+  /// - Returns: whether it was on it.
+  @discardableResult
+  func withdraw(_ job: AnnouncedJob) -> Bool {
+    guard jobs.withdraw(job) else { return false }
+    devices.endJob(on: job.device)
+    return true
+  }
+}
+
+extension DeviceError {
+  /// Whether the client did not bring it about itself.
+  fileprivate var isOfDevice: Bool {
+    switch kind {
+    case .groupRefused, .sessionAborted(nil), .closed: false
+    default: true
+    }
   }
 }

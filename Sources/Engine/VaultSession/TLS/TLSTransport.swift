@@ -33,6 +33,8 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
 
   deinit { close() }
 
+  package var localAddress: SocketAddress? { StreamSocket.localAddress(of: socket.number) }
+
   /// Holds its listener's ticket until it is gone.
   func keep(_ ticket: ConnectionTicket) { lock.withLock { _ in self.ticket = ticket } }
 
