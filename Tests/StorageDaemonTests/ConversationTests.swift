@@ -64,7 +64,7 @@ import VaultSession
     var bytes = [UInt8](repeating: 0, count: try #require(Int(try length.word(0).text ?? "")))
     try bytes.withUnsafeMutableBytes { try reader.receive(into: $0) }
     #expect(Array(bytes.prefix(groups[0].count + groups[1].count)) == groups[0] + groups[1])
-    #expect(try await reader.refusal("read data", [ticket, ">", "0.4000000"]) == .storageRefused)
+    #expect(try await reader.refusal("read data", [ticket, ">", "0.4000000"]) == .endOfVolume)
     #expect(try await reader.refusal("read data", [ticket, ">", "x"]) == .storageRefused)
     #expect(try await reader.refusal("read close session", [ticket]) == nil)
     #expect(try await reader.refusal("read data", [ticket, ">", address]) == .invalidTicket)
