@@ -50,7 +50,8 @@ import VaultSession
   private func close(_ ticket: ByteString, _ client: Channel) async throws -> [VolumeLine] {
     let reply = try await client.request(ControlLine("append close session", words: [ticket]), expecting: .storageOK)
     var lines: [VolumeLine] = []
-    for _ in 0..<(try #require(Int(reply.line["volumes"]?.text ?? ""))) {
+    let count = try #require(Int(reply.line["volumes"]?.text ?? ""))
+    for _ in 0..<count {
       let line = try #require(try await client.receiveLine())
       #expect(line.verb == "Volume")
       lines.append(try #require(VolumeLine(words: line.words)))
@@ -129,7 +130,8 @@ import VaultSession
         // The other session's block lies between.
         #expect(answer.line.verb == "3505 Session not found")
       }
-      address.block = try #require(UInt32(try #require(answer.line["next"]?.text).dropFirst(2)))
+      let next = try #require(answer.line["next"]?.text)
+      address.block = try #require(UInt32(next.dropFirst(2)))
     }
     let file: [GroupKind] = [.attributes, .data, .attributes]
     #expect(groups == file + [.attributes, .attributes, .commit] + file + [.commit])
@@ -204,15 +206,15 @@ import VaultSession
       let pending = try await reply("append open session", [ByteString(Self.first.text)], client)
       #expect(pending.line.verb == "3201 Notification pending")
       #expect(try await client.refusal("noop") == .endOfVolume)
-      let told = try await reply("Query notification", client)
+      let told = try await reply("Query notification", [], client)
       #expect(told.line["notifications"] == "1")
       #expect(try await client.receiveLine()?["text"] == "The disk is to be changed.")
       _ = try await open(Self.first, client)
-      #expect(try await reply("Query notification", client).line["notifications"] == "0")
+      #expect(try await reply("Query notification", [], client).line["notifications"] == "0")
       // What becomes of a client's job it is told, too.
       control.close()
       while try await client.refusal("noop") == nil {}
-      #expect(try await reply("Query notification", client).line["notifications"] == "1")
+      #expect(try await reply("Query notification", [], client).line["notifications"] == "1")
       #expect(try await client.receiveLine()?.verb == "Notification")
     }
   }
