@@ -12,7 +12,8 @@ PROGRAM := .build/release/vault
 FAULT_LIBRARY := .build/support/libfault.so
 # What building needs, then what the tests and the demonstration need.
 PACKAGES := build-essential pkg-config libssl-dev liblz4-dev libxxhash-dev libsqlite3-dev libpq-dev \
-  git python3 python3-jsonschema rsync lz4 sqlite3 postgresql postgresql-client strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin
+  git python3 python3-jsonschema rsync lz4 sqlite3 strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin \
+  postgresql postgresql-client util-linux procps
 
 .DEFAULT_GOAL := all
 .PHONY: all program deps test unit-test system-test demo bench install format lint clean
@@ -34,8 +35,10 @@ deps:
 	if [ -n "$$missing" ]; then \
 	  echo "Installing what is missing:$$missing"; \
 	  root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	  conf=/etc/postgresql-common/createcluster.conf; \
+	  [ -e $$conf ] || { $$root mkdir -p $${conf%/*} && echo "create_main_cluster = false" | $$root tee $$conf >/dev/null; }; \
 	  $$root apt-get update -q && \
-	  $$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+	  $$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y -o Dpkg::Options::=--force-confold --no-install-recommends $$missing; \
 	fi
 
 test: deps

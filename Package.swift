@@ -111,7 +111,9 @@ let testTargets: [Target] = [
     "FileDaemonTests",
     ["FileDaemon", "VaultFileSet", "VaultModel", "VaultProtocol", "VaultSession", "VaultSystem"]),
   tests("VaultControlTests", ["VaultProtocol", "VaultModel"]),
-  tests("VaultSessionTests", ["VaultSession", "VaultCrypto", "VaultProtocol", "VaultModel", "VaultSystem", system]),
+  tests(
+    "VaultSessionTests",
+    ["VaultSession", "VaultConfiguration", "VaultCrypto", "VaultProtocol", "VaultModel", "VaultSystem", system]),
   tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),
   tests("VaultModelTests", ["VaultModel"]),
   tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),

@@ -22,7 +22,8 @@ package protocol RepositoryCommands: Sendable {
   func find(_ pattern: ByteString, treeName: ByteString?, each: (FoundListing) throws -> Void) async throws
   func diff(_ old: JobNumber, _ new: JobNumber, path: ByteString?, each: (DifferenceListing) throws -> Void)
     async throws
-  func drop(_ request: DropRequest) async throws -> DropReport
+  /// Drops jobs and compacts volumes, or says what would be done.
+  func drop(_ request: DropRequest, progress: @escaping @Sendable (JobProgress) -> Void) async throws -> DropReport
   /// Gives the bytes of a file that is streamed to `output`, in order.
   func restore(
     _ request: RestoreRequest, output: @escaping @Sendable ([UInt8]) async throws -> Void,

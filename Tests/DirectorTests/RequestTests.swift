@@ -125,3 +125,12 @@ private struct StoppedClock: VaultClock {
     #expect(heard.withLock { $0 } == 111, "who comes late is told at once")
   }
 }
+
+extension JobStart {
+  /// What a request becomes, as its first attempt.
+  fileprivate static func decide(
+    _ request: RunRequest, catalog: any CatalogStore, clock: any VaultClock
+  ) throws -> JobStart {
+    try next(attemptOf: try job(request, catalog: catalog, clock: clock), catalog: catalog)
+  }
+}

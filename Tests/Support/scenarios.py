@@ -11,7 +11,7 @@ import trees
 PUBLISHED = ("T", "W")
 #: A backup of these trees takes a tenth of a second; one that takes so long hangs.
 PATIENCE_SECONDS = 60
-NAMES = ("first-full", "incremental", "continued", "roll-over")
+NAMES = ("first-full", "incremental", "continued", "roll-over", "compacted")
 
 
 class Broken(AssertionError):
@@ -44,6 +44,8 @@ class Scenario:
             self.first_backup()
         if name == "continued":
             self.interrupted_backup()
+        if name == "compacted":
+            self.compact()
         self.expected = trees.describe(self.source)
 
     def make_tree(self):
@@ -76,6 +78,21 @@ class Scenario:
         os.rename(os.path.join(self.source, "e/middle"), os.path.join(self.source, "e/renamed"))
         os.chmod(os.path.join(self.source, "e/f/random"), 0o600)
         trees.settle(self.source, 50)
+
+    def compact(self):
+        """Drops the first job and has what the second needs of it rewritten: the backup then appends to that volume."""
+        repository = self.repository_in(self.template)
+        outcome = program.backup(repository, self.source, options=(*self.options, "--level", "full"))
+        if outcome.status:
+            raise Broken(str(outcome))
+        self.done = {outcome.json["job"]: trees.describe(self.source)}
+        outcome = program.drop(repository, "--keep-last", "1", "--compact")
+        if outcome.status or outcome.json["volumesRewritten"] != 1:
+            raise Broken(f"no volume was rewritten: {outcome}")
+        trees.write_file(os.path.join(self.source, "large"), words(self.generator, 2 << 20))
+        trees.write_file(os.path.join(self.source, "d/newer"), b"newer")
+        os.unlink(os.path.join(self.source, "d/new"))
+        trees.settle(self.source, 100)
 
     def interrupted_backup(self):
         """Kills a backup after its second sync of a volume, so that something is left to go on with."""

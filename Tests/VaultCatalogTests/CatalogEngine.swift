@@ -59,6 +59,7 @@ enum CatalogEngine: CaseIterable {
   case file
   case fileWithRollbackJournal
   case memoryWithSmallPages
+  case server
 
   static let repository = UniqueIdentifier(high: 0x1111_2222_3333_4444, low: 0x5555_6666_7777_8888)
 
@@ -66,21 +67,24 @@ enum CatalogEngine: CaseIterable {
   func withCatalog(_ body: (any CatalogStore) throws -> Void) throws {
     let directory = try TemporaryDirectory()
     var options = CatalogOptions()
-    let catalog: SQLiteCatalog
+    let catalog: any CatalogStore
     switch self {
     case .file:
-      catalog = try .open(
+      catalog = try SQLiteCatalog.open(
         path: ByteString(directory.path + "/catalog.sqlite"), mode: .createOrOpen, newRepository: Self.repository)
     case .fileWithRollbackJournal:
       options.journal = .rollback
       options.pageByteCount = 1024
       options.cacheByteCount = 1 << 20
-      catalog = try .open(
+      catalog = try SQLiteCatalog.open(
         path: ByteString(directory.path + "/catalog.sqlite"), mode: .createOrOpen, newRepository: Self.repository,
         options: options)
     case .memoryWithSmallPages:
       options.pageByteCount = 512
-      catalog = try .inMemory(newRepository: Self.repository, options: options)
+      catalog = try SQLiteCatalog.inMemory(newRepository: Self.repository, options: options)
+    case .server:
+      let server = try TestServer.shared.get()
+      catalog = try server.open(schema: server.newSchema())
     }
     try body(catalog)
     try catalog.close()

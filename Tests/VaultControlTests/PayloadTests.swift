@@ -27,6 +27,27 @@ import VaultProtocol
     #expect(LocationCodec.locationsPerFrame * 60 + 16 <= FrameHeader.payloadLimit)
   }
 
+  @Test func groupsOfOneVolume() throws {
+    let groups = [BlockGroup(block: 0x0403_0201, group: 0x08), BlockGroup(block: 5, group: UInt64(Int64.max))]
+    let golden: [UInt8] = [1, 2, 3, 4, 8, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 127]
+    let session = UniqueIdentifier(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10)
+    var writer = ByteWriter()
+    for group in groups { LocationCodec.write(group, to: &writer) }
+    #expect(writer.array == golden)
+    #expect(try golden.withUnsafeBytes { try LocationCodec.neededGroups($0) } == groups)
+    let moved = try (Array(1...16) + golden).withUnsafeBytes { try LocationCodec.movedGroups($0) }
+    #expect(moved.session == session && moved.groups == groups)
+    for count in 1..<golden.count where count != 12 {
+      #expect(throws: FormatError.self) {
+        try golden[..<count].withUnsafeBytes { try LocationCodec.neededGroups($0) }
+      }
+    }
+    #expect(throws: FormatError.self, "a number beyond 2^63 - 1") {
+      try (golden.dropLast() + [255]).withUnsafeBytes { try LocationCodec.neededGroups($0) }
+    }
+    #expect(LocationCodec.groupsPerFrame * 12 + 16 <= FrameHeader.payloadLimit)
+  }
+
   @Test func volumes() throws {
     #expect(VolumeList.encode(Golden.volumeValues) == Golden.volumes)
     #expect(try Golden.volumes.withUnsafeBytes { try VolumeList.decode($0) } == Golden.volumeValues)

@@ -70,9 +70,10 @@ enum ManualSamples {
   private static let job = JobDescription(
     number: 41, session: session, tree: Tree(host: "host", name: "tree"), level: .incremental, sequence: 43,
     baseSequence: 42, created: Timestamp(nanoseconds: 44), paths: ["/etc", "/home"])
+  private static let replaced = UniqueIdentifier(high: 0x4142_4344_4546_4748, low: 0x5152_5354_5556_5758)
   private static let label = LabelRecord(
     repository: Fixture.repository, labeled: Timestamp(nanoseconds: 51), maximumBlockSize: 8192,
-    maximumVolumeSize: 1 << 33, name: "vol-0001", pool: "Pool", mediaType: "File")
+    maximumVolumeSize: 1 << 33, name: "vol-0001", pool: "Pool", mediaType: "File", replaced: replaced)
 
   private static var outcome: JobOutcome {
     var counters = JobCounters()
@@ -100,7 +101,7 @@ enum ManualSamples {
     record { $0.seal(index: 62, sealed) }, record { $0.deletion(directory: 63, name: "old") },
     record { $0.problem(directory: 64, name: "gone", phase: .list, errorNumber: 13) }, record { $0.job(job) },
     record { $0.jobEnd(outcome) }, record { $0.commit(commit) }, record { $0.label(label) }, extendedRecord,
-    ownerRecord, record { $0.retention(retention) },
+    ownerRecord, record { $0.retention(retention) }, record { $0.replacement(of: replaced) },
   ]
 
   private static let retention = RetentionRecord(
@@ -248,11 +249,13 @@ enum ManualSamples {
         "dropped": hex(73 as UInt64) + hex(74 as UInt64), "undone": hex(75 as UInt64),
       ]),
     ManualTests.Sample(
+      heading: "Replacement record", bytes: payload(13), fields: ["replaced": "41424344454647485152535455565758"]),
+    ManualTests.Sample(
       heading: "Label record", bytes: payload(9),
       fields: [
         "repository": repositoryHex, "labelled": hex(51 as Int64), "maximum volume size": hex(1 << 33 as UInt64),
         "maximum block size": hex(8192 as UInt32), "name": string("vol-0001"), "pool": string("Pool"),
-        "media type": string("File"),
+        "media type": string("File"), "replaced": "41424344454647485152535455565758",
       ]),
   ]
 

@@ -22,7 +22,7 @@ import VaultProtocol
     let result = try driver.commit()
     try driver.end()
     #expect(result.volumes.count == device.volumes.count, "a commit that covers several volumes tells of all")
-    #expect(result.volumes.map(\.name) == (1...result.volumes.count).map(VolumeName.make))
+    #expect(result.volumes.map(\.name) == (1...result.volumes.count).map { VolumeName.make($0) })
     #expect(result.volumes.dropLast().allSatisfy { $0.status == .full })
     for volume in device.volumes {
       let size = try #require(store.bytes(of: volume.name)).count

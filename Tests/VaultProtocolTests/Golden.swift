@@ -110,6 +110,16 @@ enum Golden {
     766f6c2d303030310700000044656661756c740400000046696c65
     """)
 
+  /// The label of `vol-0001` as the replacement of another volume.
+  static let replacingLabel = bytes(
+    """
+    300001005300000000112233445566778899aabbccddeeff00002a36fe9c97170000f0ff000000000000100008000000
+    766f6c2d303030310700000044656661756c740400000046696c650f0e0d0c0b0a49088706050403020100
+    """)
+
+  /// What says that the replacement is complete.
+  static let replacement = bytes("22000100100000000f0e0d0c0b0a49088706050403020100")
+
   /// A record of kind 99 that may be skipped, and a deletion.
   static let unknownOther = bytes(
     """

@@ -39,6 +39,8 @@ import VaultProtocol
     Case(name: "commit", golden: Golden.commit) { $0.commit(Sample.commit) },
     Case(name: "retention", golden: Golden.retention) { $0.retention(Sample.retention) },
     Case(name: "label", golden: Golden.label) { $0.label(Sample.label) },
+    Case(name: "replacing label", golden: Golden.replacingLabel) { $0.label(Sample.replacingLabel) },
+    Case(name: "replacement", golden: Golden.replacement) { $0.replacement(of: Sample.replaced) },
   ]
 
   @Test(arguments: cases) func writesGoldenBytes(_ sample: Case) {

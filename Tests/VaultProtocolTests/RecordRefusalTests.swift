@@ -80,6 +80,7 @@ import VaultProtocol
     Case("a count of dropped jobs that is not theirs", Golden.retention, 24, [3], .malformed),
     Case("a sequence above all", Golden.retention, 55, [0x80], .outOfBounds),
     Case("a label's name that is not UTF-8", Golden.label, 48, [0xff], .illegalName),
+    Case("a replacement longer than it should be", Golden.replacement + [0], 4, [17], .malformed),
   ]
 
   @Test(arguments: cases) func refuses(_ sample: Case) {

@@ -84,6 +84,15 @@ enum Sample {
     repository: UniqueIdentifier(high: 0x0011_2233_4455_6677, low: 0x8899_aabb_ccdd_eeff),
     labeled: Timestamp(nanoseconds: 1_700_000_000_000_000_000), maximumBlockSize: 1 << 20,
     maximumVolumeSize: 4095 << 20, name: "vol-0001", pool: "Default", mediaType: "File")
+
+  static let replaced = UniqueIdentifier(high: 0x0f0e_0d0c_0b0a_4908, low: 0x8706_0504_0302_0100)
+
+  /// The label of a volume that takes another's place.
+  static var replacingLabel: LabelRecord {
+    var replacing = label
+    replacing.replaced = replaced
+    return replacing
+  }
 }
 
 /// Writes records and returns their bytes.
@@ -111,6 +120,7 @@ func write(_ record: Record, to writer: inout RecordWriter) {
   case .commit(let commit): writer.commit(commit)
   case .label(let label): writer.label(label)
   case .retention(let retention): writer.retention(retention)
+  case .replacement(let volume): writer.replacement(of: volume)
   }
 }
 

@@ -9,26 +9,12 @@ import VaultSystem
 @Suite(.timeLimit(.minutes(1))) struct TLSListenerTests {
   private let fixture = TLSFixture()
 
-  /// The listener's next word on a peer that it turned away.
-  private func refusal() async throws -> String {
-    try await onThread(name: "refusal") { [fixture] in
-      #expect(fixture.refused.come())
-      return fixture.refusals.withLock { $0.first?.reason ?? "" }
-    }
-  }
+  private func refusal() async throws -> String { try await fixture.refusal() }
 
-  /// A dial that must fail, with what the dialler is told.
   private func failure(
     _ listener: TLSListener, as identity: PeerIdentity = TLSFixture.identity, secret: [UInt8] = TLSFixture.secret
   ) async -> String {
-    do {
-      let transport = try await fixture.dial(listener, as: identity, secret: secret)
-      // The listener's verdict may come with the first bytes.
-      _ = try await onThread(name: "receive") { try transport.receiveAll() }
-      return "let in"
-    } catch {
-      return "\(error)"
-    }
+    await fixture.failure { try await fixture.dial(listener, as: identity, secret: secret) }
   }
 
   @Test func aPeerIsKnownByItsIdentity() async throws {
@@ -49,10 +35,7 @@ import VaultSystem
     let second = try other.listen()
     let unknown = PeerIdentity(dialler: .console, "nobody", listener: .director, "main dir")
     let unknownName = await failure(second, as: unknown)
-    let logged = try await onThread(name: "refusal") {
-      #expect(other.refused.come())
-      return other.refusals.withLock { $0.first?.reason ?? "" }
-    }
+    let logged = try await other.refusal()
     #expect(logged.contains(TLSFailure.unknownIdentity(unknown.text).description))
     #expect(wrongKey.contains(TLSFailure.refused.description))
     #expect(unknownName.contains(TLSFailure.refused.description))
@@ -107,9 +90,10 @@ import VaultSystem
     let listener = try fixture.listen()
     let address = try #require(listener.addresses.first)
     listener.close()
+    // Another test's listener may have the port by now: it must not let this one in.
     await #expect(throws: TransportError.self) {
       try await TLSDialler(poller: fixture.poller, context: fixture.context).dial(
-        host: address.host, port: address.port, identity: TLSFixture.identity, secret: TLSFixture.secret)
+        host: address.host, port: address.port, identity: TLSFixture.identity, secret: pattern(32, seed: 9))
     }
     #expect(await listener.accept() == nil)
   }
@@ -130,23 +114,5 @@ import VaultSystem
     ]
     for identity in identities { #expect(PeerIdentity(ByteString(identity.text)) == identity) }
     #expect(TLSFixture.identity.text == "1 control console ops director main%20dir")
-  }
-
-  /// RFC 5869 has no vector without salt but its third: the information and the salt empty.
-  @Test func keysAreThoseOfTheStandard() throws {
-    let secret = [UInt8](repeating: 0x0b, count: 22)
-    let key = try PresharedKey.derive(secret: secret, identity: [])
-    #expect(hex(key) == "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d")
-  }
-
-  /// Compared with Python's hashlib.scrypt(b"secret", salt=b"vault-psk-1", n=2**15, r=8, p=1, maxmem=2**26, dklen=32).
-  @Test func aTypedPasswordsSecret() throws {
-    #expect(
-      hex(try PresharedKey.secret(password: Array("secret".utf8)))
-        == "ca0e7ccfe85e9a18f46cd94ba01c0f27d0bb94df6db08c386ea485fe145f82cc")
-  }
-
-  private func hex(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 }

@@ -20,7 +20,12 @@ struct TransportKind: Sendable, CustomTestStringConvertible {
     TransportKind(testDescription: "TLS over IPv6", refusesAtOnce: false) {
       try await TLSFixture.shared.makePair("::1")
     },
-
+    TransportKind(testDescription: "TCP after TLS over IPv4", refusesAtOnce: false) {
+      try await TLSFixture.shared.makePlainPair("127.0.0.1")
+    },
+    TransportKind(testDescription: "TCP after TLS over IPv6", refusesAtOnce: false) {
+      try await TLSFixture.shared.makePlainPair("::1")
+    },
     TransportKind(testDescription: "pipe") { PipeTransport.pair() },
     TransportKind(testDescription: "pipe of 7 bytes") { PipeTransport.pair(capacity: 7) },
     TransportKind(testDescription: "pipe of 1 byte") { PipeTransport.pair(capacity: 1) },
@@ -43,12 +48,13 @@ final class Wakes: Sendable {
     monitor.signal()
   }
 
-  /// Whether a wake-up comes; a test that waits in vain fails instead of hanging.
-  func come() -> Bool {
+  /// Whether so many wake-ups come; a test that waits in vain fails instead of hanging.
+  @discardableResult
+  func come(_ wanted: Int = 1) -> Bool {
     while true {
       let ticket = monitor.ticket()
-      if count > 0 { return true }
-      if !monitor.wait(since: ticket, nanoseconds: 20_000_000_000) { return count > 0 }
+      if count >= wanted { return true }
+      if !monitor.wait(since: ticket, nanoseconds: 20_000_000_000) { return count >= wanted }
     }
   }
 }

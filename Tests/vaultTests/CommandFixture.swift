@@ -121,7 +121,9 @@ struct FakeRepository: RepositoryCommands {
     for change in changeListings { try each(change) }
   }
 
-  func drop(_ request: DropRequest) async throws -> DropReport { try drop(request) }
+  func drop(
+    _ request: DropRequest, progress: @escaping @Sendable (JobProgress) -> Void
+  ) async throws -> DropReport { try drop(request) }
 
   func restore(
     _ request: RestoreRequest, output: @escaping @Sendable ([UInt8]) async throws -> Void,

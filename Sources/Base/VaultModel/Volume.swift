@@ -124,3 +124,14 @@ package struct PlacedGroup: Hashable, Sendable {
     self.location = location
   }
 }
+
+/// A group of a volume, by the block that holds it.
+package struct BlockGroup: Hashable, Sendable {
+  package var block: UInt32
+  package var group: UInt64
+
+  package init(block: UInt32, group: UInt64) {
+    self.block = block
+    self.group = group
+  }
+}

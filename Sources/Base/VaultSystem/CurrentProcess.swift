@@ -5,6 +5,12 @@ package enum CurrentProcess {
   /// Whether it runs as root: only root may give files away.
   package static var isPrivileged: Bool { geteuid() == 0 }
 
+  /// The user whose files it makes. The corresponding C function is `geteuid`.
+  package static var userID: UInt32 { geteuid() }
+
+  /// A variable of its environment; nil when it is not set, or is no text. The corresponding C function is `getenv`.
+  package static func environment(_ name: String) -> String? { getenv(name).flatMap { String(validatingCString: $0) } }
+
   /// What this machine is called. The corresponding C function is `gethostname`.
   package static var hostName: String {
     var name = [CChar](repeating: 0, count: 256)

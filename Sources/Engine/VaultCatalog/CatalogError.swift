@@ -30,6 +30,12 @@ package struct CatalogError: DescribedError {
     case inputOutput(Int32)
     /// Anything else the engine says, with its extended code.
     case engine(Int32)
+    /// The database server is away, or went away during a call.
+    case unreachable
+    /// The database server does not let us: a wrong password, no such database, no permission.
+    case refused
+    /// Anything else that PostgreSQL says, with its SQLSTATE.
+    case server(String)
     /// The caller's own closure threw `cause`.
     case callerFailed
   }
@@ -39,8 +45,10 @@ package struct CatalogError: DescribedError {
   package let detail: String
   /// What the catalog was doing: `publishing job 7`.
   package internal(set) var activity = ""
-  /// The database file.
+  /// The database file, or the place on a server.
   package internal(set) var path: ByteString = ""
+  /// Whether the catalog is on a server.
+  private var isOnServer = false
   /// What the caller's closure threw.
   package let cause: (any Error)?
 
@@ -57,8 +65,9 @@ package struct CatalogError: DescribedError {
   }
 
   /// The same error, knowing what was going on where; what is known already stays.
-  func located(activity: String, path: ByteString) -> CatalogError {
+  func located(activity: String, path: ByteString, isOnServer: Bool = false) -> CatalogError {
     var error = self
+    error.isOnServer = error.isOnServer || isOnServer
     if error.activity.isEmpty { error.activity = activity }
     if error.path.isEmpty { error.path = path }
     return error
@@ -72,6 +81,7 @@ extension CatalogError {
     case .busy: .inUse
     case .corrupt: .damaged
     case .missingCatalog, .notFound: .notFound
+    case .unreachable, .refused: .unreachable
     case .callerFailed: (cause as? any DescribedError)?.exitStatus ?? .jobFailed
     default: .jobFailed
     }
@@ -98,12 +108,15 @@ extension CatalogError {
     case .recoveryNeeded: "was not closed and cannot be recovered"
     case .closed: "is closed already"
     case .inputOutput: "could not be read or written"
-    case .engine, .callerFailed: "failed"
+    case .unreachable: "cannot be reached"
+    case .refused: "refuses this user"
+    case .engine, .server, .callerFailed: "failed"
     }
   }
 
   private var advice: String {
-    switch kind {
+    if isOnServer, let advice = serverAdvice { return advice }
+    return switch kind {
     case .busy: "Nothing was changed; wait until the other process has ended."
     case .newerSchema: "Nothing was changed; use the newer vault."
     case .notACatalog: "Nothing was changed; name another repository."
@@ -114,6 +127,20 @@ extension CatalogError {
     case .recoveryNeeded: "Mount the file system writable once and run the command again."
     case .inputOutput: "Nothing was changed; check the disk and run the command again."
     default: "Nothing was changed."
+    }
+  }
+
+  /// What to do about a server where a file would need something else.
+  private var serverAdvice: String? {
+    switch kind {
+    case .unreachable: "See that the server runs and can be reached, then run the command again."
+    case .refused: "Check user, password and database in the configuration; `vault dir --init-catalog` makes both."
+    case .notACatalog: "Nothing was changed; name another schema or database."
+    case .corrupt: "The volumes are unharmed; drop the schema and rebuild the catalog with `vault volume scan`."
+    case .diskFull: "Nothing was changed; make room on the server and run the command again."
+    case .readOnly: "Nothing was changed; name the primary server, this one is a standby or read-only."
+    case .inputOutput: "Nothing was changed; check the server's disk and log."
+    default: nil
     }
   }
 }

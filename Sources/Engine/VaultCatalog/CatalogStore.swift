@@ -201,6 +201,26 @@ package protocol CatalogStore: AnyObject, Sendable {
   /// Records volumes and gives others the status *purged*, in one transaction: their files may go from now on.
   func purgeVolumes(_ volumes: [UniqueIdentifier], recording touched: [Volume]) throws(CatalogError)
 
+  /// How much of each volume is needed, in the order in which the catalog met them; purged ones are left out.
+  ///
+  /// - Parameter numbers: jobs that are looked at as if they were dropped.
+  func volumeNeeds(ifDropping numbers: [JobNumber], at now: Timestamp) throws(CatalogError) -> [VolumeNeed]
+
+  /// The groups in a stretch of a volume that are needed, in the order of their blocks, as `volumeNeeds` found them last.
+  func neededGroups(on volume: UniqueIdentifier, blocks: Range<UInt32>) throws(CatalogError) -> [BlockGroup]
+
+  /// Begins to note where groups of a volume lie now; what was noted before is forgotten.
+  func beginMoving() throws(CatalogError)
+
+  /// Notes where groups of a session lie on the volume that takes another's place; nothing comes of it before
+  /// `replaceVolume`.
+  func noteMoved(_ groups: [BlockGroup], of session: UniqueIdentifier) throws(CatalogError)
+
+  /// Gives the groups that were noted their new places, and the old volume the status *purged*, in one transaction.
+  ///
+  /// - Throws: `.conflict` when a group that is needed would be left behind; nothing has changed then.
+  func replaceVolume(_ old: UniqueIdentifier, by new: Volume) throws(CatalogError)
+
   /// Removes the rows of purged volumes and of the groups on them, for their files are gone.
   func finishFreeing() throws(CatalogError)
 
@@ -490,6 +510,26 @@ package struct NeededSession: Hashable, Sendable {
   package init(session: UniqueIdentifier, lastGroup: UInt64) {
     self.session = session
     self.lastGroup = lastGroup
+  }
+}
+
+/// How much of a volume is needed.
+package struct VolumeNeed: Hashable, Sendable {
+  package var volume: Volume
+  /// Bytes of blocks with the groups that are needed and nothing else.
+  package var groupByteCount: UInt64
+  /// Jobs with groups there, needed or not, of which a rebuilt catalog needs to know.
+  package var jobCount: UInt64
+  /// Whether groups of a job lie there that the next backup goes on with.
+  package var isGoingOn: Bool
+  /// Whether any group there is needed.
+  package var isNeeded: Bool
+  package init(volume: Volume, groupByteCount: UInt64, jobCount: UInt64, isGoingOn: Bool, isNeeded: Bool) {
+    self.volume = volume
+    self.groupByteCount = groupByteCount
+    self.jobCount = jobCount
+    self.isGoingOn = isGoingOn
+    self.isNeeded = isNeeded
   }
 }
 

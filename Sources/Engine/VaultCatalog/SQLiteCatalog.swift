@@ -339,6 +339,38 @@ extension SQLiteCatalog {
     }
   }
 
+  package func volumeNeeds(
+    ifDropping numbers: [JobNumber], at now: Timestamp
+  ) throws(CatalogError) -> [VolumeNeed] {
+    try exclusively("looking how much of the volumes is needed") { connection throws(CatalogError) in
+      try connection.volumeNeeds(ifDropping: numbers, at: now)
+    }
+  }
+
+  package func neededGroups(
+    on volume: UniqueIdentifier, blocks: Range<UInt32>
+  ) throws(CatalogError) -> [BlockGroup] {
+    try exclusively("looking for needed groups") { connection throws(CatalogError) in
+      try connection.neededGroups(on: volume, blocks: blocks)
+    }
+  }
+
+  package func beginMoving() throws(CatalogError) {
+    try exclusively("moving groups") { connection throws(CatalogError) in try connection.beginMoving() }
+  }
+
+  package func noteMoved(_ groups: [BlockGroup], of session: UniqueIdentifier) throws(CatalogError) {
+    try exclusively("moving groups") { connection throws(CatalogError) in
+      try connection.noteMoved(groups, of: session)
+    }
+  }
+
+  package func replaceVolume(_ old: UniqueIdentifier, by new: Volume) throws(CatalogError) {
+    try exclusively("replacing a volume by \(new.name)") { connection throws(CatalogError) in
+      try connection.replaceVolume(old, by: new)
+    }
+  }
+
   package func finishFreeing() throws(CatalogError) {
     try exclusively("forgetting purged volumes") { connection throws(CatalogError) in try connection.finishFreeing() }
   }

@@ -22,14 +22,19 @@ final class AppendVolume: Sendable {
 
   let identifier: UniqueIdentifier
   let name: String
+  let labeled: Timestamp
   private let file: any VolumeFile
   private let state: Mutex<State>
   private let syncLock = Mutex(())
 
   /// A volume whose file ends, synced, at `end`.
-  init(identifier: UniqueIdentifier, name: String, file: any VolumeFile, end: UInt64, nextNumber: UInt64) {
+  init(
+    identifier: UniqueIdentifier, name: String, labeled: Timestamp, file: any VolumeFile, end: UInt64,
+    nextNumber: UInt64
+  ) {
     self.identifier = identifier
     self.name = name
+    self.labeled = labeled
     self.file = file
     state = Mutex(
       State(writtenEnd: end, syncedEnd: end, writebackEnd: end, nextNumber: nextNumber, failure: nil))

@@ -15,6 +15,8 @@ package enum BlockKind: UInt8, Sendable, CaseIterable {
   case sessionEnd = 4
   /// Which jobs were dropped: retention records.
   case retention = 5
+  /// Everything before it is all that is needed of the volume that the label names: one replacement record.
+  case replacement = 6
 }
 
 /// The header that starts every block on a volume.

@@ -221,18 +221,36 @@ extension Device {
     }
     let last = try TailBlock.find(file, label: label, name: known.name, end: end)
     return AppendVolume(
-      identifier: known.identifier, name: known.name, file: file, end: end, nextNumber: last.header.number + 1)
+      identifier: known.identifier, name: known.name, labeled: known.labeled, file: file, end: end,
+      nextNumber: last.header.number + 1)
   }
 
-  /// Makes, labels and syncs the next volume.
+  /// Makes, labels and syncs the next volume, and takes it in.
   private func makeVolume() throws(DeviceError) -> AppendVolume {
+    let volume = try labelVolume(maximumBlockSize: parameters.maximumBlockSize)
+    state.withLock { state in
+      state.volumes[volume.identifier] = Volume(
+        identifier: volume.identifier, name: volume.name, status: .append,
+        end: BlockAddress(byteOffset: volume.writtenEnd), labeled: volume.labeled)
+      state.appended[volume.identifier] = volume
+      state.changed.insert(volume.identifier)
+    }
+    return volume
+  }
+
+  /// Makes, labels and syncs the next volume, which the device does not know yet.
+  ///
+  /// - Parameter replaced: the volume whose place it is to take.
+  func labelVolume(
+    maximumBlockSize: Int, replacing replaced: UniqueIdentifier? = nil
+  ) throws(DeviceError) -> AppendVolume {
     let name = try nextName()
     let identifier = makeIdentifier()
     let labeled = clock.now()
     let record = LabelRecord(
-      repository: parameters.repository, labeled: labeled, maximumBlockSize: UInt32(parameters.maximumBlockSize),
+      repository: parameters.repository, labeled: labeled, maximumBlockSize: UInt32(maximumBlockSize),
       maximumVolumeSize: parameters.maximumVolumeSize, name: name, pool: parameters.pool,
-      mediaType: parameters.mediaType)
+      mediaType: parameters.mediaType, replaced: replaced)
     guard let label = VolumeLabel(identifier: identifier, record: record).encoded() else {
       throw DeviceError(.notAppendable, volume: name)
     }
@@ -249,15 +267,8 @@ extension Device {
       } catch {}
       throw DeviceError(error, volume: name)
     }
-    let end = UInt64(label.count)
-    let volume = AppendVolume(identifier: identifier, name: name, file: file, end: end, nextNumber: 1)
-    state.withLock { state in
-      state.volumes[identifier] = Volume(
-        identifier: identifier, name: name, status: .append, end: BlockAddress(byteOffset: end), labeled: labeled)
-      state.appended[identifier] = volume
-      state.changed.insert(identifier)
-    }
-    return volume
+    return AppendVolume(
+      identifier: identifier, name: name, labeled: labeled, file: file, end: UInt64(label.count), nextNumber: 1)
   }
 
   private static func write(_ bytes: [UInt8], to file: any VolumeFile) throws(StoreError) {

@@ -52,29 +52,34 @@ extension Device {
       state.withLock { state in
         state.volumes[volume.identifier] = nil
         state.changed.remove(volume.identifier)
+        state.sessionStarts = state.sessionStarts.filter { $0.value.volume != volume.identifier }
       }
     }
   }
 
   /// Removes a volume's file; one of another volume under its name stays.
+  ///
+  /// - Returns: whether there was one.
+  @discardableResult
   static func remove(
     _ volume: Volume, from store: any VolumeStore, _ repository: UniqueIdentifier
-  ) throws(DeviceError) {
+  ) throws(DeviceError) -> Bool {
     do throws(DeviceError) {
       let file: any VolumeFile
       do throws(StoreError) { file = try store.open(volume.name, forAppending: false) } catch {
         throw DeviceError(error, volume: volume.name)
       }
       let label = try VolumeLabel.read(file, name: volume.name)
-      guard label.identifier == volume.identifier else { return }
+      guard label.identifier == volume.identifier else { return false }
     } catch {
       switch error.kind {
-      case .volumeMissing: return
+      case .volumeMissing: return false
       case .damagedLabel: break
       default: throw error
       }
     }
     do throws(StoreError) { try store.remove(volume.name) } catch { throw DeviceError(error, volume: volume.name) }
+    return true
   }
 
   // MARK: What is needed
@@ -96,24 +101,10 @@ extension Device {
       if case .io = error.kind { throw error }
       return true
     }
-    let buffer = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: BlockHeader.byteCount, alignment: BlockHeader.alignment)
-    defer { buffer.deallocate() }
-    var offset = UInt64(VolumeLabel.paddedByteCount)
-    while offset < volume.end.byteOffset {
-      let count: Int
-      do throws(StoreError) { count = try file.readAll(into: buffer, at: offset) } catch {
-        throw DeviceError(error, volume: volume.name)
-      }
-      guard let header = try? BlockHeader(decoding: UnsafeRawBufferPointer(rebasing: buffer[..<count])),
-        header.volume == volume.identifier
-      else {
-        offset += UInt64(BlockHeader.alignment)
-        continue
-      }
+    var walk = BlockHeaderWalk(file: file, volume: volume.identifier, name: volume.name, to: volume.end.byteOffset)
+    while let (header, _) = try walk.next() {
       // A failed volume may hold commits that the catalog lacks.
       if volume.status == .error ? sessions[header.session] != nil : Self.isNeeded(header, sessions) { return true }
-      offset += UInt64(header.paddedByteCount)
     }
     return false
   }
@@ -125,7 +116,7 @@ extension Device {
     case .sessionStart, .sessionEnd: return true
     // The last commit is in the block of the last group, or in one of its own.
     case .groups: return header.lastGroup == 0 || header.lastGroup == lastGroup
-    case .label, .retention: return false
+    case .label, .retention, .replacement: return false
     }
   }
 

@@ -11,6 +11,10 @@ package struct DeviceError: DescribedError, Hashable {
     case io(call: String, errno: Errno)
     /// The device has no room for another block, nor for another volume.
     case noSpace
+    /// What is needed of a volume that is to be rewritten does not fit beside it.
+    case noRoomToRewrite
+    /// A session has blocks on the volume that no commit covers yet, so that it cannot be rewritten.
+    case volumeInUse
     /// The file system refuses files of the size that one block needs.
     case fileTooLarge
     /// The volume's file is not there.
@@ -96,7 +100,9 @@ package struct DeviceError: DescribedError, Hashable {
       .commitNotFound, .unknownVolume:
       .damaged
     case .volumeForeign, .newerFormat: .usage
-    case .io, .noSpace, .fileTooLarge, .sessionAborted, .notAppendable, .groupRefused, .uncommittedGroups, .closed:
+    case .volumeInUse: .inUse
+    case .io, .noSpace, .noRoomToRewrite, .fileTooLarge, .sessionAborted, .notAppendable, .groupRefused,
+      .uncommittedGroups, .closed:
       .jobFailed
     }
   }
@@ -109,6 +115,10 @@ extension DeviceError {
       "Volume \(volume): \(call) failed: \(errno.description). What was acknowledged is safe; check the medium."
     case .noSpace:
       "No space is left on the device for volume \(volume). What was acknowledged is kept; make room and run again."
+    case .noRoomToRewrite:
+      "There is no room to rewrite volume \(volume): what is needed of it must fit beside it for a while."
+        + " It was left as it is; make room and compact again."
+    case .volumeInUse: "Volume \(volume) cannot be rewritten while a job writes to it. It was left as it is."
     case .fileTooLarge:
       "The file system refuses a file as large as volume \(volume) needs. Use a smaller volume size."
     case .volumeMissing: "Volume \(volume) is missing. Put its file back; everything on other volumes can be read."

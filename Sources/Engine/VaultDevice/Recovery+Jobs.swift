@@ -24,33 +24,18 @@ extension Recovery {
   private static func job(
     of session: UniqueIdentifier, _ file: any VolumeFile, _ label: VolumeLabel, _ name: String, end: UInt64
   ) throws(DeviceError) -> JobDescription? {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: BlockHeader.byteCount, alignment: BlockHeader.alignment)
-    defer { buffer.deallocate() }
-    var offset = UInt64(VolumeLabel.paddedByteCount)
-    while offset < end {
-      let count: Int
-      do throws(StoreError) { count = try file.readAll(into: buffer, at: offset) } catch {
-        throw DeviceError(error, volume: name)
-      }
-      guard let header = try? BlockHeader(decoding: UnsafeRawBufferPointer(rebasing: buffer[..<count])),
-        header.volume == label.identifier
-      else {
-        offset += UInt64(BlockHeader.alignment)
-        continue
-      }
+    var walk = BlockHeaderWalk(file: file, volume: label.identifier, name: name, to: end)
+    while let (header, offset) = try walk.next() {
+      guard header.kind == .sessionStart, header.session == session else { continue }
+      // The scanner verifies what the walk only believed.
       let next = offset + UInt64(header.paddedByteCount)
-      if header.kind == .sessionStart, header.session == session {
-        // The scanner verifies what the walk only believed.
-        var scanner = VolumeScanner(file: file, label: label, name: name, from: offset, to: next)
-        if case .block(let header, let address)? = try scanner.next() {
-          var collector = SessionCollector(only: session)
-          let position = BlockPosition(volume: 0, address: address, byteCount: header.paddedByteCount)
-          _ = collector.add(header, scanner.payload, at: position)
-          if let job = collector.sessions[session]?.job { return job }
-        }
+      var scanner = VolumeScanner(file: file, label: label, name: name, from: offset, to: next)
+      if case .block(let header, let address)? = try scanner.next() {
+        var collector = SessionCollector(only: session)
+        let position = BlockPosition(volume: 0, address: address, byteCount: header.paddedByteCount)
+        _ = collector.add(header, scanner.payload, at: position)
+        if let job = collector.sessions[session]?.job { return job }
       }
-      offset = next
     }
     return nil
   }

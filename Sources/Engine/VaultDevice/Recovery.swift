@@ -42,7 +42,9 @@ struct Recovery {
 
   /// - Throws: `.io` when the store cannot be listed, `.newerFormat`.
   mutating func run(known: [Volume]) throws(DeviceError) -> RecoveryReport {
-    for volume in known where volume.status == .purged { try Device.remove(volume, from: store, repository) }
+    for volume in known where volume.status == .purged {
+      if try Device.remove(volume, from: store, repository) { report.purgedFiles.append(volume.name) }
+    }
     try examine(known.filter { $0.status != .purged })
     for index in candidates.indices { try scanBeyondEnd(index) }
     try scanBelowEndsIfNeeded()
@@ -99,6 +101,7 @@ struct Recovery {
         return
       }
       guard label.record.repository == repository else { throw DeviceError(.volumeForeign, volume: name) }
+      if try isLeftOut(label, name, known) { return }
       if known.contains(where: { $0.identifier == label.identifier }) {
         throw DeviceError(
           .labelMismatch(found: label.record.name, foundIdentifier: label.identifier), volume: name)

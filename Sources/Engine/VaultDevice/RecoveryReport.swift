@@ -21,6 +21,10 @@ package struct RecoveryReport: Hashable, Sendable {
   package var cuts: [VolumeCut] = []
   /// Files that a crash left before they became volumes, by name; they are removed.
   package var removedFiles: [String] = []
+  /// Volumes that the catalog calls purged, and whose files were still there; they are removed.
+  package var purgedFiles: [String] = []
+  /// Files of rewritings that were cut short, which are removed, and of volumes that others replaced, which are left alone.
+  package var leftOut: [LeftOutVolume] = []
   package var damage: [VolumeDamage] = []
   /// Sessions with commits or ends beyond what the catalog knew of the volumes.
   package var sessions: [RecoveredSession] = []
@@ -28,5 +32,7 @@ package struct RecoveryReport: Hashable, Sendable {
   package init() {}
 
   /// Whether everything was as the catalog knew it.
-  package var isClean: Bool { cuts.isEmpty && removedFiles.isEmpty && damage.isEmpty && sessions.isEmpty }
+  package var isClean: Bool {
+    cuts.isEmpty && removedFiles.isEmpty && leftOut.isEmpty && damage.isEmpty && sessions.isEmpty
+  }
 }

@@ -14,9 +14,10 @@ struct SessionCollector {
   private(set) var sessions: [UniqueIdentifier: SessionTrace] = [:]
   /// Sessions in the order in which they were met.
   private(set) var order: [UniqueIdentifier] = []
-  /// What retention blocks say, and where they lie.
+  /// What retention blocks say.
   private(set) var retention: [RetentionRecord] = []
-  private(set) var retentionBlocks: [BlockPosition] = []
+  /// Blocks that belong to no session and count: what says that jobs were dropped or a volume was replaced.
+  private(set) var volumeBlocks: [BlockPosition] = []
 
   /// Takes a verified block.
   ///
@@ -24,6 +25,10 @@ struct SessionCollector {
   mutating func add(_ header: BlockHeader, _ payload: UnsafeRawBufferPointer, at position: BlockPosition) -> Bool {
     guard header.kind != .label else { return position.address.block == 0 }
     if header.kind == .retention { return addRetention(payload, position) }
+    if header.kind == .replacement {
+      volumeBlocks.append(position)
+      return Self.isReplacement(payload)
+    }
     if let only, header.session != only { return true }
     if sessions[header.session] == nil {
       sessions[header.session] = SessionTrace()
@@ -34,7 +39,7 @@ struct SessionCollector {
     trace.highestAttempt = max(trace.highestAttempt, header.attempt)
     do throws(FormatError) {
       switch header.kind {
-      case .label, .retention: return false
+      case .label, .retention, .replacement: return false
       case .sessionStart: try Self.addStart(header, payload, position, to: &trace)
       case .groups: return try Self.addGroups(header, payload, position, to: &trace)
       case .sessionEnd:
@@ -52,7 +57,7 @@ struct SessionCollector {
 
   private mutating func addRetention(_ payload: UnsafeRawBufferPointer, _ position: BlockPosition) -> Bool {
     if only != nil { return true }
-    retentionBlocks.append(position)
+    volumeBlocks.append(position)
     do throws(FormatError) {
       var records = RecordReader(payload)
       while let record = try records.next() {
@@ -63,6 +68,12 @@ struct SessionCollector {
     } catch {
       return false
     }
+  }
+
+  private static func isReplacement(_ payload: UnsafeRawBufferPointer) -> Bool {
+    var records = RecordReader(payload)
+    guard case .replacement? = try? records.next() else { return false }
+    return true
   }
 
   private static func addStart(

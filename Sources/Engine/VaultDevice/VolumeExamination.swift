@@ -145,7 +145,7 @@ struct VolumeExamination: ~Copyable {
     let isWellFormed: Bool
     switch header.kind {
     case .groups: isWellFormed = readsData ? heldGroups(header, &held) : heldGroupHeaders(header, offset, &held)
-    case .sessionStart, .sessionEnd, .retention: isWellFormed = !readsData || hasRecord(header)
+    case .sessionStart, .sessionEnd, .retention, .replacement: isWellFormed = !readsData || hasRecord(header)
     case .label: isWellFormed = offset == 0
     }
     if !isWellFormed { report(block, .malformedContent, isHarmless: true) }
@@ -237,7 +237,7 @@ struct VolumeExamination: ~Copyable {
     var records = RecordReader(payload(header))
     switch (header.kind, try? records.next()) {
     case (.sessionStart, .job(let job)?): return job.session == header.session
-    case (.sessionEnd, .jobEnd?), (.retention, .retention?): return true
+    case (.sessionEnd, .jobEnd?), (.retention, .retention?), (.replacement, .replacement?): return true
     default: return false
     }
   }

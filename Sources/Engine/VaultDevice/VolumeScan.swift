@@ -14,13 +14,15 @@ package struct ScanReport: Hashable, Sendable {
   package var tornEnds: [VolumeDamage] = []
   /// What the volumes say of dropped jobs.
   package var retention: [RetentionRecord] = []
+  /// Volumes that do not count; nothing else is said of them.
+  package var leftOut: [LeftOutVolume] = []
 
   package init() {}
 }
 
 /// Rebuilds from volumes alone what a catalog would know; damage and missing volumes cost only what they held.
 ///
-/// Dead blocks are skipped. Add all volumes, in any order and from any store, then `finish`.
+/// Dead blocks are skipped. Add all volumes that count, in any order and from any store, then `finish`; `run` does.
 /// - Bounds: memory grows with the number of groups, about 80 bytes for each; block contents are not kept.
 package struct VolumeScan {
   private struct Scanned {
@@ -35,6 +37,18 @@ package struct VolumeScan {
   private var report = ScanReport()
 
   package init() {}
+
+  /// Reads volume files to their ends, but for those whose place others take.
+  package static func run(_ files: [(name: String, store: any VolumeStore)]) -> ScanReport {
+    let replacements = VolumeReplacements(files)
+    var scan = VolumeScan()
+    for (index, file) in files.enumerated() where replacements.leftOut[index] == nil {
+      scan.add(file.name, in: file.store)
+    }
+    var report = scan.finish()
+    report.leftOut = replacements.leftOut.sorted { $0.key < $1.key }.map(\.value)
+    return report
+  }
 
   /// Reads a volume to its end; what is wrong with it goes into the report.
   package mutating func add(_ name: String, in store: any VolumeStore) {
@@ -101,7 +115,7 @@ package struct VolumeScan {
     let newest = table.indices.max { VolumeName.isBefore(table[$0].volume.name, table[$1].volume.name) }
     var ends = table.map(\.volume.end.byteOffset)
     for trace in collector.sessions.values { Self.cover(trace, &ends) }
-    for block in collector.retentionBlocks { ends[block.volume] = max(ends[block.volume], block.end) }
+    for block in collector.volumeBlocks { ends[block.volume] = max(ends[block.volume], block.end) }
     report.retention = collector.retention
     for index in table.indices {
       table[index].volume.end = BlockAddress(byteOffset: ends[index])
@@ -172,6 +186,21 @@ package struct VolumeScan {
   }
 }
 
+extension ScanReport {
+  /// The damage but for groups that are missing where jobs were dropped: they may have gone with these.
+  package var unexplainedDamage: [VolumeDamage] {
+    guard !retention.isEmpty else { return damage }
+    let trees = Dictionary(sessions.map { ($0.session, $0.job?.tree) }) { first, _ in first }
+    let dropped = Set(retention.map(\.retention.tree))
+    return damage.filter { damage in
+      guard case .commit(let session, _) = damage.kind else { return true }
+      // Of a dropped job any part may be left.
+      guard let tree = trees[session] ?? nil else { return false }
+      return !dropped.contains(tree)
+    }
+  }
+}
+
 extension Device {
   /// Everything that volumes of the device's store say by themselves.
   ///
@@ -180,10 +209,7 @@ extension Device {
   package func scanAll(volumes names: [String]? = nil) throws(DeviceError) -> ScanReport {
     let found: [String]
     do throws(StoreError) { found = try store.names() } catch { throw DeviceError(error, volume: "") }
-    var scan = VolumeScan()
-    for name in (names ?? found.filter { VolumeName.number($0) != nil }).sorted(by: VolumeName.isBefore) {
-      scan.add(name, in: store)
-    }
-    return scan.finish()
+    let chosen = (names ?? found.filter { VolumeName.number($0) != nil }).sorted(by: VolumeName.isBefore)
+    return VolumeScan.run(chosen.map { ($0, store) })
   }
 }

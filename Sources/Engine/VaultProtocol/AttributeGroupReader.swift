@@ -50,7 +50,8 @@ package struct AttributeGroupReader: ~Copyable {
       try sink.extendedAttributes(index: index, group: group)
     case .ownerName(let kind, let number, let name):
       try sink.ownerName(kind: kind, number: number, name: name)
-    case .contentData, .job, .jobEnd, .commit, .label, .retention: throw FormatError(.malformed, "attribute group")
+    case .contentData, .job, .jobEnd, .commit, .label, .retention, .replacement:
+      throw FormatError(.malformed, "attribute group")
     }
   }
 

@@ -1,6 +1,6 @@
 import VaultModel
 
-/// The payloads of job, job end, commit, retention and label records; the byte tables are in vault-volume(5).
+/// The payloads of job, job end, commit, retention, replacement and label records; the byte tables are in vault-volume(5).
 enum JobCodec {
   /// Paths asked for at most, and bytes of a string at most.
   private static let pathLimit = 65_536
@@ -139,6 +139,7 @@ enum JobCodec {
     writer.integer(label.maximumVolumeSize)
     writer.integer(label.maximumBlockSize)
     for text in [label.name, label.pool, label.mediaType] { string(ByteString(text), to: &writer) }
+    if let replaced = label.replaced { writer.identifier(replaced) }
   }
 
   static func label(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> LabelRecord {
@@ -150,12 +151,14 @@ enum JobCodec {
     let name = try string(from: &reader)
     let pool = try string(from: &reader)
     let mediaType = try string(from: &reader)
+    let replaced = reader.isAtEnd ? nil : try reader.identifier()
     guard let nameText = name.text, let poolText = pool.text, let mediaTypeText = mediaType.text else {
       throw reader.error(.illegalName)
     }
     return LabelRecord(
       repository: repository, labeled: Timestamp(nanoseconds: labeled), maximumBlockSize: maximumBlockSize,
-      maximumVolumeSize: maximumVolumeSize, name: nameText, pool: poolText, mediaType: mediaTypeText)
+      maximumVolumeSize: maximumVolumeSize, name: nameText, pool: poolText, mediaType: mediaTypeText,
+      replaced: replaced)
   }
 
   // MARK: Retention
@@ -188,6 +191,13 @@ enum JobCodec {
     for _ in 0..<droppedCount { retention.dropped.append(try reader.index()) }
     for _ in 0..<undoneCount { retention.undone.append(try reader.index()) }
     return RetentionRecord(lastNumber: lastNumber, retention: retention)
+  }
+
+  static func replacement(_ payload: UnsafeRawBufferPointer) throws(FormatError) -> UniqueIdentifier {
+    var reader = ByteReader(payload, "replacement record")
+    let replaced = try reader.identifier()
+    guard reader.isAtEnd else { throw reader.error(.malformed) }
+    return replaced
   }
 
   // MARK: Strings: length u32, bytes

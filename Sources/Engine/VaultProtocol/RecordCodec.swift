@@ -17,6 +17,8 @@ package enum Record {
   case commit(CommitRecord)
   case label(LabelRecord)
   case retention(RetentionRecord)
+  /// The volume holds all that is needed of the one named.
+  case replacement(of: UniqueIdentifier)
 }
 
 /// Which jobs of a tree were dropped, as a volume says it; several records of one tree are taken together.
@@ -78,11 +80,14 @@ package struct LabelRecord: Hashable, Sendable {
   package var name: String
   package var pool: String
   package var mediaType: String
+  /// The volume whose place this one takes, once a replacement record says that it is complete; nil for none.
+  package var replaced: UniqueIdentifier?
 
   package init(
     repository: UniqueIdentifier, labeled: Timestamp, maximumBlockSize: UInt32, maximumVolumeSize: UInt64, name: String,
-    pool: String, mediaType: String
+    pool: String, mediaType: String, replaced: UniqueIdentifier? = nil
   ) {
+    self.replaced = replaced
     self.repository = repository
     self.labeled = labeled
     self.maximumBlockSize = maximumBlockSize
@@ -159,6 +164,7 @@ package struct RecordReader {
     case .commit: return .commit(try JobCodec.commit(payload))
     case .label: return .label(try JobCodec.label(payload))
     case .retention: return .retention(try JobCodec.retention(payload))
+    case .replacement: return .replacement(of: try JobCodec.replacement(payload))
     }
   }
 

@@ -12,6 +12,7 @@ package enum RecordKind: UInt16, Sendable, CaseIterable {
   case jobEnd = 17
   case commit = 32
   case retention = 33
+  case replacement = 34
   case label = 48
 
   /// Whether a reader that does not know the kind must refuse it.

@@ -127,6 +127,10 @@ package struct RecordWriter: ~Copyable {
     framed(.retention) { JobCodec.write(record, to: &$0) }
   }
 
+  package mutating func replacement(of volume: UniqueIdentifier) {
+    framed(.replacement) { $0.identifier(volume) }
+  }
+
   private mutating func framed(_ kind: RecordKind, _ body: (inout ByteWriter) -> Void) {
     let start = writer.count
     header(kind, 0)

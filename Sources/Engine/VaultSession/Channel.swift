@@ -18,6 +18,7 @@ package final class Channel: @unchecked Sendable {
   private let received = Monitor()
   private let sendable = Monitor()
   private let sending = SendLock()
+  let silence = SilenceWatch()
   /// The transport, where threads can wait for the system itself.
   private let waiting: (any ThreadWaitingTransport)?
 
@@ -30,6 +31,19 @@ package final class Channel: @unchecked Sendable {
 
   /// Ends the conversation: whoever waits in it, here or at the peer, is woken.
   package func close() { transport.close() }
+
+  /// Ends the conversation when this side has waited so long for a single byte, or for room for one; 0 lifts the limit.
+  package func limitSilence(seconds: UInt64, poller: Poller) { silence.limit(seconds: seconds, poller: poller, self) }
+
+  func endForSilence() {
+    silence.markSilent()
+    close()
+  }
+
+  /// Why the stream is over: its end, or that it was ended for the peer's silence.
+  private var over: TransportError {
+    TransportError(silence.isSilent ? .silent(seconds: silence.limitSeconds) : .closed, peer: transport.peer)
+  }
 
   private func malformed(_ error: any Error) -> TransportError {
     TransportError(.malformed("\(error)"), peer: transport.peer)
@@ -103,7 +117,7 @@ package final class Channel: @unchecked Sendable {
       }
       if count == 0 {
         if start == end { return nil }
-        throw TransportError(.closed, peer: transport.peer)
+        throw over
       }
     }
   }
@@ -121,7 +135,7 @@ package final class Channel: @unchecked Sendable {
 
   /// The reply to what was asked, refusals included.
   package func receiveReply() async throws -> Reply {
-    guard let line = try await receiveLine() else { throw TransportError(.closed, peer: transport.peer) }
+    guard let line = try await receiveLine() else { throw over }
     do { return try Reply(line) } catch { throw malformed(error) }
   }
 
@@ -168,11 +182,13 @@ package final class Channel: @unchecked Sendable {
         if closingOnCancel {
           try await waitReceivable()
         } else {
+          silence.beginReceiving()
           await withCheckedContinuation { continuation in transport.whenReceivable { continuation.resume() } }
+          silence.endReceiving()
         }
         continue
       }
-      if count == 0 { throw TransportError(.closed, peer: transport.peer) }
+      if count == 0 { throw over }
       done += count
     }
   }
@@ -219,7 +235,9 @@ package final class Channel: @unchecked Sendable {
       if let count {
         done += count
       } else {
+        silence.beginSending()
         await wait { transport.whenSendable($0) }
+        silence.endSending()
         if Task.isCancelled { throw TransportError(.cancelled, peer: transport.peer) }
       }
     }
@@ -227,7 +245,9 @@ package final class Channel: @unchecked Sendable {
 
   /// Waits until something arrived.
   private func waitReceivable() async throws {
+    silence.beginReceiving()
     await wait { transport.whenReceivable($0) }
+    silence.endReceiving()
     if Task.isCancelled { throw TransportError(.cancelled, peer: transport.peer) }
   }
 
@@ -257,7 +277,7 @@ package final class Channel: @unchecked Sendable {
     var done = 0
     while done < output.count {
       if let count = try takeSome(into: UnsafeMutableRawBufferPointer(rebasing: output[done...])) {
-        if count == 0 { throw TransportError(.closed, peer: transport.peer) }
+        if count == 0 { throw over }
         done += count
       } else {
         try blockUntilReceivable()
@@ -266,6 +286,8 @@ package final class Channel: @unchecked Sendable {
   }
 
   private func blockUntilReceivable() throws(TransportError) {
+    silence.beginReceiving()
+    defer { silence.endReceiving() }
     if let waiting {
       _ = try waiting.blockUntilReceivable(nanoseconds: nil)
       return
@@ -307,7 +329,7 @@ package final class Channel: @unchecked Sendable {
         try blockUntilReceivable()
         continue
       }
-      if count == 0 { throw TransportError(.closed, peer: transport.peer) }
+      if count == 0 { throw over }
     }
   }
 
@@ -342,15 +364,24 @@ package final class Channel: @unchecked Sendable {
   private func sendAllBlocking(_ bytes: UnsafeRawBufferPointer) throws(TransportError) {
     var done = 0
     while done < bytes.count {
-      if let count = try transport.send(UnsafeRawBufferPointer(rebasing: bytes[done...])) {
-        done += count
-      } else if let waiting {
-        try waiting.blockUntilSendable()
-      } else {
-        let ticket = sendable.ticket()
-        transport.whenSendable { [sendable] in sendable.signal() }
-        sendable.wait(since: ticket)
+      do throws(TransportError) {
+        if let count = try transport.send(UnsafeRawBufferPointer(rebasing: bytes[done...])) {
+          done += count
+        } else {
+          try blockUntilSendable()
+        }
+      } catch {
+        throw silence.isSilent ? over : error
       }
     }
+  }
+
+  private func blockUntilSendable() throws(TransportError) {
+    silence.beginSending()
+    defer { silence.endSending() }
+    if let waiting { return try waiting.blockUntilSendable() }
+    let ticket = sendable.ticket()
+    transport.whenSendable { [sendable] in sendable.signal() }
+    sendable.wait(since: ticket)
   }
 }

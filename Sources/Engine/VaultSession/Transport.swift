@@ -1,3 +1,4 @@
+import VaultCrypto
 import VaultModel
 import VaultProtocol
 import VaultSystem
@@ -36,11 +37,19 @@ package protocol Transport: AnyObject, Sendable {
 
   /// Where on this machine the peer is connected to; nil where there is no network.
   var localAddress: SocketAddress? { get }
+
+  /// How the peer has proved who it is; nil where nobody has to, inside one process.
+  var peerAuthentication: PeerAuthentication? { get }
+
+  /// Goes on without encryption, once both sides agreed to it: what either sends from now on can be read and altered on its way.
+  func leaveTLS()
 }
 
 extension Transport {
   package var localAddress: SocketAddress? { nil }
   package var peerIdentity: ByteString? { nil }
+  package var peerAuthentication: PeerAuthentication? { nil }
+  package func leaveTLS() {}
 }
 
 /// A transport that lets a thread wait for the system itself, without another thread in between.
@@ -65,6 +74,8 @@ package struct TransportError: DescribedError, Hashable {
     case unreachable(String)
     /// The peer was not connected and authenticated in time.
     case timedOut(seconds: UInt64)
+    /// The peer took or gave nothing for so long that it counts as lost.
+    case silent(seconds: UInt64)
     /// A message of this many bytes is longer than the peer takes; it was not sent.
     case tooLarge(Int)
     case cancelled
@@ -81,7 +92,7 @@ package struct TransportError: DescribedError, Hashable {
 
   package var exitStatus: ExitStatus {
     switch kind {
-    case .closed, .malformed, .broken, .unreachable, .timedOut, .tooLarge: .unreachable
+    case .closed, .malformed, .broken, .unreachable, .timedOut, .silent, .tooLarge: .unreachable
     case .cancelled: .interrupted
     }
   }
@@ -93,6 +104,7 @@ package struct TransportError: DescribedError, Hashable {
     case .broken(let reason): "The connection to \(peer) failed. \(reason)"
     case .unreachable(let reason): "\(peer) cannot be reached: \(reason)."
     case .timedOut(let seconds): "\(peer) did not answer within \(seconds) seconds."
+    case .silent(let seconds): "\(peer) has given no sign of life for \(seconds) seconds: it counts as lost."
     case .tooLarge(let byteCount):
       "A message of \(byteCount) bytes for \(peer) was not sent: the protocol takes \(FrameHeader.payloadLimit) at most."
     case .cancelled: "The conversation with \(peer) was cancelled."

@@ -20,15 +20,21 @@ package struct ConsoleSession: Sendable {
     guard let director = configuration.directors.first(where: { name == nil || $0.peer.name == name }) else {
       throw ConsoleError.noSuchDirector(name ?? "")
     }
-    let (own, password) =
-      configuration.console.map { ($0.name, $0.password) } ?? (Hello.unnamedConsole, director.peer.password)
-    guard let password else { throw ConsoleError.noPassword(director.peer.name) }
-    let secret = try await onThread(name: "vault-secret") { try password.secret() }
+    let own = configuration.console
+    // Who has a name has a password or a certificate of its own; the director's resource says how the director is checked.
+    var peer = director.peer
+    if let own {
+      peer.password = own.password
+      if own.tls.certificate != nil { peer.tls = own.tls }
+    }
+    let peers = try PeerBook([peer], own: own?.tls, secrets: SecretStore(path: nil))
+    guard peers.hasCredentials(for: peer.name) else { throw ConsoleError.noPassword(peer.name) }
     let network = try Network()
     do {
-      let channel = try await network.dial(
-        host: director.address.text, port: director.port,
-        identity: PeerIdentity(dialler: .console, own, listener: .director, director.peer.name), secret: secret)
+      let channel = try await peers.dial(
+        network, host: director.address.text, port: director.port,
+        identity: PeerIdentity(
+          dialler: .console, own?.name ?? Hello.unnamedConsole, listener: .director, peer.name))
       return ConsoleSession(client: DirectorClient(console: channel, host: ""), network: network)
     } catch {
       network.close()

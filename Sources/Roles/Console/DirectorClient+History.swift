@@ -1,3 +1,4 @@
+import VaultDevice
 import VaultModel
 import VaultProtocol
 import VaultSession
@@ -35,8 +36,33 @@ extension DirectorClient {
     try await listing(line) { try each(try DifferenceListing($0)) }
   }
 
-  /// Drops jobs, or tells which would be.
-  package func drop(_ request: DropRequest) async throws -> DropReport {
+  /// Drops jobs and compacts volumes, or tells what would be done.
+  package func drop(
+    _ request: DropRequest, progress: @escaping @Sendable (JobProgress) -> Void
+  ) async throws -> DropReport {
+    try await console.sendLine(Self.line(request))
+    var decisions: [DropDecision] = []
+    var volumes: [VolumeDecision] = []
+    let reply = try await finalReply(cancelling: request.compacts) { kind, payload in
+      guard kind == .listing || kind == .progress else { return }
+      let line = try ControlLine(payload: payload)
+      switch (kind, line.verb) {
+      case (.progress, _): progress(try JobProgress(line))
+      case (_, "volume"): volumes.append(try VolumeDecision(line))
+      default:
+        decisions.append(
+          DropDecision(
+            job: try JobListing(line), isKept: try line.text("action") == "keep", reason: try line.text("reason")))
+      }
+    }
+    return DropReport(
+      isDryRun: request.isDryRun, decisions: decisions, droppedCount: try reply.line.integer("dropped"),
+      freedVolumes: try reply.line.integer("volumes"), freedBytes: try reply.line.integer("bytes"),
+      volumes: request.compacts ? volumes.sorted { VolumeName.isBefore($0.name, $1.name) } : nil,
+      rewrittenVolumes: try reply.line.integer("rewritten"))
+  }
+
+  private static func line(_ request: DropRequest) -> ControlLine {
     var line = ControlLine("drop")
     if let treeName = request.treeName { line.set("name", treeName) }
     for job in request.jobs { line.set("job", job) }
@@ -46,16 +72,9 @@ extension DirectorClient {
     ]
     for (key, count) in counts { if let count { line.set(key, count) } }
     if let within = request.keepWithin { line.set("keep-within", within) }
+    if request.compacts { line.set("compact", "yes") }
     line.set("dry-run", request.isDryRun ? "yes" : "no")
-    var decisions: [DropDecision] = []
-    let reply = try await listing(line) { line in
-      decisions.append(
-        DropDecision(
-          job: try JobListing(line), isKept: try line.text("action") == "keep", reason: try line.text("reason")))
-    }
-    return DropReport(
-      isDryRun: request.isDryRun, decisions: decisions, droppedCount: try reply.line.integer("dropped"),
-      freedVolumes: try reply.line.integer("volumes"), freedBytes: try reply.line.integer("bytes"))
+    return line
   }
 
   /// Asks for a listing of lines.
@@ -111,6 +130,20 @@ extension FoundListing {
       tree: Tree(host: try line.text("host"), name: line["name"] ?? ""), path: line["path"] ?? "",
       type: try FileType(line), size: try line.integer("size"), versionCount: try line.integer("versions"),
       first: try JobPoint(line, "first"), last: try JobPoint(line, "last"), isCurrent: try line.text("now") == "yes")
+  }
+}
+
+extension VolumeDecision {
+  fileprivate init(_ line: ControlLine) throws {
+    guard let action = Action(rawValue: try line.text("action")) else {
+      throw ControlError(.malformedField("action"), line: line.verb)
+    }
+    let status: Int32? = line["status"] == nil ? nil : try line.integer("status")
+    self.init(
+      name: try line.word(0).text ?? "", bytes: try line.integer("bytes"), neededBytes: try line.integer("needed"),
+      action: action, reason: try line.text("reason"), newName: line["new"]?.text,
+      newBytes: line["new-bytes"] == nil ? nil : try line.integer("new-bytes"),
+      status: status.map { ExitStatus(rawValue: $0) ?? .jobFailed } ?? .done)
   }
 }
 

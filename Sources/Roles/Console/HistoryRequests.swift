@@ -102,6 +102,8 @@ package struct DropRequest: Sendable {
   /// Seconds before now within which all jobs stay.
   package var keepWithin: UInt64?
   package var isDryRun: Bool
+  /// Whether volumes with little left in them are rewritten.
+  package var compacts = false
   package init(treeName: ByteString?, jobs: [JobNumber], isDryRun: Bool) {
     self.treeName = treeName
     self.jobs = jobs
@@ -121,21 +123,67 @@ package struct DropDecision: Sendable {
   }
 }
 
+/// How much of a volume is needed, and what became of it.
+package struct VolumeDecision: Sendable {
+  package enum Action: String, Sendable {
+    case keep
+    case rewrite
+    /// It could not be rewritten, and is as it was.
+    case fail
+    /// It would go whole.
+    case free
+  }
+
+  package var name: String
+  package var bytes: UInt64
+  package var neededBytes: UInt64
+  package var action: Action
+  package var reason: String
+  /// The volume that took its place, and its bytes.
+  package var newName: String?
+  package var newBytes: UInt64?
+  /// What a failure ends the command with.
+  package var status: ExitStatus
+  package init(
+    name: String, bytes: UInt64, neededBytes: UInt64, action: Action, reason: String, newName: String? = nil,
+    newBytes: UInt64? = nil, status: ExitStatus = .done
+  ) {
+    self.name = name
+    self.bytes = bytes
+    self.neededBytes = neededBytes
+    self.action = action
+    self.reason = reason
+    self.newName = newName
+    self.newBytes = newBytes
+    self.status = status
+  }
+}
+
 /// What dropping came to.
 package struct DropReport: Sendable {
   package var isDryRun: Bool
   package var decisions: [DropDecision]
   package var droppedCount: UInt64
-  /// Volumes whose files went, and their bytes.
+  /// Volumes whose files went with nothing in their place.
   package var freedVolumes: UInt64
+  /// Bytes that were given back, by them and by volumes that were rewritten.
   package var freedBytes: UInt64
+  /// The volumes, when they were to be compacted.
+  package var volumes: [VolumeDecision]?
+  package var rewrittenVolumes: UInt64
   package init(
-    isDryRun: Bool, decisions: [DropDecision], droppedCount: UInt64, freedVolumes: UInt64, freedBytes: UInt64
+    isDryRun: Bool, decisions: [DropDecision], droppedCount: UInt64, freedVolumes: UInt64, freedBytes: UInt64,
+    volumes: [VolumeDecision]? = nil, rewrittenVolumes: UInt64 = 0
   ) {
     self.isDryRun = isDryRun
     self.decisions = decisions
     self.droppedCount = droppedCount
     self.freedVolumes = freedVolumes
     self.freedBytes = freedBytes
+    self.volumes = volumes
+    self.rewrittenVolumes = rewrittenVolumes
   }
+
+  /// What the command ends with.
+  package var status: ExitStatus { (volumes ?? []).reduce(.done) { $0.combined(with: $1.status) } }
 }

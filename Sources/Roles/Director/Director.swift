@@ -86,7 +86,7 @@ package struct Director: Sendable {
       case "estimate": reply = try await runEstimate(line, channel)
       case "restore": reply = try await runRestore(line, channel)
       case "verify": reply = try await runVerification(line, channel)
-      case "drop": reply = try await DropJob(director: self, line: line, console: channel).run()
+      case "drop": reply = try await runDrop(line, channel)
       default:
         reply =
           try await answerListing(line, channel)
@@ -161,6 +161,12 @@ package struct Director: Sendable {
     let readsData = try line.text("data") == "yes"
     return try await withCancellation(by: channel) { cancel in
       try await VerifyJob(director: self, readsData: readsData, console: channel, cancel: cancel).run()
+    }
+  }
+
+  private func runDrop(_ line: ControlLine, _ channel: Channel) async throws -> Reply {
+    try await withCancellation(by: channel) { cancel in
+      try await DropJob(director: self, line: line, console: channel, cancel: cancel).run()
     }
   }
 

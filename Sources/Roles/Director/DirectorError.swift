@@ -4,6 +4,7 @@ import VaultModel
 package enum DirectorError: DescribedError, Hashable {
   case interrupted
   case verificationInterrupted
+  case compactionInterrupted
   case noTree
   case severalTrees([String])
   case noSuchJob(JobNumber)
@@ -30,7 +31,7 @@ package enum DirectorError: DescribedError, Hashable {
 
   package var exitStatus: ExitStatus {
     switch self {
-    case .interrupted, .verificationInterrupted, .estimateInterrupted: .interrupted
+    case .interrupted, .verificationInterrupted, .compactionInterrupted, .estimateInterrupted: .interrupted
     case .severalTrees, .selectionTooLong, .tooManyPatterns, .notOneFile, .differentTrees, .notPublished,
       .nothingToDropBy:
       .usage
@@ -47,6 +48,8 @@ package enum DirectorError: DescribedError, Hashable {
     case .interrupted:
       "Interrupted. What was saved is kept: the next backup of the same paths goes on from there."
     case .verificationInterrupted: "Interrupted before everything was checked."
+    case .compactionInterrupted:
+      "Interrupted. Jobs are dropped as asked; volumes that were not rewritten by now are as they were."
     case .noTree: "The repository holds no such tree. 'vault local jobs' lists what it holds."
     case .severalTrees(let names):
       "The repository holds several trees; name one with --name: " + names.joined(separator: ", ") + "."
@@ -71,7 +74,8 @@ package enum DirectorError: DescribedError, Hashable {
     case .differentTrees(let first, let second):
       "Jobs \(first) and \(second) are of different trees: only jobs of one tree can be compared."
     case .notPublished(let number): "Job \(number) did not finish, so that it cannot be compared."
-    case .nothingToDropBy: "Neither a job nor a rule says what is to be dropped; nothing was changed."
+    case .nothingToDropBy:
+      "Neither a job nor a rule says what is to be dropped, and volumes are not to be compacted; nothing was changed."
     case .jobFailed(let number, let reason, _): "Job \(number) failed: \(reason)"
     }
   }

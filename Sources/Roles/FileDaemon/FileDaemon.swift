@@ -21,15 +21,24 @@ package struct FileDaemon: Sendable {
   let allowedDirectories: [ByteString]
   let jobs: FileJobTable
   let log: MessageLog?
+  let activity: PeerActivity
+  /// After how long a storage daemon that takes or gives nothing counts as lost, and who looks after it; nil where it cannot be.
+  let silence: (seconds: UInt64, poller: Poller)?
   private let hello: Hello
+  /// On which terms a director is served; nil for one that is not configured.
+  private let terms: @Sendable (Hello) -> PeerTerms?
 
   package init(
     name: String, clock: any VaultClock, workerCount: Int, excludedDirectories: [FileIdentity],
     allowedDirectories: [ByteString] = [], jobLimit: Int? = nil, log: MessageLog? = nil,
-    dialStorage: @escaping StorageDialler
+    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil,
+    terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }, dialStorage: @escaping StorageDialler
   ) {
     self.allowedDirectories = allowedDirectories
     self.log = log
+    self.terms = terms
+    activity = PeerActivity(timeoutSeconds: peerTimeoutSeconds, clock: clock)
+    silence = poller.map { (peerTimeoutSeconds, $0) }
     jobs = FileJobTable(limit: jobLimit)
     self.dialStorage = dialStorage
     self.clock = clock
@@ -51,23 +60,23 @@ package struct FileDaemon: Sendable {
   private func serve(_ channel: Channel) async {
     defer { channel.close() }
     do {
-      guard let peer = try await hello.answer(channel, allowing: [.director]) else { return }
-      try peer.check(channel.transport)
+      guard let peer = try await hello.answer(channel, allowing: [.director], terms: terms) else { return }
       while let line = try await channel.receiveLine() {
+        activity.heard(peer.name, intervalSeconds: line["interval"]?.text.flatMap { UInt64($0) })
         switch line.verb {
         // A connection carries one job, and ends with it.
-        case "backup": return try await backup(line, channel)
+        case "backup": return try await backup(line, channel, peer.name)
         case "estimate": return try await estimate(line, channel)
-        case "restore": return try await restore(line, channel)
+        case "restore": return try await restore(line, channel, peer.name)
         case "verify": return try await verify(line, channel)
         case "status": try await status(channel)
-        case "noop": try await channel.sendReply(Reply(.fileDaemonOK))
+        case "noop": try await channel.sendReply(hello.noopReply)
         default:
           try await channel.sendReply(
             Reply(.fileDaemonFailed, refusing: ControlError(.malformedLine, line: line.verb)))
         }
       }
-    } catch let error as HelloMismatch {
+    } catch let error as HelloRefusal {
       log?.tell(.security, "\(channel.transport.peer): \(error.description)")
     } catch let error as any DescribedError
       where error is ControlError || error is ExclusionPatternError || error is FileJobRefusal
@@ -80,11 +89,11 @@ package struct FileDaemon: Sendable {
     }
   }
 
-  private func backup(_ line: ControlLine, _ channel: Channel) async throws {
+  private func backup(_ line: ControlLine, _ channel: Channel, _ director: String) async throws {
     let (paths, patterns) = (try await receiveList(.paths, channel), try await receiveList(.patterns, channel))
     let order = try BackupOrder(line, paths: paths, patterns: patterns)
     for path in paths { try await refuseOutside(path) }
-    let ticket = try jobs.begin("backup", number: line["number"]?.text, director: channel.transport.peer)
+    let ticket = try jobs.begin("backup", number: line["number"]?.text, director: director) { channel.close() }
     try await channel.sendReply(Reply(.fileDaemonOK))
     let reply = await BackupJob(daemon: self, order: order, director: channel).run()
     jobs.end(ticket)
@@ -108,13 +117,13 @@ package struct FileDaemon: Sendable {
     return try frame.payload.withUnsafeBytes { try PathList.decode($0) }
   }
 
-  private func restore(_ line: ControlLine, _ channel: Channel) async throws {
+  private func restore(_ line: ControlLine, _ channel: Channel, _ director: String) async throws {
     let order = try RestoreOrder(line)
     switch order.destination {
     case .directory(let path, _), .trial(let path, _): try await refuseOutside(path)
     case .stream, .nowhere: break
     }
-    let ticket = try jobs.begin("restore", number: line["number"]?.text, director: channel.transport.peer)
+    let ticket = try jobs.begin("restore", number: line["number"]?.text, director: director) { channel.close() }
     try await channel.sendReply(Reply(.fileDaemonOK))
     let reply = await RestoreJob(daemon: self, order: order, director: channel).run()
     jobs.end(ticket)
@@ -150,5 +159,20 @@ package struct FileDaemon: Sendable {
       return allowed.contains { RealPath.isWithin(real, RealPath.resolving($0)) }
     }
     guard isInside else { throw FileJobRefusal.outside(path) }
+  }
+
+  /// Ends the jobs of directors that have been silent for too long.
+  func endLost() {
+    for job in jobs.running where activity.isLost(job.director) {
+      log?.tell(.warning, "Director \(job.director) gives no sign of life: its \(job.kind) is given up.")
+      job.end()
+    }
+  }
+
+  /// Dials the storage daemon of a job.
+  func openStorage(_ route: StorageRoute?) async throws -> Channel {
+    let channel = try await dialStorage(route)
+    if let silence { channel.limitSilence(seconds: silence.seconds, poller: silence.poller) }
+    return channel
   }
 }

@@ -24,33 +24,43 @@ package enum FileDaemonService {
       of: own.name, resource: configuration.messages.first { $0.name == own.messages }, clock: clock,
       echoes: echoes)
     defer { log.close() }
-    let secrets = try PeerSecrets(configuration.directors.filter(\.mayDial).map(\.peer))
-    let network = try Network()
+    let secrets = SecretStore(workingDirectory: own.workingDirectory) { log.tell(.warning, $0) }
+    let directors = try PeerBook(configuration.directors.filter(\.mayDial).map(\.peer), own: own.tls, secrets: secrets)
+    for warning in directors.warnings { log.tell(.security, warning) }
+    let network = try Network(certificates: own.tls.certificates)
     defer { network.close() }
     let daemon = FileDaemon(
       name: own.name, clock: clock, workerCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
       excludedDirectories: [], allowedDirectories: configuration.allowedDirectories,
-      jobLimit: own.concurrentJobLimit, log: log
+      jobLimit: own.concurrentJobLimit, log: log, peerTimeoutSeconds: own.peerTimeoutSeconds, poller: network.poller,
+      terms: { directors.terms(of: $0.name) }
     ) { route in
       guard let route else { throw FileDaemonError(reason: "the director did not say where the storage daemon is") }
       return try await network.dial(
         host: route.host, port: route.port,
         identity: PeerIdentity(
           purpose: .job(route.job), dialler: .fileDaemon, own.name, listener: .storageDaemon, route.storage),
-        secret: route.key)
+        secret: route.key, leavesTLS: own.tls.leavesAfterAuthentication)
     }
     let listener = try await network.listen(
-      on: own.places, limits: own.listenerLimits,
+      on: own.places, limits: own.listenerLimits, role: .fileDaemon,
       onRefusal: { log.tell(.security, "\($0.peer) was turned away: \($0.reason)") },
-      key: { identity in
+      lookUp: { identity, tell in
         guard identity.purpose == .control, identity.dialler == .director, identity.listener == .fileDaemon,
           identity.listenerName == own.name
-        else { return nil }
-        return secrets.key(of: identity.diallerName, for: identity)
+        else { return tell(nil) }
+        directors.findKey(of: identity.diallerName, for: identity, tell: tell)
       })
     log.tell(.info, "File daemon \(own.name) listens on \(listener.addresses.map(\.text).joined(separator: ", ")).")
     isReady()
+    let sweeper = Task {
+      while !Task.isCancelled {
+        await network.pause(nanoseconds: max(1, own.peerTimeoutSeconds / 4) * 1_000_000_000)
+        daemon.endLost()
+      }
+    }
     await daemon.run(listener)
+    sweeper.cancel()
     log.tell(.info, "File daemon \(own.name) ends.")
   }
 }

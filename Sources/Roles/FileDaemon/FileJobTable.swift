@@ -8,6 +8,8 @@ final class FileJobTable: Sendable {
     /// The director's number; nil where it tells none.
     var number: String?
     var director: String
+    /// Ends its conversation with the director.
+    var end: @Sendable () -> Void
 
     /// The job in a few words.
     var text: String { "\(kind)\(number.map { " \($0)" } ?? "") of \(director)" }
@@ -26,11 +28,13 @@ final class FileJobTable: Sendable {
 
   /// - Returns: a ticket that ends the job.
   /// - Throws: `.tooManyJobs`.
-  func begin(_ kind: String, number: String?, director: String) throws(FileJobRefusal) -> UInt64 {
+  func begin(
+    _ kind: String, number: String?, director: String, end: @escaping @Sendable () -> Void
+  ) throws(FileJobRefusal) -> UInt64 {
     let ticket: UInt64? = state.withLock { state in
       if let limit, state.running.count >= limit { return nil }
       defer { state.nextTicket += 1 }
-      state.running[state.nextTicket] = Running(kind: kind, number: number, director: director)
+      state.running[state.nextTicket] = Running(kind: kind, number: number, director: director, end: end)
       return state.nextTicket
     }
     guard let ticket else { throw .tooManyJobs(limit ?? 0) }

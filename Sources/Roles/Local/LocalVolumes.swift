@@ -23,7 +23,8 @@ package enum LocalVolumes {
     ) { commands in
       device.open(known: try view.catalog.volumes())
       return try await body(
-        LocalVolumeCommands(commands: commands, viewDamage: view.damage, blockDamage: view.blockDamage))
+        LocalVolumeCommands(
+          commands: commands, viewDamage: view.damage, blockDamage: view.blockDamage, leftOut: view.leftOut))
     }
   }
 }
@@ -41,6 +42,7 @@ package struct LocalVolumeCommands: Sendable {
   let commands: DirectorClient
   let viewDamage: [String]
   let blockDamage: [String]
+  let leftOut: [String]
 
   /// What is wrong with the volumes, in words.
   package var scanDamage: [String] { blockDamage + viewDamage }
@@ -49,6 +51,7 @@ package struct LocalVolumeCommands: Sendable {
   package func verify(progress: @escaping @Sendable (JobProgress) -> Void) async throws -> VerifyReport {
     var report = try await commands.verify(readingData: true, progress: progress)
     report.notes.removeAll { $0.hasPrefix("Volume ") && $0.contains("is not in the catalog") }
+    report.notes += leftOut
     report.damages += viewDamage.map { VerifyReport.Damage(volume: nil, blocks: 0..<0, reason: $0) }
     return report
   }

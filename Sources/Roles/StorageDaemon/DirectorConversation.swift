@@ -36,17 +36,15 @@ struct DirectorConversation: Sendable {
   mutating func run() async throws {
     var announced: [AnnouncedJob] = []
     var readers: [UniqueIdentifier] = []
+    var rewrite: VolumeRewrite?
     defer {
+      rewrite?.abandon()
       // A director that goes takes its jobs with it: what they committed stays.
-      for job in announced where storage.jobs.appending(job.session) === job {
-        storage.abort(job)
-        job.tellOwner(
-          Notification(
-            time: storage.clock.now(), text: "Session \(job.session) was aborted: its director is gone."))
-      }
+      for job in announced where storage.jobs.appending(job.session) === job { storage.abortLeft(job) }
       for reader in readers { storage.jobs.withdrawReader(reader) }
     }
     while let line = try await channel.receiveLine() {
+      storage.activity.heard(director, intervalSeconds: line["interval"]?.text.flatMap { UInt64($0) })
       do {
         switch line.verb {
         case "use device": try await useDevice(line)
@@ -64,9 +62,13 @@ struct DirectorConversation: Sendable {
         case "list volumes": try await listVolumes()
         case "retain": try await retain(line)
         case "purge": try await purge()
+        case "rewrite volume": try await beginRewrite(line, &rewrite)
+        case "rewrite blocks": try await rewriteBlocks(line, &rewrite)
+        case "rewrite end": try await endRewrite(&rewrite)
+        case "rewrite cancel": try await cancelRewrite(&rewrite)
         case "status": try await status()
         case "notify": try await notify(line)
-        case "noop": try await channel.sendReply(Reply(.storageOK))
+        case "noop": try await channel.sendReply(storage.hello.noopReply)
         default: throw StorageError(.unknownRequest(line.verb))
         }
       } catch let error as TransportError {
@@ -84,9 +86,9 @@ struct DirectorConversation: Sendable {
     return identifier
   }
 
-  private func receiveRecord() async throws -> [UInt8] { try await receive(.jobRecord) }
+  func receiveRecord() async throws -> [UInt8] { try await receive(.jobRecord) }
 
-  private func receive(_ kind: FrameKind) async throws -> [UInt8] {
+  func receive(_ kind: FrameKind) async throws -> [UInt8] {
     let frame = try await channel.receiveFrame()
     guard frame.kind == kind else {
       throw TransportError(
@@ -297,7 +299,7 @@ struct DirectorConversation: Sendable {
   }
 
   /// Only what a scan can read goes onto a volume.
-  fileprivate static func retentionRecord(_ bytes: [UInt8]) throws -> [UInt8] {
+  static func retentionRecord(_ bytes: [UInt8]) throws -> [UInt8] {
     try bytes.withUnsafeBytes { bytes in
       var reader = RecordReader(bytes)
       guard case .retention? = try reader.next(), try reader.next() == nil else {

@@ -50,7 +50,7 @@ struct FileDaemonConversation: Sendable {
         throw StorageError(.invalidTicket)
       }
       try await channel.sendReply(Reply(.storageOK))
-    case "noop": try await channel.sendReply(Reply(.storageOK))
+    case "noop": try await channel.sendReply(storage.hello.noopReply)
     default: throw StorageError(.unknownRequest(line.verb))
     }
   }

@@ -59,6 +59,17 @@ extension RecoveryReport {
   /// What was found, in plain words.
   var notes: [String] {
     var notes = removedFiles.map { "\($0): a crash left it before it became a volume; it was removed." }
+    notes += purgedFiles.map {
+      "Volume \($0): its file was still there when nothing needed it any more; it was removed."
+    }
+    notes += leftOut.map { volume in
+      switch volume.reason {
+      case .incomplete(let old):
+        "Volume \(volume.name): rewriting volume \(old) was cut short; the new one was removed, and the old one is as it was."
+      case .replaced(let other):
+        "Volume \(volume.name): volume \(other) has taken its place; its file is left alone and can be removed."
+      }
+    }
     for cut in cuts {
       notes.append(
         "Volume \(cut.volume): \(cut.byteCount) bytes (\(cut.blockCount) blocks) that no commit covers were cut off.")

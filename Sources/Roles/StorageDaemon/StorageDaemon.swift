@@ -16,11 +16,18 @@ package struct StorageDaemon: Sendable {
   /// Jobs that may run at once; nil for any number.
   let jobLimit: Int?
   let log: MessageLog?
-  private let hello: Hello
+  let activity: PeerActivity
+  let hello: Hello
+  /// On which terms a peer is served; nil for one that is not configured.
+  private let terms: @Sendable (Hello) -> PeerTerms?
   var name: String { hello.name }
 
-  package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil)
-  {
+  package init(
+    name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil,
+    peerTimeoutSeconds: UInt64 = 60, terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }
+  ) {
+    self.terms = terms
+    activity = PeerActivity(timeoutSeconds: peerTimeoutSeconds, clock: clock)
     self.log = log
     self.jobLimit = jobLimit
     self.devices = devices
@@ -57,8 +64,7 @@ package struct StorageDaemon: Sendable {
           return
         }
       }
-      guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon]) else { return }
-      try peer.check(channel.transport)
+      guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon], terms: terms) else { return }
       switch peer.role {
       case .director:
         var conversation = DirectorConversation(storage: self, channel: channel, director: peer.name)
@@ -68,7 +74,7 @@ package struct StorageDaemon: Sendable {
         try await FileDaemonConversation(storage: self, channel: channel, client: peer.name, boundJob: boundJob).run()
       case .console, .storageDaemon: return
       }
-    } catch let error as HelloMismatch {
+    } catch let error as HelloRefusal {
       log?.tell(.security, "\(channel.transport.peer): \(error.description)")
     } catch {
       // The peer is gone or cannot be understood: its jobs end as their own channels say, other conversations go on.
@@ -97,14 +103,25 @@ package struct StorageDaemon: Sendable {
     withdraw(job)
   }
 
+  /// The same, when the director has gone, which whoever opened the session is told.
+  func abortLeft(_ job: AnnouncedJob) {
+    abort(job)
+    job.tellOwner(
+      Notification(time: clock.now(), text: "Session \(job.session) was aborted: its director is gone."))
+  }
+
+  /// Ends the jobs of directors that have been silent for too long.
+  func abortLost() {
+    for job in jobs.running where activity.isLost(job.director) {
+      log?.tell(
+        .warning, "Director \(job.director) gives no sign of life: session \(job.session.text) is given up.")
+      abortLeft(job)
+    }
+  }
+
   /// Takes a job off the list: another may have its place.
-  ///
-  /// - Returns: whether it was on it.
-  @discardableResult
-  func withdraw(_ job: AnnouncedJob) -> Bool {
-    guard jobs.withdraw(job) else { return false }
-    devices.endJob(on: job.device)
-    return true
+  func withdraw(_ job: AnnouncedJob) {
+    if jobs.withdraw(job) { devices.endJob(on: job.device) }
   }
 }
 

@@ -24,7 +24,9 @@ package enum StorageDaemonService {
       of: own.name, resource: configuration.messages.first { $0.name == own.messages }, clock: clock,
       echoes: echoes)
     defer { log.close() }
-    let secrets = try PeerSecrets(configuration.directors)
+    let secrets = SecretStore(workingDirectory: own.workingDirectory) { log.tell(.warning, $0) }
+    let directors = try PeerBook(configuration.directors, own: own.tls, secrets: secrets)
+    for warning in directors.warnings { log.tell(.security, warning) }
     let devices = DeviceTable(
       places: configuration.devices.map { device in
         DeviceTable.Place(
@@ -32,28 +34,42 @@ package enum StorageDaemonService {
           concurrentJobLimit: device.concurrentJobLimit)
       }, clock: clock)
     let daemon = StorageDaemon(
-      name: own.name, devices: devices, clock: clock, jobLimit: own.concurrentJobLimit, log: log)
-    let network = try Network()
+      name: own.name, devices: devices, clock: clock, jobLimit: own.concurrentJobLimit, log: log,
+      peerTimeoutSeconds: own.peerTimeoutSeconds
+    ) { peer in
+      // A client comes with the key of a job, which stands for any word about it here.
+      peer.role == .director
+        ? directors.terms(of: peer.name)
+        : PeerTerms(leavesTLS: own.tls.leavesAfterAuthentication, takesCertificate: false)
+    }
+    let network = try Network(certificates: own.tls.certificates)
     defer { network.close() }
     let jobs = daemon.jobs
     let listener = try await network.listen(
-      on: own.places, limits: own.listenerLimits,
+      on: own.places, limits: own.listenerLimits, role: .storageDaemon,
       onRefusal: { log.tell(.security, "\($0.peer) was turned away: \($0.reason)") },
-      key: { identity in
-        guard identity.listener == .storageDaemon, identity.listenerName == own.name else { return nil }
+      lookUp: { identity, tell in
+        guard identity.listener == .storageDaemon, identity.listenerName == own.name else { return tell(nil) }
         switch (identity.purpose, identity.dialler) {
-        case (.control, .director):
-          return secrets.key(of: identity.diallerName, for: identity)
+        case (.control, .director): directors.findKey(of: identity.diallerName, for: identity, tell: tell)
         case (.job(let job), .fileDaemon):
-          return jobs.key(of: job, for: identity.diallerName).flatMap { secret in
-            try? PresharedKey.derive(secret: secret, identity: Array(identity.text.utf8))
-          }
-        default: return nil
+          tell(
+            jobs.key(of: job, for: identity.diallerName).flatMap { secret in
+              try? PresharedKey.derive(secret: secret, identity: Array(identity.text.utf8))
+            })
+        default: tell(nil)
         }
       })
     log.tell(.info, "Storage daemon \(own.name) listens on \(listener.addresses.map(\.text).joined(separator: ", ")).")
     isReady()
+    let sweeper = Task {
+      while !Task.isCancelled {
+        await network.pause(nanoseconds: max(1, own.peerTimeoutSeconds / 4) * 1_000_000_000)
+        try? await onThread(name: "vault-sweep") { daemon.abortLost() }
+      }
+    }
     await daemon.run(listener)
+    sweeper.cancel()
     log.tell(.info, "Storage daemon \(own.name) ends.")
     try await onThread(name: "vault-device") { try devices.close() }
   }

@@ -26,6 +26,9 @@ struct StorageError: DescribedError, Hashable {
     case endOfFile
     /// A block before the least that may be asked for.
     case blockOrder(BlockAddress)
+    /// Of rewriting a volume, out of turn.
+    case notRewriting
+    case alreadyRewriting
     case unknownRequest(String)
     case noDeviceChosen
     case noSuchDevice(String)
@@ -46,7 +49,8 @@ struct StorageError: DescribedError, Hashable {
 
   var code: StatusCode {
     switch kind {
-    case .sessionBusy, .sessionEnded, .dataFlows, .tooManySessions, .deviceBusy, .tooManyJobs: .volumeBusy
+    case .sessionBusy, .alreadyRewriting, .sessionEnded, .dataFlows, .tooManySessions, .deviceBusy, .tooManyJobs:
+      .volumeBusy
     case .notMounted, .volumeNotMounted: .volumeNotMounted
     case .notificationPending, .endOfVolume: .endOfVolume
     case .endOfFile: .endOfFile
@@ -55,7 +59,7 @@ struct StorageError: DescribedError, Hashable {
     case .invalidTicket: .invalidTicket
     case .sessionAborted, .unknownJob: .sessionAborted
     case .notFound: .sessionAborted
-    case .unknownRequest, .wrongPassword, .badData, .blockOrder: .storageRefused
+    case .unknownRequest, .notRewriting, .wrongPassword, .badData, .blockOrder: .storageRefused
     }
   }
 
@@ -102,6 +106,8 @@ struct StorageError: DescribedError, Hashable {
     case .notRecovered: "What the volumes hold beyond the catalog was not looked at yet."
     case .deviceBusy(let device, let limit): "\(limit) jobs run on device '\(device)', and no more may."
     case .tooManyJobs(let limit): "\(limit) jobs run on this storage daemon, and no more may."
+    case .notRewriting: "No volume is being rewritten for this connection."
+    case .alreadyRewriting: "A volume is being rewritten for this connection already."
     case .unknownRequest(let verb): "The request '\(verb)' is not one that this daemon knows from this peer."
     }
   }

@@ -14,6 +14,8 @@ struct CatalogRebuild: ~Copyable {
   /// Whether everything readable is taken, also of jobs that are not whole: for catalogs that nothing is added to.
   private let takesAll: Bool
   private let clock: any VaultClock
+  /// Where a director finds a volume of a name; nil where there is only one place.
+  private let place: (String) -> String?
   private var readers: [UniqueIdentifier: VolumeReader] = [:]
   /// What the volumes say of dropped jobs, tree by tree.
   private var retention: [Tree: TreeRetention] = [:]
@@ -23,8 +25,10 @@ struct CatalogRebuild: ~Copyable {
     byteCount: BlockHeader.maximumBlockSizes.upperBound, alignment: 4096)
 
   init(
-    catalog: any CatalogStore, scanned: ScannedFiles, takesAll: Bool = false, clock: any VaultClock = SystemClock()
+    catalog: any CatalogStore, scanned: ScannedFiles, takesAll: Bool = false, clock: any VaultClock = SystemClock(),
+    place: @escaping (String) -> String? = { _ in nil }
   ) {
+    self.place = place
     self.clock = clock
     self.takesAll = takesAll
     self.catalog = catalog
@@ -50,12 +54,14 @@ struct CatalogRebuild: ~Copyable {
       if let store = scanned.store(of: volume.name) {
         readers[volume.identifier] = VolumeReader(store: store, repository: label.record.repository)
       }
-      try catalog.recordVolume(volume)
+      var placed = volume
+      placed.place = place(volume.name)
+      try catalog.recordVolume(placed)
       report.volumes.append(
         VolumeScanReport.VolumeLine(
           name: volume.name, bytes: UInt64(volume.end.block) * 4096, status: volume.status.rawValue))
     }
-    tell(found, &report)
+    for damage in found.unexplainedDamage { report.damaged(damage.description) }
     if let last = found.retention.map(\.lastNumber).max() { try catalog.reserveJobNumbers(through: last) }
     for session in found.sessions { try add(session, &report) }
     if !dropped.isEmpty {
@@ -63,18 +69,24 @@ struct CatalogRebuild: ~Copyable {
       // A rebuilt catalog may lack what damage hid: it frees nothing by itself.
       try catalog.finishFreeing()
     }
+    if !takesAll { try purgeReplaced(found, &report) }
     report.jobs = try catalog.jobs(of: nil).count
   }
 
-  /// Tells what is wrong. That groups of a commit are missing is none of it where jobs were dropped: the volumes that held
-  /// them may have gone with these.
-  private func tell(_ found: ScanReport, _ report: inout VolumeScanReport) {
-    let trees = Dictionary(found.sessions.map { ($0.session, $0.job?.tree) }) { first, _ in first }
-    for damage in found.damage {
-      if case .commit(let session, _) = damage.kind, !retention.isEmpty {
-        guard let tree = trees[session] ?? nil, retention[tree] == nil else { continue }
+  /// Notes that volumes which others replaced are to go, at the next start, as if the replacing had only just been done.
+  private func purgeReplaced(_ found: ScanReport, _ report: inout VolumeScanReport) throws {
+    let known = Set(try catalog.volumes().map(\.identifier))
+    let damaged = Set(found.unexplainedDamage.map(\.volume))
+    for volume in found.leftOut {
+      report.notes.append(volume.description)
+      guard case .replaced(let other) = volume.reason, !damaged.contains(other), !known.contains(volume.identifier)
+      else {
+        continue
       }
-      report.damaged(damage.description)
+      try catalog.recordVolume(
+        Volume(
+          identifier: volume.identifier, name: volume.name, status: .purged, end: VolumeLabel.firstBlock,
+          labeled: clock.now(), place: place(volume.name)))
     }
   }
 

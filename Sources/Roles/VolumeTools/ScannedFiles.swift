@@ -41,11 +41,7 @@ struct ScannedFiles {
 
   /// Reads all of them.
   static func scan(_ folders: [Folder]) throws -> ScannedFiles {
-    var scan = VolumeScan()
-    for folder in folders {
-      for name in folder.names { scan.add(name, in: folder.store) }
-    }
-    let report = scan.finish()
+    let report = VolumeScan.run(folders.flatMap { folder in folder.names.map { ($0, folder.store) } })
     guard !report.volumes.isEmpty else { throw VolumeScanError.noVolumes }
     return ScannedFiles(folders: folders, report: report)
   }

@@ -30,8 +30,10 @@ package struct VolumeListing: Sendable {
 package enum VolumeListCommand {
   /// Scans volume files, or all volumes of directories. Blocks its thread.
   ///
-  /// - Returns: the volumes in the order in which they were made, and what is wrong, in words.
-  package static func run(volumes paths: [ByteString]) throws -> (volumes: [VolumeListing], damage: [String]) {
+  /// - Returns: the volumes in the order in which they were made, what is wrong, and what was left out, in words.
+  package static func run(volumes paths: [ByteString]) throws -> (
+    volumes: [VolumeListing], damage: [String], leftOut: [String]
+  ) {
     let report = try ScannedFiles.scan(try ScannedFiles.find(paths)).report
     let volumes = zip(report.volumes, report.labels).map { volume, label in
       VolumeListing(
@@ -39,7 +41,9 @@ package enum VolumeListCommand {
         labelName: label.record.name, labeled: label.record.labeled, byteCount: volume.end.byteOffset,
         sessions: report.sessions.compactMap { Self.part(of: $0, on: volume.identifier) })
     }
-    return (volumes, (report.damage + report.tornEnds).map(\.description))
+    return (
+      volumes, (report.unexplainedDamage + report.tornEnds).map(\.description), report.leftOut.map(\.description)
+    )
   }
 
   private static func part(of session: RecoveredSession, on volume: UniqueIdentifier) -> VolumeListing.Session? {

@@ -41,6 +41,32 @@ package enum VolumeScanCommand {
     return report
   }
 
+  /// The same into a director's catalog.
+  ///
+  /// - Parameters:
+  ///   - openCatalog: opens it, and gives a new one the volumes' repository.
+  ///   - place: where the director finds a volume of a name.
+  package static func run(
+    volumes paths: [ByteString], clock: any VaultClock = SystemClock(),
+    openCatalog: (UniqueIdentifier) throws -> any CatalogStore, place: @escaping (String) -> String?
+  ) throws -> VolumeScanReport {
+    let scanned = try ScannedFiles.scan(try ScannedFiles.find(paths))
+    let identifier = try scanned.repository()
+    let catalog = try openCatalog(identifier)
+    var report = VolumeScanReport()
+    do {
+      guard catalog.repository == identifier else { throw VolumeScanError.otherRepository }
+      var rebuild = CatalogRebuild(catalog: catalog, scanned: scanned, clock: clock, place: place)
+      try rebuild.run(&report)
+    } catch {
+      // The first error is the one to tell; what was catalogued is durable.
+      try? catalog.close()
+      throw error
+    }
+    try catalog.close()
+    return report
+  }
+
   private static func acquireLock(_ repository: ByteString, _ clock: any VaultClock) throws -> FileLock {
     let path = RepositoryFiles(path: repository).lockPath
     guard let lock = try FileLock.acquire(path, command: "vault volume scan", now: clock.now()) else {
@@ -73,7 +99,7 @@ package enum VolumeScanError: DescribedError, Hashable {
       "The volumes belong to several repositories; scan those of one at a time. Nothing was changed."
     case .unknownRepository:
       "No label among the volumes can be read, so that their repository is not known; nothing was changed."
-    case .otherRepository: "The volumes belong to another repository than the one named with --to; nothing was changed."
+    case .otherRepository: "The volumes belong to another repository than the catalog; nothing was changed."
     case .readOnly(let path):
       "\(path.displayText) lies on a read-only file system: its catalog cannot be rebuilt there."
     }

@@ -15,6 +15,8 @@ package struct VolumeView: Sendable {
   package let damage: [String]
   /// Bytes and blocks that make no sense.
   package let blockDamage: [String]
+  /// Volumes that do not count, in words.
+  package let leftOut: [String]
 
   /// Scans volume files, or all volumes of directories. Blocks its thread.
   ///
@@ -41,7 +43,8 @@ package struct VolumeView: Sendable {
     try rebuild.run(&report)
     for volume in scanned.report.volumes { try catalog.recordVolume(try wholeFile(volume, in: store)) }
     return VolumeView(
-      repository: repository, store: store, catalog: catalog, damage: report.notes, blockDamage: blockDamage)
+      repository: repository, store: store, catalog: catalog, damage: report.notes, blockDamage: blockDamage,
+      leftOut: scanned.report.leftOut.map(\.description))
   }
 
   private static func wholeFile(_ volume: Volume, in store: any VolumeStore) throws -> Volume {

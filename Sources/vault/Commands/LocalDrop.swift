@@ -9,7 +9,8 @@ struct LocalDrop: RunnableCommand {
     commandName: "drop", abstract: "Drop jobs by number or by rule, and give back the room they took.",
     discussion: """
       What kept jobs need stays, whichever job saved it. Rules look at each tree by itself; a job stays when any rule \
-      keeps it, and the newest one always.
+      keeps it, and the newest one always. A volume goes when nothing in it is needed; with --compact, one that little of \
+      is needed is rewritten, too.
       """)
 
   @Option(parsing: .upToNextOption, help: ArgumentHelp("Drop these jobs.", valueName: "id"), transform: OptionText.job)
@@ -38,13 +39,16 @@ struct LocalDrop: RunnableCommand {
     transform: OptionText.duration)
   var keepWithin: UInt64?
 
+  @Flag(help: "Rewrite volumes of which little is needed; also without dropping anything.")
+  var compact = false
+
   @Option(help: "Drop only jobs of the tree that was saved under this name.")
   var name: PathArgument?
 
   @Option(help: ArgumentHelp("The repository's directory.", valueName: "repo"))
   var from: PathArgument
 
-  @Flag(help: "Tell what would be dropped and why, and change nothing.")
+  @Flag(help: "Tell what would be dropped and rewritten and why, and change nothing.")
   var dryRun = false
 
   @Flag(help: "Report as one JSON object.")
@@ -57,7 +61,9 @@ struct LocalDrop: RunnableCommand {
     let hasRule =
       keepLast != nil || keepDaily != nil || keepWeekly != nil || keepMonthly != nil || keepYearly != nil
       || keepWithin != nil
-    guard hasRule || !job.isEmpty else { throw ValidationError("expected --job or a rule such as --keep-last 10") }
+    guard hasRule || !job.isEmpty || compact else {
+      throw ValidationError("expected --job, a rule such as --keep-last 10, or --compact")
+    }
   }
 
   func perform(in context: CommandContext) async throws -> ExitStatus {
@@ -68,15 +74,19 @@ struct LocalDrop: RunnableCommand {
     request.keepMonthly = keepMonthly
     request.keepYearly = keepYearly
     request.keepWithin = keepWithin
+    request.compacts = compact
     let wanted = request
     return try await context.withRepository(from, .existing, command: "vault local drop") { [json, quiet] repository in
-      let report = try await repository.drop(wanted)
+      let report = try await ProgressLine.during(context, isQuiet: quiet) { progress in
+        try await repository.drop(wanted) { progress.show($0) }
+      }
       if json {
         context.output.write(report.json())
       } else if !quiet {
         context.output.write(report.text(zone: context.zone))
       }
-      return .done
+      for volume in report.volumes ?? [] where volume.action == .fail { context.talk.note(volume.reason) }
+      return report.status
     }
   }
 }

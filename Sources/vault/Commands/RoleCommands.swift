@@ -4,6 +4,7 @@ import FileDaemon
 import StorageDaemon
 import VaultConfiguration
 import VaultModel
+import VaultSystem
 
 /// What the commands of all roles have in common.
 struct RoleOptions: ParsableArguments {
@@ -87,8 +88,33 @@ struct DirectorCommand: RunnableCommand {
 
   @OptionGroup var options: DaemonOptions
 
+  @Flag(help: "Make the catalog's role and database on its PostgreSQL server, as a superuser, and end.")
+  var initCatalog = false
+
+  @Option(help: ArgumentHelp("With --init-catalog: the superuser (default: postgres).", valueName: "role"))
+  var superuser: String?
+
+  func validate() throws {
+    if superuser != nil, !initCatalog { throw ValidationError("--superuser goes with --init-catalog only.") }
+  }
+
+  /// Makes role and database. The superuser's password, if it needs one, stands in PGPASSWORD.
+  private func initializeCatalog(in context: CommandContext) async throws -> ExitStatus {
+    let role = options.role
+    guard let configuration = try role.read(.director, as: DirectorConfiguration.self, in: context) else {
+      return .usage
+    }
+    let (superuser, password) = (superuser ?? "postgres", CurrentProcess.environment("PGPASSWORD"))
+    try await abandonable(name: "vault-catalog") {
+      try CatalogOpening.initialize(configuration, superuser: superuser, password: password)
+    }
+    context.output.write("The role and the database of the catalog are there.\n")
+    return .done
+  }
+
   func perform(in context: CommandContext) async throws -> ExitStatus {
-    try await options.role.serve(.director, as: DirectorConfiguration.self, in: context) { configuration in
+    if initCatalog { return try await initializeCatalog(in: context) }
+    return try await options.role.serve(.director, as: DirectorConfiguration.self, in: context) { configuration in
       try await DirectorService.run(
         configuration, clock: context.clock, zone: context.zone, echoes: options.foreground,
         isReady: ServiceManager.tellReady)

@@ -15,7 +15,10 @@ struct VolumeList: RunnableCommand {
 
   func perform(in context: CommandContext) async throws -> ExitStatus {
     let paths = try volumes.map(context.absolute)
-    let (found, damage) = try await abandonable(name: "vault-scan") { try VolumeListCommand.run(volumes: paths) }
+    let (found, damage, leftOut) = try await abandonable(name: "vault-scan") {
+      try VolumeListCommand.run(volumes: paths)
+    }
+    for text in leftOut { context.talk.note(text) }
     if json {
       context.output.write(VolumeTable.json(found, damage: damage))
     } else {

@@ -20,6 +20,10 @@ enum CommonDirectives {
     "Heartbeat Interval", .duration(0...86_400), default: "0",
     "How long a connection may be silent before a sign of life is sent; 0 sends none.")
 
+  static let peerTimeout = DirectiveSchema(
+    "Peer Timeout", .duration(4...86_400), default: "60 seconds",
+    "How long a daemon that a running job needs may be silent before it counts as lost.")
+
   static let resourceHeartbeat = DirectiveSchema(
     "Heartbeat Interval", .duration(0...86_400),
     "The same for connections of this resource; without it the daemon's own value holds.")
@@ -52,7 +56,8 @@ enum CommonDirectives {
     DirectiveSchema("TLS Enable", .yesNo, default: "yes", "Only yes is possible: there is no connection without TLS."),
     DirectiveSchema(
       "TLS Authenticate Only", .yesNo, default: "no",
-      "Leaves TLS once both sides have proved who they are; what follows can be read and altered on its way."),
+      "Leaves TLS once both sides have proved who they are; what follows can be read and altered on its way. "
+        + "Both sides must have it."),
     DirectiveSchema(
       "TLS Certificate", .path, "A file with the certificate in PEM form, for authentication without a password."),
     DirectiveSchema("TLS Key", .path, "A file with the certificate's private key in PEM form."),
@@ -63,7 +68,8 @@ enum CommonDirectives {
       "TLS Verify Peer", .yesNo, default: "yes", "Whether the other side's certificate is asked for and checked."),
     DirectiveSchema(
       "TLS Allowed CN", .text, .repeated,
-      "Common names that the other side's certificate may have; without it any that the CA signed."),
+      "Names of which the other side's certificate must have one, as its common name or as an alternative; without it the "
+        + "name or the address of the other side."),
   ]
 
   /// What TLS directives must go together.

@@ -24,7 +24,7 @@ extension DirectorConfiguration {
     ] + CommonDirectives.listener(port: 9101, prefix: "DIR") + [
       CommonDirectives.workingDirectory(of: .director),
       CommonDirectives.concurrentJobs(20, "How many jobs may run at once."),
-      CommonDirectives.heartbeat,
+      CommonDirectives.heartbeat, CommonDirectives.peerTimeout,
       DirectiveSchema(
         "Reconnect Window", .duration(0...86_400), default: "10 minutes",
         "How long a running job waits for a lost peer; then it ends incomplete, and the next run continues it."),

@@ -50,7 +50,7 @@ extension FileDaemonConfiguration: DaemonConfiguration {
       + CommonDirectives.listener(port: 9102, prefix: "FD") + [
         CommonDirectives.workingDirectory(of: .fileDaemon),
         CommonDirectives.concurrentJobs(20, "How many jobs may run at once."),
-        CommonDirectives.heartbeat, CommonDirectives.messages,
+        CommonDirectives.heartbeat, CommonDirectives.peerTimeout, CommonDirectives.messages,
         DirectiveSchema(
           "Allowed Directories", aliases: ["Allowed Directory"], .path, .repeated,
           "Where jobs may read and restores may write; without it everywhere."),

@@ -32,6 +32,8 @@ package struct DaemonParameters: Hashable, Sendable {
   package var concurrentJobLimit: Int
   /// 0 for no heartbeat.
   package var heartbeatSeconds: UInt64
+  /// How long a peer of a running job may be silent.
+  package var peerTimeoutSeconds: UInt64
   /// A `MessagesResource` by its name; nil for standard error.
   package var messages: String?
   package var tls: TLSParameters
@@ -45,6 +47,7 @@ package struct DaemonParameters: Hashable, Sendable {
     connectionPerAddressLimit = block.count("Maximum Connections Per Address")
     concurrentJobLimit = block.count("Maximum Concurrent Jobs")
     heartbeatSeconds = block.requiredNumber("Heartbeat Interval")
+    peerTimeoutSeconds = block.requiredNumber("Peer Timeout")
     messages = block.name("Messages")
     tls = TLSParameters(block)
   }
@@ -57,10 +60,14 @@ package struct PeerParameters: Hashable, Sendable {
   package var password: Password?
   package var tls: TLSParameters
 
+  package init(name: String, password: Password?, tls: TLSParameters) {
+    self.name = name
+    self.password = password
+    self.tls = tls
+  }
+
   init(_ block: ConfigurationBlock) {
-    name = block.requiredName("Name")
-    password = block.password("Password")
-    tls = TLSParameters(block)
+    self.init(name: block.requiredName("Name"), password: block.password("Password"), tls: TLSParameters(block))
   }
 }
 

@@ -44,7 +44,7 @@ extension StorageDaemonConfiguration: DaemonConfiguration {
       + CommonDirectives.listener(port: 9103, prefix: "SD") + [
         CommonDirectives.workingDirectory(of: .storageDaemon),
         CommonDirectives.concurrentJobs(20, "How many jobs may run at once."),
-        CommonDirectives.heartbeat, CommonDirectives.messages,
+        CommonDirectives.heartbeat, CommonDirectives.peerTimeout, CommonDirectives.messages,
       ] + CommonDirectives.tls, check: CommonDirectives.checkTLS)
 
   private static let director = BlockSchema(

@@ -25,17 +25,26 @@ package enum PresharedKey {
 
   /// The secret behind a typed password: scrypt, a tenth of a second of work.
   package static func secret(password: [UInt8]) throws(CryptoError) -> [UInt8] {
-    let salt = Array("vault-psk-1".utf8)
-    var secret = [UInt8](repeating: 0, count: byteCount)
-    // The work takes 32 MiB; the library's own limit is just below.
+    try scrypt(password, salt: Array("vault-psk-1".utf8), cost: 1 << 15)
+  }
+
+  /// What tells whether a password is the one that a cached secret was made of: scrypt with a random salt, a few milliseconds of work,
+  /// so that who has it tries passwords at that rate and not at a digest's.
+  package static func tag(password: [UInt8], salt: [UInt8]) throws(CryptoError) -> [UInt8] {
+    try scrypt(password, salt: salt, cost: 1 << 10)
+  }
+
+  private static func scrypt(_ password: [UInt8], salt: [UInt8], cost: UInt64) throws(CryptoError) -> [UInt8] {
+    var derived = [UInt8](repeating: 0, count: byteCount)
+    // The work takes up to 32 MiB; the library's own limit is just below.
     let memoryLimit: UInt64 = 64 << 20
-    let derived = password.withUnsafeBytes { password in
+    let result = password.withUnsafeBytes { password in
       EVP_PBE_scrypt(
-        password.baseAddress?.assumingMemoryBound(to: CChar.self), password.count, salt, salt.count, 1 << 15, 8, 1,
-        memoryLimit, &secret, secret.count)
+        password.baseAddress?.assumingMemoryBound(to: CChar.self), password.count, salt, salt.count, cost, 8, 1,
+        memoryLimit, &derived, derived.count)
     }
-    guard derived == 1 else { throw CryptoError.fromLibrary("EVP_PBE_scrypt") }
-    return secret
+    guard result == 1 else { throw CryptoError.fromLibrary("EVP_PBE_scrypt") }
+    return derived
   }
 
   /// Fresh random bytes, fit for a key.

@@ -15,7 +15,7 @@ package enum TLSFailure: DescribedError, Hashable {
   case noKeyOffered
   /// The listener refused: a wrong key and an unknown name look the same from here.
   case refused
-  /// A certificate is missing, expired, by another authority or of another name.
+  /// A certificate is missing, expired, by another authority or of another name: which it is, for a sentence.
   case certificate(String)
   /// The peer went away in the middle.
   case closed
@@ -32,19 +32,19 @@ package enum TLSFailure: DescribedError, Hashable {
     case .unknownIdentity(let identity): "The peer calls itself '\(identity)', which nothing configured here goes by."
     case .noKeyOffered: "The peer offers no pre-shared key: it is no Vault, or it is configured for certificates."
     case .refused: "The listener refused the key: the password or the name differs from what is configured there."
-    case .certificate(let reason): "The peer's certificate is not accepted: \(reason)."
+    case .certificate(let reason): "The certificates do not do: \(reason)."
     case .closed: "The peer ended the connection before it was authenticated or without saying so."
     case .broken(let reason): "The peer broke the TLS protocol: \(reason)."
     }
   }
 
   /// Takes the library's queued errors as one cause.
-  static func fromLibrary() -> TLSFailure {
+  static func fromLibrary(_ credentials: TLSCredentials) -> TLSFailure {
     // The first error is the cause; later ones are what followed from it.
     let code = ERR_get_error()
     ERR_clear_error()
     let alert = vault_error_alert(code)
-    if alert >= 0 { return fromAlert(alert) }
+    if alert >= 0 { return fromAlert(alert, credentials) }
     guard vault_error_library(code) == Int32(ERR_LIB_SSL) else { return .broken(text(code)) }
     switch vault_error_reason(code) {
     case Int32(SSL_R_WRONG_VERSION_NUMBER), Int32(SSL_R_HTTP_REQUEST), Int32(SSL_R_HTTPS_PROXY_REQUEST),
@@ -59,23 +59,25 @@ package enum TLSFailure: DescribedError, Hashable {
     case Int32(SSL_R_PSK_IDENTITY_NOT_FOUND), Int32(SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM),
       Int32(SSL_R_NO_SHARED_CIPHER), Int32(SSL_R_MISSING_PSK_KEX_MODES_EXTENSION), Int32(SSL_R_NO_CERTIFICATE_SET):
       return .noKeyOffered
-    case Int32(SSL_R_CERTIFICATE_VERIFY_FAILED), Int32(SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE):
-      return .certificate(text(code))
+    case Int32(SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE): return .certificate("the peer sent none")
+    case Int32(SSL_R_CERTIFICATE_VERIFY_FAILED): return .certificate(text(code))
     case Int32(SSL_R_UNEXPECTED_EOF_WHILE_READING):
       return .closed
     default: return .broken(text(code))
     }
   }
 
-  private static func fromAlert(_ number: Int32) -> TLSFailure {
+  private static func fromAlert(_ number: Int32, _ credentials: TLSCredentials) -> TLSFailure {
+    if let reason = CertificateProblem.text(alert: number) { return .certificate(reason) }
     switch number {
-    case SSL_AD_PROTOCOL_VERSION: .otherVersion
+    case SSL_AD_PROTOCOL_VERSION: return .otherVersion
     // What a listener answers to a wrong binder, and to an identity it does not find.
-    case SSL_AD_ILLEGAL_PARAMETER, SSL_AD_DECRYPT_ERROR, SSL_AD_HANDSHAKE_FAILURE, SSL_AD_UNKNOWN_PSK_IDENTITY: .refused
-    case SSL_AD_BAD_CERTIFICATE, SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_UNKNOWN,
-      SSL_AD_UNKNOWN_CA, SSL_AD_CERTIFICATE_REQUIRED, SSL_AD_UNSUPPORTED_CERTIFICATE:
-      .certificate("the peer does not accept ours (alert \(number))")
-    default: .broken("alert \(number)")
+    case SSL_AD_ILLEGAL_PARAMETER, SSL_AD_DECRYPT_ERROR, SSL_AD_HANDSHAKE_FAILURE, SSL_AD_UNKNOWN_PSK_IDENTITY:
+      if case .dialByCertificate = credentials {
+        return .certificate("the listener has none: there it goes by passwords")
+      }
+      return .refused
+    default: return .broken("alert \(number)")
     }
   }
 

@@ -16,15 +16,32 @@ package final class TLSStream {
     case end
   }
 
+  /// What a step of the handshake came to.
+  package enum Progress: Hashable, Sendable {
+    case done
+    case needsReadable
+    case needsWritable
+    /// A dialler calls under this identity: the listener looks up its key and tells it by `answer(key:)`.
+    case needsKey(identity: [UInt8])
+  }
+
   private let library: OpaquePointer
   private let context: TLSContext
-  private let credentials: TLSCredentials
-  /// The identity that the peer called under, once a listener has heard it.
-  package private(set) var peerIdentity: [UInt8] = []
-  /// The listener knows nothing by that identity: a random key was tried.
+  let credentials: TLSCredentials
+  /// How both sides were authenticated, once the handshake is done.
+  package private(set) var authentication: PeerAuthentication?
+  /// The identity that the peer calls under, once a listener has heard it.
+  private var offeredIdentity: [UInt8]?
+  /// Its key once that was looked up; empty when the peer changed its mind meanwhile.
+  private var keyOffered: [UInt8]?
+  /// The listener knows nothing by that identity: a random key is tried.
   private var isUnknown = false
+  /// Why the stream is broken.
+  private var failure: TLSFailure?
+  /// Why the peer's certificate was not accepted.
+  var certificateProblem: String?
   /// The dialler's identity where the library may keep a pointer to it.
-  private let ownIdentity: UnsafeMutableBufferPointer<UInt8>
+  let ownIdentity: UnsafeMutableBufferPointer<UInt8>
 
   /// - Parameter socket: stays open as long as the stream.
   package init(_ context: TLSContext, _ credentials: TLSCredentials, socket: Int32) throws(CryptoError) {
@@ -40,9 +57,19 @@ package final class TLSStream {
     }
     SSL_set_ex_data(library, 0, Unmanaged.passUnretained(self).toOpaque())
     guard SSL_set_fd(library, socket) == 1 else { throw CryptoError.fromLibrary("SSL_set_fd") }
+    let verifies = context.certificates?.verifiesPeer == true
     switch credentials {
-    case .dial: SSL_set_connect_state(library)
-    case .listen: SSL_set_accept_state(library)
+    case .dial:
+      // Whatever certificate comes is refused.
+      SSL_set_verify(library, SSL_VERIFY_PEER, nil)
+      SSL_set_connect_state(library)
+    case .dialByCertificate:
+      SSL_set_verify(library, verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nil)
+      SSL_set_connect_state(library)
+    case .listen:
+      let mode = verifies ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_NONE
+      SSL_set_verify(library, mode, nil)
+      SSL_set_accept_state(library)
     }
   }
 
@@ -54,21 +81,29 @@ package final class TLSStream {
   // MARK: Calls
 
   /// Goes on with the handshake; `.done` when both sides are authenticated.
-  package func handshake() throws(TLSFailure) -> Outcome {
-    let outcome = try outcome(of: SSL_do_handshake(library))
-    return outcome == .end ? try ended() : outcome
+  package func handshake() throws(TLSFailure) -> Progress {
+    let outcome = try outcome { SSL_do_handshake(library) }
+    if SSL_want(library) == SSL_CLIENT_HELLO_CB { return .needsKey(identity: offeredIdentity ?? []) }
+    switch outcome {
+    case .needsReadable: return .needsReadable
+    case .needsWritable: return .needsWritable
+    case .end: throw .closed
+    case .done:
+      try authenticate()
+      return .done
+    }
   }
 
   /// Takes decrypted bytes that have arrived.
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws(TLSFailure) -> Outcome {
-    try outcome(of: SSL_read(library, buffer.baseAddress, Int32(clamping: buffer.count)))
+    try outcome { SSL_read(library, buffer.baseAddress, Int32(clamping: buffer.count)) }
   }
 
   /// Whether a read would give bytes or an end now; the bytes stay.
   package func peek() -> Outcome {
     var byte: UInt8 = 0
     // A broken stream is told by the read that follows.
-    return (try? outcome(of: SSL_peek(library, &byte, 1))) ?? .end
+    return (try? outcome { SSL_peek(library, &byte, 1) }) ?? .end
   }
 
   /// Whether bytes were taken from the socket that no read has given yet.
@@ -78,83 +113,98 @@ package final class TLSStream {
   ///
   /// After `.needsReadable` and `.needsWritable` the next call brings the same bytes.
   package func write(_ bytes: UnsafeRawBufferPointer) throws(TLSFailure) -> Outcome {
-    let outcome = try outcome(of: SSL_write(library, bytes.baseAddress, Int32(clamping: bytes.count)))
-    return outcome == .end ? try ended() : outcome
+    let outcome = try outcome { SSL_write(library, bytes.baseAddress, Int32(clamping: bytes.count)) }
+    if outcome == .end { throw .closed }
+    return outcome
   }
 
-  /// Tells the peer that nothing more comes, as far as there is room to tell it.
-  package func sendEnd() {
-    ERR_clear_error()
-    SSL_shutdown(library)
-    ERR_clear_error()
+  /// Tells the peer that nothing more comes; called again until there was room for it, and never after that.
+  @discardableResult
+  package func sendEnd() throws(TLSFailure) -> Outcome {
+    try outcome {
+      let result = SSL_shutdown(library)
+      // 0: the peer has not ended its side.
+      return result == 0 ? 1 : result
+    }
   }
 
-  private func ended() throws(TLSFailure) -> Outcome { throw .closed }
-
-  private func outcome(of result: Int32) throws(TLSFailure) -> Outcome {
+  /// Makes one call of the library.
+  private func outcome(_ call: () -> Int32) throws(TLSFailure) -> Outcome {
+    // The library tells an error once, and then that the stream has ended.
+    if let failure { throw failure }
+    // What is left of another stream's errors is none of this one's.
+    ERR_clear_error()
+    let result = call()
     if result > 0 { return .done(Int(result)) }
     switch SSL_get_error(library, result) {
-    case SSL_ERROR_WANT_READ: return .needsReadable
+    case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_CLIENT_HELLO_CB: return .needsReadable
     case SSL_ERROR_WANT_WRITE: return .needsWritable
     case SSL_ERROR_ZERO_RETURN: return .end
-    case SSL_ERROR_SYSCALL:
-      ERR_clear_error()
-      throw .closed
+    // What the peer sent before it went may be read still.
+    case SSL_ERROR_SYSCALL: throw .closed
     default:
-      let failure = TLSFailure.fromLibrary()
-      if isUnknown { throw .unknownIdentity(String(decoding: peerIdentity, as: UTF8.self)) }
-      throw failure
+      let cause = self.cause(TLSFailure.fromLibrary(credentials))
+      failure = cause
+      throw cause
     }
   }
 
-  // MARK: Pre-shared keys
-
-  private static func stream(of library: OpaquePointer?) -> TLSStream? {
-    guard let library, let data = SSL_get_ex_data(library, 0) else { return nil }
-    return Unmanaged<TLSStream>.fromOpaque(data).takeUnretainedValue()
+  /// What lies behind the library's error, where more is known.
+  private func cause(_ error: TLSFailure) -> TLSFailure {
+    if isUnknown, let offeredIdentity { return .unknownIdentity(ByteString(offeredIdentity).displayText) }
+    return certificateProblem.map { .certificate($0) } ?? error
   }
 
-  /// The listener's side: the session behind an identity. An unknown one gets a random key, so that the peer cannot tell.
-  static func find(
-    _ library: OpaquePointer?, _ identity: UnsafePointer<UInt8>?, _ length: Int,
-    _ session: UnsafeMutablePointer<OpaquePointer?>?
-  ) -> Int32 {
-    guard let library, let stream = stream(of: library), let session,
-      case .listen(let find) = stream.credentials
-    else { return 0 }
-    stream.peerIdentity = Array(UnsafeBufferPointer(start: identity, count: length))
-    let known = find(stream.peerIdentity)
-    stream.isUnknown = known == nil
-    guard let key = known ?? (try? PresharedKey.random()) else { return 0 }
-    session.pointee = makeSession(library, key: key)
-    return session.pointee == nil ? 0 : 1
+  // MARK: Authentication
+
+  static func stream(of library: OpaquePointer) -> TLSStream? {
+    SSL_get_ex_data(library, 0).map { Unmanaged<TLSStream>.fromOpaque($0).takeUnretainedValue() }
   }
 
-  /// The dialler's side: its own identity and session.
-  static func use(
-    _ library: OpaquePointer?, _ digest: OpaquePointer?, _ identity: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
-    _ length: UnsafeMutablePointer<Int>?, _ session: UnsafeMutablePointer<OpaquePointer?>?
-  ) -> Int32 {
-    guard let library, let stream = stream(of: library), let session, let identity, let length,
-      case .dial(_, let key) = stream.credentials
-    else { return 0 }
-    identity.pointee = UnsafePointer(stream.ownIdentity.baseAddress)
-    length.pointee = stream.ownIdentity.count
-    session.pointee = makeSession(library, key: key)
-    return session.pointee == nil ? 0 : 1
+  /// The identity that the peer dialled under and was authenticated as; nil on the dialler's side.
+  package var peerIdentity: ByteString? {
+    guard case .listen = credentials, case .presharedKey(let identity) = authentication else { return nil }
+    return identity
   }
 
-  private static func makeSession(_ library: OpaquePointer, key: [UInt8]) -> OpaquePointer? {
-    // TLS_AES_128_GCM_SHA256: any suite with the same digest may then be chosen.
-    let suite: [UInt8] = [0x13, 0x01]
-    guard let session = SSL_SESSION_new() else { return nil }
-    guard let cipher = SSL_CIPHER_find(library, suite),
-      SSL_SESSION_set1_master_key(session, key, key.count) == 1, SSL_SESSION_set_cipher(session, cipher) == 1,
-      SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1
-    else {
-      SSL_SESSION_free(session)
-      return nil
+  /// Tells the key of the identity that the handshake waits for; nil when nothing goes by it.
+  package func answer(key: [UInt8]?) {
+    isUnknown = key == nil
+    // To an unknown identity a random key is tried, which fails as a wrong one does.
+    keyOffered = key ?? (try? PresharedKey.random()) ?? []
+  }
+
+  /// Notes what a dialler offers; false as long as its key is not known.
+  func offered(_ identity: [UInt8]) -> Bool {
+    if let offeredIdentity, offeredIdentity != identity { keyOffered = [] }
+    offeredIdentity = identity
+    return keyOffered != nil
+  }
+
+  /// The key of an identity that was offered and looked up.
+  func key(of identity: [UInt8]) -> [UInt8]? {
+    guard identity == offeredIdentity, let keyOffered, !keyOffered.isEmpty else { return nil }
+    return keyOffered
+  }
+
+  /// How both sides were authenticated; never otherwise than the dialler offered.
+  private func authenticate() throws(TLSFailure) {
+    let isByKey = SSL_session_reused(library) == 1
+    switch credentials {
+    case .dial(let identity, _):
+      guard isByKey else { throw .certificate("the listener does not know pre-shared keys") }
+      authentication = .presharedKey(ByteString(identity))
+    case .dialByCertificate: authentication = peerCertificate()
+    case .listen:
+      guard isByKey == (offeredIdentity != nil) else { throw .noKeyOffered }
+      authentication = isByKey ? .presharedKey(ByteString(offeredIdentity ?? [])) : peerCertificate()
     }
-    return session
+  }
+
+  private func peerCertificate() -> PeerAuthentication {
+    guard context.certificates?.verifiesPeer == true, let certificate = SSL_get0_peer_certificate(library) else {
+      return .unverified
+    }
+    return .certificate(PeerCertificate(certificate))
   }
 }

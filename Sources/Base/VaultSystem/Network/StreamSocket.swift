@@ -89,6 +89,31 @@ package enum StreamSocket {
   /// Ends both directions at once; whoever waits for the socket is woken.
   package static func end(_ socket: Int32) { _ = shutdown(socket, Int32(SHUT_RDWR)) }
 
+  /// Takes bytes that have arrived; 0 at the stream's end, nil when nothing is there now.
+  package static func receive(_ socket: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
+    try transferred(retryingOnInterrupt { recv(socket, buffer.baseAddress, buffer.count, 0) })
+  }
+
+  /// Gives bytes to be sent, possibly fewer than all; nil when there is no room now.
+  package static func send(_ socket: Int32, _ bytes: UnsafeRawBufferPointer) throws(Errno) -> Int? {
+    try transferred(
+      retryingOnInterrupt { CLinux.send(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) })
+  }
+
+  /// Whether a receive would give bytes, the end or an error now.
+  package static func isReceivable(_ socket: Int32) -> Bool {
+    var byte: UInt8 = 0
+    return retryingOnInterrupt { recv(socket, &byte, 1, Int32(MSG_PEEK)) } >= 0
+      || currentErrorNumber() != EAGAIN
+  }
+
+  private static func transferred(_ count: Int) throws(Errno) -> Int? {
+    if count >= 0 { return count }
+    let error = Errno(rawValue: currentErrorNumber())
+    if error == .wouldBlock { return nil }
+    throw error
+  }
+
   /// Takes what arrived and throws it away; false at the stream's end.
   package static func discard(_ socket: Int32) -> Bool {
     withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 16) { space in

@@ -5,17 +5,20 @@ extension CatalogConnection {
   ///
   /// - Durability: all of it happened once this returns; before, nothing.
   func dropJobs(_ numbers: [JobNumber], at now: Timestamp) throws(CatalogError) -> [JobRecord] {
-    try transaction { () throws(CatalogError) in
-      var trees: [Int64: [JobRow]] = [:]
-      for number in Set(numbers).sorted() {
-        let job = try existingJob(number)
-        trees[job.tree, default: []].append(job)
-      }
-      var dropped: [JobRecord] = []
-      for (tree, jobs) in trees.sorted(by: { $0.key < $1.key }) { dropped += try drop(jobs, of: tree, at: now) }
-      try execute("UPDATE repository SET freeing = 1")
-      return dropped.sorted { $0.description.number < $1.description.number }
+    try transaction { () throws(CatalogError) in try drop(numbers, at: now) }
+  }
+
+  /// Drops jobs; part of a transaction.
+  func drop(_ numbers: [JobNumber], at now: Timestamp) throws(CatalogError) -> [JobRecord] {
+    var trees: [Int64: [JobRow]] = [:]
+    for number in Set(numbers).sorted() {
+      let job = try existingJob(number)
+      trees[job.tree, default: []].append(job)
     }
+    var dropped: [JobRecord] = []
+    for (tree, jobs) in trees.sorted(by: { $0.key < $1.key }) { dropped += try drop(jobs, of: tree, at: now) }
+    try execute("UPDATE repository SET freeing = 1")
+    return dropped.sorted { $0.description.number < $1.description.number }
   }
 
   private func drop(_ chosen: [JobRow], of tree: Int64, at now: Timestamp) throws(CatalogError) -> [JobRecord] {

@@ -23,7 +23,8 @@ extension CatalogConnection {
     var groups: [PlacedGroup] = []
     while try select.statement.step() {
       groups.append(
-        PlacedGroup(session: try session(select.statement.integer(9)), location: try GroupLocation(reading: select.statement)))
+        PlacedGroup(
+          session: try session(select.statement.integer(9)), location: try GroupLocation(reading: select.statement)))
     }
     return groups
   }

@@ -37,6 +37,10 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
   case patterns = 23
   /// Director to storage daemon, behind a request: sessions that a rebuilt catalog needs.
   case neededSessions = 24
+  /// Director to storage daemon, behind a request: groups of a volume that are needed.
+  case neededGroups = 25
+  /// Storage daemon to director: where groups of one session lie now.
+  case movedGroups = 26
 
   // Between director and file daemon during a backup.
   /// File daemon to director: one more batch of state, please.

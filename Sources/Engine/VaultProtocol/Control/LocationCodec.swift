@@ -66,6 +66,38 @@ package enum LocationCodec {
     return sessions
   }
 
+  // MARK: Groups of one volume, 12 bytes each
+
+  /// Groups in one frame at most.
+  package static let groupsPerFrame = 65_536
+
+  package static func write(_ group: BlockGroup, to writer: inout ByteWriter) {
+    writer.integer(group.block)
+    writer.integer(group.group)
+  }
+
+  package static func neededGroups(
+    _ payload: UnsafeRawBufferPointer
+  ) throws(FormatError) -> [BlockGroup] {
+    var reader = ByteReader(payload, "needed groups frame")
+    return try groups(from: &reader)
+  }
+
+  package static func movedGroups(
+    _ payload: UnsafeRawBufferPointer
+  ) throws(FormatError) -> (session: UniqueIdentifier, groups: [BlockGroup]) {
+    var reader = ByteReader(payload, "moved groups frame")
+    return (try reader.identifier(), try groups(from: &reader))
+  }
+
+  private static func groups(
+    from reader: inout ByteReader
+  ) throws(FormatError) -> [BlockGroup] {
+    var groups: [BlockGroup] = []
+    while !reader.isAtEnd { groups.append(BlockGroup(block: try reader.integer(), group: try reader.index())) }
+    return groups
+  }
+
   // MARK: Volumes
 
   package static func write(_ volume: Volume, to writer: inout ByteWriter) {

@@ -3,8 +3,12 @@ import VaultModel
 /// The four-digit codes that begin every reply; the registry in vault-protocol(7).
 package enum StatusCode: UInt16, Sendable, CaseIterable {
   case directorOK = 1000
+  case directorBusy = 1901
+  case directorMistrusts = 1902
   case directorRefused = 1999
   case fileDaemonOK = 2000
+  case fileDaemonBusy = 2901
+  case fileDaemonMistrusts = 2902
   case fileDaemonFailed = 2999
   case storageOK = 3000
   case readTicket = 3100
@@ -15,14 +19,20 @@ package enum StatusCode: UInt16, Sendable, CaseIterable {
   case invalidTicket = 3504
   case sessionAborted = 3505
   case notRecovered = 3506
+  case storageBusy = 3901
+  case storageMistrusts = 3902
   case storageRefused = 3999
 
   /// What the code says, as the registry lists it.
   package var meaning: String {
     switch self {
     case .directorOK: "the director did what was asked"
+    case .directorBusy: "too many connections to the director are open; the reason names the limit"
+    case .directorMistrusts: "the director was told another name or role than was authenticated"
     case .directorRefused: "the director refused or failed; the exit status and the reason follow"
     case .fileDaemonOK: "the file daemon did what was asked"
+    case .fileDaemonBusy: "too many connections to the file daemon are open; the reason names the limit"
+    case .fileDaemonMistrusts: "the file daemon was told another name or role than was authenticated"
     case .fileDaemonFailed: "the file daemon refused or failed; the exit status and the reason follow"
     case .storageOK: "the storage daemon did what was asked"
     case .readTicket: "a read session is open; its ticket follows"
@@ -34,6 +44,8 @@ package enum StatusCode: UInt16, Sendable, CaseIterable {
     case .invalidTicket: "the ticket is unknown, closed or another connection's"
     case .sessionAborted: "the session was aborted, or was not found: the words tell"
     case .notRecovered: "the device was opened anew: its volumes are to be looked at before anything is stored or read"
+    case .storageBusy: "too many connections to the storage daemon are open; the reason names the limit"
+    case .storageMistrusts: "the storage daemon was told another name or role than was authenticated"
     case .storageRefused: "the storage daemon refused or failed; the exit status and the reason follow"
     }
   }

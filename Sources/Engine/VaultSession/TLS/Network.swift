@@ -5,23 +5,28 @@ import VaultSystem
 
 /// A process's part in the network: one poller, one TLS context.
 package final class Network: Sendable {
+  private static let helloSeconds: UInt64 = 10
+
   package let poller: Poller
   private let context: TLSContext
 
-  /// - Throws: `SystemError`, `CryptoError`.
-  package init() throws {
+  /// - Parameter certificates: what a listener shows to peers that go by certificates, beside those that go by keys; nil for none.
+  /// - Throws: `SystemError`, `CryptoError`, `TLSFileError`.
+  package init(certificates: TLSCertificates? = nil) throws {
+    context = try certificates.map { try TLSContext(certificates: $0) } ?? TLSContext()
     poller = try Poller()
-    context = try TLSContext()
   }
 
   /// Begins to listen on all addresses of some hosts.
   ///
-  /// - Parameter places: hosts with their ports; nil for all addresses of this machine.
+  /// - Parameters:
+  ///   - places: hosts with their ports; nil for all addresses of this machine.
+  ///   - role: whose code a connection above the limits is refused with.
   /// - Throws: `NameLookupError`, `SystemError`.
   package func listen(
-    on places: [(host: String?, port: UInt16)], limits: TLSListener.Limits,
+    on places: [(host: String?, port: UInt16)], limits: TLSListener.Limits, role: PeerRole? = nil,
     onRefusal: @escaping @Sendable (TLSListener.Refusal) -> Void,
-    key: @escaping @Sendable (PeerIdentity) -> [UInt8]?
+    lookUp: @escaping TLSListener.KeyLookup
   ) async throws -> TLSListener {
     var addresses: [SocketAddress] = []
     for place in places {
@@ -31,7 +36,8 @@ package final class Network: Sendable {
       addresses += found.filter { !addresses.contains($0) }
     }
     return try TLSListener(
-      addresses: addresses, poller: poller, context: context, limits: limits, onRefusal: onRefusal, key: key)
+      addresses: addresses, poller: poller, context: context, limits: limits, role: role, onRefusal: onRefusal,
+      lookUp: lookUp)
   }
 
   /// Dials, authenticates, and says hello.
@@ -39,17 +45,45 @@ package final class Network: Sendable {
   /// - Parameters:
   ///   - identity: what this side is to the listener.
   ///   - secret: what both share.
-  ///   - limitNanoseconds: how long one address may take.
+  ///   - leavesTLS: whether TLS is to end with the hello.
   package func dial(
-    host: String, port: UInt16, identity: PeerIdentity, secret: [UInt8], limitNanoseconds: UInt64 = 10_000_000_000
+    host: String, port: UInt16, identity: PeerIdentity, secret: [UInt8], leavesTLS: Bool = false
   ) async throws -> Channel {
-    let dialler = TLSDialler(poller: poller, context: context, limitNanoseconds: limitNanoseconds)
+    let dialler = TLSDialler(poller: poller, context: context)
+    return try await greet(identity, host, leavesTLS) {
+      try await dialler.dial(host: host, port: port, identity: identity, secret: secret)
+    }
+  }
+
+  /// The same by certificates.
+  ///
+  /// - Parameters:
+  ///   - certificates: what this side shows and checks with.
+  ///   - allowedNames: of which the listener's certificate must have one; when empty, that of the host or of the listener.
+  package func dial(
+    host: String, port: UInt16, identity: PeerIdentity, certificates: TLSContext, allowedNames: [ByteString],
+    leavesTLS: Bool = false
+  ) async throws -> Channel {
+    let dialler = TLSDialler(poller: poller, context: certificates)
+    return try await greet(identity, host, leavesTLS) {
+      try await dialler.dial(
+        host: host, port: port, listenerName: identity.listenerName, allowedNames: allowedNames)
+    }
+  }
+
+  private func greet(
+    _ identity: PeerIdentity, _ host: String, _ leavesTLS: Bool,
+    _ dial: @escaping @Sendable () async throws -> TLSTransport
+  ) async throws -> Channel {
     let transport = try await cancellable(
-      { try await dialler.dial(host: host, port: port, identity: identity, secret: secret) },
-      late: { $0.close() }, cancelled: TransportError(.cancelled, peer: host))
+      dial, late: { $0.close() }, cancelled: TransportError(.cancelled, peer: host))
     let channel = Channel(transport)
+    // A listener that took the connection and then says nothing is waited for no longer than one that does not answer at all.
+    channel.limitSilence(seconds: Self.helloSeconds, poller: poller)
     do {
-      try await Hello(role: identity.dialler, name: identity.diallerName).dial(channel, expecting: identity.listener)
+      try await Hello(role: identity.dialler, name: identity.diallerName, leavesTLS: leavesTLS)
+        .dial(channel, expecting: identity.listener)
+      channel.limitSilence(seconds: 0, poller: poller)
       return channel
     } catch {
       channel.close()

@@ -4,7 +4,7 @@ import VaultSystem
 /// A socket that a poller knows; it is closed with the last reference to it.
 final class PolledSocket: Sendable {
   /// How long the peer's last bytes are waited for after this side's end.
-  private static let lingerNanoseconds: UInt64 = 10_000_000_000
+  static let lingerNanoseconds: UInt64 = 10_000_000_000
 
   private let descriptor: Descriptor
   private let poller: Poller
@@ -48,8 +48,10 @@ final class PolledSocket: Sendable {
   }
 
   /// Ends this side's stream; whoever waits for the socket is woken. The socket lives on until the peer has ended its side too, or
-  /// for ten seconds: closing it earlier could take back what was sent.
-  func endSending() {
+  /// for a while: closing it earlier could take back what was sent.
+  ///
+  /// - Parameter ticket: lives as long as the socket.
+  func endSending(lingerNanoseconds: UInt64 = PolledSocket.lingerNanoseconds, holding ticket: ConnectionTicket? = nil) {
     StreamSocket.endSending(number)
     poller.remove(watch)
     waiting.withLock { waiting in
@@ -58,24 +60,24 @@ final class PolledSocket: Sendable {
     }
     // Without a place in the poller it is closed at once.
     guard let last = try? poller.add(number) else { return }
-    let timer = poller.after(nanoseconds: Self.lingerNanoseconds) { [poller] in poller.remove(last) }
-    discard(last, timer)
+    let timer = poller.after(nanoseconds: lingerNanoseconds) { [poller] in poller.remove(last) }
+    discard(last, timer, ticket)
   }
 
-  /// Takes no further connections: a listening socket gives up its port at once.
-  func stopListening() {
+  /// Ends both directions at once; a listening socket gives up its port.
+  func end() {
     StreamSocket.end(number)
     poller.remove(watch)
   }
 
-  private func discard(_ last: Poller.Watch, _ timer: Poller.Timer) {
+  private func discard(_ last: Poller.Watch, _ timer: Poller.Timer, _ ticket: ConnectionTicket?) {
     poller.when(.readable, last) { [self] in
       // A watch that was removed is woken, too: the time is over.
       guard StreamSocket.discard(number), poller.isWatching(last) else {
         poller.cancel(timer)
         return poller.remove(last)
       }
-      discard(last, timer)
+      discard(last, timer, ticket)
     }
   }
 }

@@ -2,7 +2,7 @@ import VaultCrypto
 import VaultModel
 import VaultSystem
 
-/// Dials listeners over TCP and authenticates both sides by a pre-shared key.
+/// Dials listeners over TCP and authenticates both sides, by a pre-shared key or by certificates.
 package struct TLSDialler: Sendable {
   let poller: Poller
   let context: TLSContext
@@ -22,14 +22,36 @@ package struct TLSDialler: Sendable {
   package func dial(host: String, port: UInt16, identity: PeerIdentity, secret: [UInt8]) async throws -> TLSTransport {
     let name = Array(identity.text.utf8)
     let key = try PresharedKey.derive(secret: secret, identity: name)
+    return try await dial(host, port, .dial(identity: name, key: key))
+  }
+
+  /// Tries the host's addresses in turn with the certificate of the context, which must have one.
+  ///
+  /// A listener that refuses this side's certificate says so with the first bytes that are received, not here.
+  ///
+  /// - Parameters:
+  ///   - listenerName: what the listener is called among the daemons.
+  ///   - allowedNames: of which the listener's certificate must have one; when empty, that of the host or of the listener.
+  /// - Throws: `NameLookupError`, `TransportError` of the last address tried.
+  package func dial(
+    host: String, port: UInt16, listenerName: String, allowedNames: [ByteString] = []
+  ) async throws -> TLSTransport {
+    guard context.certificates != nil else {
+      throw TransportError(.broken("This side has no certificate to show."), peer: host)
+    }
+    let names = allowedNames.isEmpty ? [ByteString(host), ByteString(listenerName)] : allowedNames
+    return try await dial(host, port, .dialByCertificate(names: names))
+  }
+
+  private func dial(_ host: String, _ port: UInt16, _ credentials: TLSCredentials) async throws -> TLSTransport {
     let addresses = try await onThread(name: "vault-lookup") { try SocketAddress.resolve(host: host, port: port) }
     var failure = TransportError(.broken("The host has no address."), peer: host)
     for address in addresses {
-      do throws(TransportError) {
-        return try await connect(address, .dial(identity: name, key: key))
-      } catch {
+      switch await connect(address, credentials) {
+      case .success(let transport): return transport
+      case .failure(let error):
         failure = error
-        // Another address is tried when nobody listens at this one; a listener that refuses the key is the right one.
+        // Another address is tried when nobody listens at this one; a listener that refuses is the right one.
         switch error.kind {
         case .unreachable, .timedOut: continue
         default: throw error
@@ -41,18 +63,17 @@ package struct TLSDialler: Sendable {
 
   private func connect(
     _ address: SocketAddress, _ credentials: TLSCredentials
-  ) async throws(TransportError) -> TLSTransport {
-    let result: Result<TLSTransport, TransportError> = await withCheckedContinuation { continuation in
+  ) async -> Result<TLSTransport, TransportError> {
+    let plan = TLSHandshake.Plan(
+      context: context, credentials: credentials, peer: address.text, isConnecting: true,
+      limitNanoseconds: limitNanoseconds)
+    return await withCheckedContinuation { continuation in
       do throws(SystemError) {
-        TLSHandshake.start(
-          try StreamSocket.connect(to: address), context, credentials, poller, peer: address.text, isConnecting: true,
-          limitNanoseconds: limitNanoseconds
-        ) { continuation.resume(returning: $0) }
+        TLSHandshake.start(try StreamSocket.connect(to: address), plan, poller) { continuation.resume(returning: $0) }
       } catch {
         continuation.resume(
           returning: .failure(TransportError(.unreachable(error.errno.description), peer: address.text)))
       }
     }
-    return try result.get()
   }
 }

@@ -9,72 +9,99 @@ final class TLSHandshake: @unchecked Sendable {
 
   /// What comes of it, told once.
   typealias Completion = @Sendable (Result<TLSTransport, TransportError>) -> Void
+  /// Looks up the key of an identity and tells it, now or later, on any thread; nil when nothing goes by it.
+  typealias KeyLookup = @Sendable (_ identity: [UInt8], _ tell: @escaping @Sendable ([UInt8]?) -> Void) -> Void
+
+  /// How a connection is to be made.
+  struct Plan: Sendable {
+    var context: TLSContext
+    var credentials: TLSCredentials
+    /// The peer for a log line.
+    var peer: String
+    /// The socket is still being connected.
+    var isConnecting = false
+    var limitNanoseconds: UInt64
+    /// Counts the connection as long as it lives.
+    var ticket: ConnectionTicket?
+    /// A dialler has none: nobody calls it.
+    var lookUp: KeyLookup = { _, tell in tell(nil) }
+  }
+
+  /// How long a peer that was refused may take to hear why.
+  private static let lingerNanoseconds: UInt64 = 2_000_000_000
 
   private struct State {
     var completion: Completion?
     var timer: Poller.Timer?
   }
 
+  private let plan: Plan
   private let stream: TLSStream
   private let socket: PolledSocket
   private let poller: Poller
-  private let peer: String
   private var isConnecting: Bool
   private let state: Mutex<State>
 
   private init(
-    _ stream: TLSStream, _ socket: PolledSocket, _ poller: Poller, peer: String, isConnecting: Bool,
-    _ completion: @escaping Completion
+    _ plan: Plan, _ stream: TLSStream, _ socket: PolledSocket, _ poller: Poller, _ completion: @escaping Completion
   ) {
-    self.isConnecting = isConnecting
+    self.plan = plan
     self.stream = stream
     self.socket = socket
     self.poller = poller
-    self.peer = peer
+    isConnecting = plan.isConnecting
     state = Mutex(State(completion: completion))
   }
 
   /// Begins; `completion` is called once, on the poller's thread or at once.
-  ///
-  /// - Parameter isConnecting: the socket is still being connected.
   static func start(
-    _ socket: consuming Descriptor, _ context: TLSContext, _ credentials: TLSCredentials, _ poller: Poller,
-    peer: String,
-    isConnecting: Bool, limitNanoseconds: UInt64, _ completion: @escaping Completion
+    _ socket: consuming Descriptor, _ plan: Plan, _ poller: Poller, _ completion: @escaping Completion
   ) {
     do {
       let polled = try PolledSocket(socket, poller)
-      let stream = try TLSStream(context, credentials, socket: polled.number)
-      let handshake = TLSHandshake(stream, polled, poller, peer: peer, isConnecting: isConnecting, completion)
-      let timer = poller.after(nanoseconds: limitNanoseconds) {
-        handshake.finish(.failure(TransportError(.timedOut(seconds: limitNanoseconds / 1_000_000_000), peer: peer)))
+      let stream = try TLSStream(plan.context, plan.credentials, socket: polled.number)
+      let handshake = TLSHandshake(plan, stream, polled, poller, completion)
+      let timer = poller.after(nanoseconds: plan.limitNanoseconds) {
+        handshake.fail(.timedOut(seconds: plan.limitNanoseconds / 1_000_000_000))
+        // Somebody may look for its key still.
+        handshake.socket.end()
       }
       handshake.state.withLock { $0.timer = timer }
-      polled.when(isConnecting ? .writable : .readable) { handshake.step() }
+      polled.when(plan.isConnecting ? .writable : .readable) { handshake.step() }
     } catch {
-      completion(.failure(TransportError(.broken("\(error)"), peer: peer)))
+      completion(.failure(TransportError(.broken("\(error)"), peer: plan.peer)))
     }
   }
 
   private func step() {
     guard state.withLock({ $0.completion != nil }) else { return }
     if isConnecting {
-      if let error = StreamSocket.connectionError(of: socket.number) {
-        return finish(.failure(TransportError(.unreachable(error.description), peer: peer)))
-      }
+      if let error = StreamSocket.connectionError(of: socket.number) { return fail(.unreachable(error.description)) }
       isConnecting = false
     }
     do throws(TLSFailure) {
       switch try stream.handshake() {
-      case .done: finish(.success(TLSTransport(stream, socket, peer: peer)))
+      case .done: finish(.success(TLSTransport(stream, socket, peer: plan.peer, ticket: plan.ticket)))
       case .needsReadable: socket.when(.readable) { self.step() }
       case .needsWritable: socket.when(.writable) { self.step() }
-      case .end: finish(.failure(TransportError(.closed, peer: peer)))
+      case .needsKey(let identity): plan.lookUp(identity) { key in self.goOn(with: key) }
       }
     } catch {
-      finish(.failure(TransportError(.broken(error.description), peer: peer)))
+      fail(.broken(error.description))
+      // The peer is to hear the library's alert before the socket goes.
+      if error != .closed { socket.endSending(lingerNanoseconds: Self.lingerNanoseconds, holding: plan.ticket) }
     }
   }
+
+  /// Back on the poller's thread, wherever the key was found.
+  private func goOn(with key: [UInt8]?) {
+    _ = poller.after(nanoseconds: 0) {
+      self.stream.answer(key: key)
+      self.step()
+    }
+  }
+
+  private func fail(_ kind: TransportError.Kind) { finish(.failure(TransportError(kind, peer: plan.peer))) }
 
   private func finish(_ result: Result<TLSTransport, TransportError>) {
     let (completion, timer) = state.withLock { state in

@@ -1,3 +1,4 @@
+import SystemPackage
 import Synchronization
 import VaultCrypto
 import VaultModel
@@ -8,6 +9,14 @@ import VaultSystem
 /// Its socket is closed when both sides are done with it, or a while after this side is: what was sent last must not be lost to a
 /// reset.
 package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
+  /// How the bytes of one direction go.
+  private enum Form {
+    case encrypted
+    /// Unencrypted from the end of the encrypted stream on, which is still to be sent or received.
+    case ending
+    case plain
+  }
+
   // `stream` and the flags are reached only under `lock`: the library's connection is one thread's at a time.
   private let lock = Mutex(())
   private let stream: TLSStream
@@ -16,34 +25,41 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
   /// A read that was begun goes on when the socket is writable: the library has to answer the peer first.
   private var readNeedsWritable = false
   private var writeNeedsReadable = false
+  private var sending = Form.encrypted
+  private var receiving = Form.encrypted
   /// Counts this connection among its listener's.
   private var ticket: ConnectionTicket?
 
   private let socket: PolledSocket
   package let peer: String
   package let peerIdentity: ByteString?
+  package let peerAuthentication: PeerAuthentication?
 
-  /// - Parameter stream: its handshake is done; it lies over the socket and nobody else has it.
-  init(_ stream: TLSStream, _ socket: PolledSocket, peer: String) {
-    peerIdentity = stream.peerIdentity.isEmpty ? nil : ByteString(stream.peerIdentity)
+  /// - Parameters:
+  ///   - stream: its handshake is done; it lies over the socket and nobody else has it.
+  ///   - ticket: its listener's, held until this side is closed.
+  init(_ stream: TLSStream, _ socket: PolledSocket, peer: String, ticket: ConnectionTicket?) {
+    peerAuthentication = stream.authentication
+    peerIdentity = stream.peerIdentity
     self.stream = stream
     self.socket = socket
     self.peer = peer
+    self.ticket = ticket
   }
 
   deinit { close() }
 
   package var localAddress: SocketAddress? { StreamSocket.localAddress(of: socket.number) }
 
-  /// Holds its listener's ticket until it is gone.
-  func keep(_ ticket: ConnectionTicket) { lock.withLock { _ in self.ticket = ticket } }
-
   package func receive(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int? {
     let outcome = locked { () throws(TLSFailure) in
       if isClosed { return .end }
+      if receiving == .plain { return try receivePlain(into: buffer) }
       let outcome = try stream.read(into: buffer)
       readNeedsWritable = outcome == .needsWritable
-      return outcome
+      guard outcome == .end, receiving == .ending else { return outcome }
+      receiving = .plain
+      return try receivePlain(into: buffer)
     }
     switch outcome {
     case .success(.done(let count)): return count
@@ -57,6 +73,8 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
     if bytes.isEmpty { return 0 }
     let outcome = locked { () throws(TLSFailure) in
       if isClosed { throw .closed }
+      if sending == .ending, try !endEncryption() { return .needsWritable }
+      if sending == .plain { return try sendPlain(bytes) }
       let outcome = try stream.write(bytes)
       writeNeedsReadable = outcome == .needsReadable
       return outcome
@@ -80,17 +98,56 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
     TransportError(failure == .closed ? .closed : .broken(failure.description), peer: peer)
   }
 
+  // MARK: Without encryption
+
+  package func leaveTLS() {
+    lock.withLock { _ in
+      if isClosed || sending != .encrypted { return }
+      sending = .ending
+      receiving = .ending
+      writeNeedsReadable = false
+      // What has no room now is sent before the next bytes, which find out about a failure, too.
+      _ = try? endEncryption()
+    }
+  }
+
+  /// Sends the end of the encrypted stream; false when there is no room for it yet.
+  private func endEncryption() throws(TLSFailure) -> Bool {
+    guard case .done = try stream.sendEnd() else { return false }
+    sending = .plain
+    return true
+  }
+
+  private func receivePlain(into buffer: UnsafeMutableRawBufferPointer) throws(TLSFailure) -> TLSStream.Outcome {
+    do throws(Errno) {
+      guard let count = try StreamSocket.receive(socket.number, into: buffer) else { return .needsReadable }
+      return count == 0 ? .end : .done(count)
+    } catch { throw .closed }
+  }
+
+  private func sendPlain(_ bytes: UnsafeRawBufferPointer) throws(TLSFailure) -> TLSStream.Outcome {
+    do throws(Errno) {
+      return try StreamSocket.send(socket.number, bytes).map { .done($0) } ?? .needsWritable
+    } catch { throw .closed }
+  }
+
   // MARK: Waiting
 
   package func whenReceivable(_ wake: @escaping @Sendable () -> Void) {
     let needs: Poller.Interest? = lock.withLock { _ in
       if isClosed { return nil }
-      // A readable socket may hold half a record, or one that is not for the reader.
-      return switch stream.peek() {
-      case .done, .end: nil
-      case .needsReadable: .readable
-      case .needsWritable: .writable
+      if receiving != .plain {
+        // A readable socket may hold half a record, or one that is not for the reader.
+        switch stream.peek() {
+        case .end where receiving == .ending:
+          receiving = .plain
+          readNeedsWritable = false
+        case .done, .end: return nil
+        case .needsReadable: return .readable
+        case .needsWritable: return .writable
+        }
       }
+      return StreamSocket.isReceivable(socket.number) ? nil : .readable
     }
     guard let needs else { return wake() }
     socket.when(needs) { [weak self] in
@@ -109,7 +166,7 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
 
   package func blockUntilReceivable(nanoseconds: UInt64?) throws(TransportError) -> Bool {
     let needs: Poller.Interest? = lock.withLock { _ in
-      isClosed || stream.holdsBytes ? nil : readNeedsWritable ? .writable : .readable
+      isClosed || receiving != .plain && stream.holdsBytes ? nil : readNeedsWritable ? .writable : .readable
     }
     return try wait(for: needs, nanoseconds: nanoseconds)
   }
@@ -131,7 +188,8 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
         isClosed = true
         ticket = nil
       }
-      if !isClosed { stream.sendEnd() }
+      // A peer that is gone needs no word.
+      if !isClosed, sending == .encrypted { _ = try? stream.sendEnd() }
       return !isClosed
     }
     if isFirst { socket.endSending() }

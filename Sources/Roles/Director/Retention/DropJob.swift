@@ -5,11 +5,12 @@ import VaultScheduler
 import VaultSession
 import VaultSystem
 
-/// `drop`: decides by number and by rule which jobs go, tells why, and lets them go.
+/// `drop`: decides by number and by rule which jobs go, tells why, and lets them go; and compacts volumes when asked to.
 struct DropJob: Sendable {
   let director: Director
   let line: ControlLine
   let console: Channel
+  let cancel: CancelSignal
 
   /// A job, and why it stays or goes.
   private struct Decision: Sendable {
@@ -21,6 +22,7 @@ struct DropJob: Sendable {
   func run() async throws -> Reply {
     let (catalog, console, line) = (director.catalog, console, line)
     let isDryRun = line["dry-run"]?.text == "yes"
+    let compacts = line["compact"]?.text == "yes"
     let planned = try await onThread(name: "vault-catalog") { try decide() }
     let going = planned.filter { !$0.isKept }.map(\.job.description.number)
     let now = director.clock.now()
@@ -34,8 +36,14 @@ struct DropJob: Sendable {
     var reply = Reply(.directorOK)
     reply.line.set("dropped", going.count)
     let freed = isDryRun || going.isEmpty ? [] : try await Freeing(director: director).run()
+    var totals = Compaction.Totals()
+    if compacts {
+      let compaction = Compaction(director: director, console: console, cancel: cancel)
+      if isDryRun { try await compaction.preview(dropping: going) } else { totals = try await compaction.run() }
+    }
     reply.line.set("volumes", freed.count)
-    reply.line.set("bytes", freed.reduce(0 as UInt64) { $0 + UInt64($1.end.block) * 4096 })
+    reply.line.set("rewritten", totals.rewrittenCount)
+    reply.line.set("bytes", freed.reduce(totals.byteCount) { $0 + $1.end.byteCount })
     return reply
   }
 
@@ -59,7 +67,10 @@ struct DropJob: Sendable {
       }
       return number
     }
-    guard !numbers.isEmpty || !rules.isEmpty else { throw DirectorError.nothingToDropBy }
+    guard !numbers.isEmpty || !rules.isEmpty else {
+      guard line["compact"]?.text == "yes" else { throw DirectorError.nothingToDropBy }
+      return []
+    }
     let all = try catalog.jobs(of: nil)
     let name = line["name"]
     for number in numbers {

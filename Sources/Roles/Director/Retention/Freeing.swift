@@ -31,22 +31,15 @@ struct Freeing: Sendable {
   private func retain(
     _ storage: Channel, _ candidates: [Volume], _ sessions: [NeededSession], _ marks: RetentionMarks
   ) async throws -> (changed: [Volume], free: [Volume]) {
-    let records = Self.records(marks)
-    let perFrame = LocationCodec.neededSessionsPerFrame
-    let starts = Array(stride(from: 0, to: sessions.count, by: perFrame))
+    let records = marks.records
+    let frames = sessions.frames
     var line = ControlLine("retain")
     line.set("records", records.count)
-    line.set("session-frames", starts.count)
+    line.set("session-frames", frames.count)
     try await storage.sendLine(line)
     try await storage.sendFrame(.listing, VolumeList.encode(candidates))
     for record in records { try await storage.sendFrame(.jobRecord, record) }
-    for start in starts {
-      var writer = ByteWriter()
-      for needed in sessions[start..<min(start + perFrame, sessions.count)] {
-        LocationCodec.write(session: needed.session, lastGroup: needed.lastGroup, to: &writer)
-      }
-      try await storage.sendFrame(.neededSessions, writer.array)
-    }
+    for frame in frames { try await storage.sendFrame(.neededSessions, frame) }
     guard let answer = try await storage.receiveLine() else {
       throw TransportError(.closed, peer: storage.transport.peer)
     }
@@ -62,24 +55,5 @@ struct Freeing: Sendable {
         .malformed("a frame of kind \(frame.kind) where volumes belong"), peer: storage.transport.peer)
     }
     return try frame.payload.withUnsafeBytes { try VolumeList.decode($0) }
-  }
-
-  /// What the marks say as records, as many as their sequences need.
-  private static func records(_ marks: RetentionMarks) -> [[UInt8]] {
-    marks.trees.flatMap { retention in
-      var records: [[UInt8]] = []
-      var rest = retention
-      repeat {
-        var part = rest
-        part.dropped = Array(rest.dropped.prefix(RetentionRecord.sequenceLimit))
-        part.undone = Array(rest.undone.prefix(RetentionRecord.sequenceLimit - part.dropped.count))
-        rest.dropped.removeFirst(part.dropped.count)
-        rest.undone.removeFirst(part.undone.count)
-        var writer = RecordWriter(capacity: 1024)
-        writer.retention(RetentionRecord(lastNumber: marks.lastNumber, retention: part))
-        records.append(Array(writer.bytes))
-      } while !rest.dropped.isEmpty || !rest.undone.isEmpty
-      return records
-    }
   }
 }

@@ -13,6 +13,7 @@ final class Connecting: Sendable {
   private let channels: ChannelSet
   /// Whether a daemon was lost: others are then dialled for a moment only, since the next attempt tries again.
   private let wasLost = Atomic(false)
+  private let watches = Mutex<[PeerWatch]>([])
 
   init(service: DirectorParts, job: QueuedJob, channels: ChannelSet) {
     self.service = service
@@ -24,18 +25,48 @@ final class Connecting: Sendable {
   func lost() {
     wasLost.store(true, ordering: .relaxed)
     channels.removeAll()
+    stopWatching()
   }
 
   private var seconds: UInt64? { wasLost.load(ordering: .relaxed) ? 5 : nil }
 
   func place(_ place: StoragePlace) async throws -> Channel {
-    try await untilCancelled { [service, seconds] in try await service.dialler.dialPlace(place, forSeconds: seconds) }
+    let channel = try await untilCancelled { [service, seconds] in
+      try await service.dialler.dialPlace(place, forSeconds: seconds)
+    }
+    watch(.storageOK) { [service] in try await service.dialler.dial(place.storage, forSeconds: 5) }
+    return channel
   }
 
   func client() async throws -> Channel {
-    try await untilCancelled { [service, job, seconds] in
+    let channel = try await untilCancelled { [service, job, seconds] in
       try await service.dialler.dialClient(job.client, forSeconds: seconds)
     }
+    watch(.fileDaemonOK) { [service, job] in try await service.dialler.dialClient(job.client, forSeconds: 5) }
+    return channel
+  }
+
+  // MARK: Watching
+
+  /// Watches a daemon that the job needs: when it is lost, so are all connections of the attempt.
+  private func watch(_ code: StatusCode, _ dial: @escaping @Sendable () async throws -> Channel) {
+    let (channels, log, number) = (channels, service.log, job.number)
+    let watch = PeerWatch(
+      network: service.network, timeoutSeconds: service.configuration.daemon.peerTimeoutSeconds, code: code, dial: dial
+    ) { error in
+      log.tell(.warning, job: number, "\(error)")
+      channels.closeAll()
+    }
+    watches.withLock { $0.append(watch) }
+  }
+
+  /// The attempt is over.
+  func stopWatching() {
+    let watches = watches.withLock { watches in
+      defer { watches = [] }
+      return watches
+    }
+    for watch in watches { watch.stop() }
   }
 
   /// How the client reaches a storage daemon: by its Lan Address where both have one.

@@ -14,21 +14,23 @@ struct DaemonDialler: Sendable {
   let catalog: any CatalogStore
   let clock: any VaultClock
   let log: MessageLog
-  private let clientSecrets: PeerSecrets
-  private let storageSecrets: PeerSecrets
+  private let clients: PeerBook
+  private let storages: PeerBook
   private let recoveries = RecoveryGate()
 
   init(
-    configuration: DirectorConfiguration, network: Network, catalog: any CatalogStore, clock: any VaultClock,
-    log: MessageLog
+    configuration: DirectorConfiguration, network: Network, secrets: SecretStore, catalog: any CatalogStore,
+    clock: any VaultClock, log: MessageLog
   ) throws {
     self.configuration = configuration
     self.network = network
     self.catalog = catalog
     self.clock = clock
     self.log = log
-    clientSecrets = try PeerSecrets(configuration.clients.map(\.peer))
-    storageSecrets = try PeerSecrets(configuration.storages.map(\.peer))
+    let own = configuration.daemon.tls
+    clients = try PeerBook(configuration.clients.map(\.peer), own: own, secrets: secrets)
+    storages = try PeerBook(configuration.storages.map(\.peer), own: own, secrets: secrets)
+    for warning in clients.warnings + storages.warnings { log.tell(.security, warning) }
   }
 
   private var name: String { configuration.daemon.name }
@@ -39,12 +41,12 @@ struct DaemonDialler: Sendable {
   ///
   /// - Parameter seconds: for how long; nil for the configuration's own.
   func dialClient(_ client: DirectorConfiguration.Client, forSeconds seconds: UInt64? = nil) async throws -> Channel {
-    guard let address = client.address, client.mayBeDialled, let secret = clientSecrets[client.peer.name] else {
+    guard let address = client.address, client.mayBeDialled, clients.hasCredentials(for: client.peer.name) else {
       throw DialRefusal.notReachable(client.peer.name)
     }
     let identity = PeerIdentity(dialler: .director, name, listener: .fileDaemon, client.peer.name)
     return try await insisting(forSeconds: seconds ?? configuration.clientConnectSeconds) {
-      try await network.dial(host: address.text, port: client.port, identity: identity, secret: secret)
+      try await clients.dial(network, host: address.text, port: client.port, identity: identity)
     }
   }
 
@@ -52,10 +54,10 @@ struct DaemonDialler: Sendable {
 
   /// Dials a storage daemon.
   func dial(_ storage: DirectorConfiguration.Storage, forSeconds seconds: UInt64? = nil) async throws -> Channel {
-    guard let secret = storageSecrets[storage.peer.name] else { throw DialRefusal.notReachable(storage.peer.name) }
+    guard storages.hasCredentials(for: storage.peer.name) else { throw DialRefusal.notReachable(storage.peer.name) }
     let identity = PeerIdentity(dialler: .director, name, listener: .storageDaemon, storage.peer.name)
     return try await insisting(forSeconds: seconds ?? configuration.storageConnectSeconds) {
-      try await network.dial(host: storage.address.text, port: storage.port, identity: identity, secret: secret)
+      try await storages.dial(network, host: storage.address.text, port: storage.port, identity: identity)
     }
   }
 
@@ -137,7 +139,7 @@ struct DaemonDialler: Sendable {
     switch error {
     case let error as TransportError:
       switch error.kind {
-      case .unreachable, .timedOut, .closed: return true
+      case .unreachable, .timedOut, .silent, .closed: return true
       case .malformed, .broken, .tooLarge, .cancelled: return false
       }
     case is NameLookupError: return true

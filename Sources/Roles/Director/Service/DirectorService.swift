@@ -21,7 +21,7 @@ package enum DirectorService {
     _ configuration: DirectorConfiguration, clock: any VaultClock = SystemClock(), zone: LocalTimeZone,
     echoes: Bool = false, isReady: @Sendable () -> Void
   ) async throws {
-    let catalog = try await onThread(name: "vault-catalog") { try CatalogOpening.open(configuration, clock) }
+    let catalog = try await onThread(name: "vault-catalog") { try CatalogOpening.open(configuration) }
     do {
       try await serve(configuration, catalog, clock, zone, echoes, isReady)
     } catch {
@@ -46,33 +46,35 @@ package enum DirectorService {
       }
     }
     defer { log.close() }
-    let network = try Network()
+    let secrets = SecretStore(workingDirectory: own.workingDirectory) { log.tell(.warning, $0) }
+    let unnamed = PeerParameters(name: Hello.unnamedConsole, password: configuration.password, tls: own.tls)
+    // Without a password there is no console without a name.
+    let consoles = try PeerBook(
+      configuration.consoles + (configuration.password == nil ? [] : [unnamed]), own: own.tls, secrets: secrets)
+    for warning in consoles.warnings { log.tell(.security, warning) }
+    let network = try Network(certificates: own.tls.certificates)
     defer { network.close() }
     let parts = DirectorParts(
       configuration: configuration, catalog: catalog, clock: clock, zone: zone, log: log, network: network,
       queue: JobQueue(limit: own.concurrentJobLimit),
       dialler: try DaemonDialler(
-        configuration: configuration, network: network, catalog: catalog, clock: clock, log: log))
-    let secrets = try PeerSecrets(configuration.consoles)
-    let common = try configuration.password?.secret()
+        configuration: configuration, network: network, secrets: secrets, catalog: catalog, clock: clock,
+        log: log))
     let listener = try await network.listen(
-      on: own.places, limits: own.listenerLimits,
+      on: own.places, limits: own.listenerLimits, role: .director,
       onRefusal: { log.tell(.security, "\($0.peer) was turned away: \($0.reason)") },
-      key: { identity in
+      lookUp: { identity, tell in
         guard identity.purpose == .control, identity.dialler == .console, identity.listener == .director,
           identity.listenerName == own.name
-        else { return nil }
-        if identity.diallerName == Hello.unnamedConsole, let common {
-          return PeerSecrets([(identity.diallerName, common)]).key(of: identity.diallerName, for: identity)
-        }
-        return secrets.key(of: identity.diallerName, for: identity)
+        else { return tell(nil) }
+        consoles.findKey(of: identity.diallerName, for: identity, tell: tell)
       })
     log.tell(.info, "Director \(own.name) listens on \(listener.addresses.map(\.text).joined(separator: ", ")).")
     try await JobRestart(parts: parts).run()
     isReady()
     await withTaskGroup { group in
       group.addTask { await runJobs(parts) }
-      group.addTask { await serveConsoles(parts, listener) }
+      group.addTask { await serveConsoles(parts, consoles, listener) }
       await group.next()
       // The listener is closed: the process is to end.
       parts.end()
@@ -94,7 +96,7 @@ package enum DirectorService {
     await parts.queue.abandonWatchers()
   }
 
-  private static func serveConsoles(_ parts: DirectorParts, _ listener: any Listener) async {
+  private static func serveConsoles(_ parts: DirectorParts, _ consoles: PeerBook, _ listener: any Listener) async {
     let hello = Hello(role: .director, name: parts.name)
     await withDiscardingTaskGroup { group in
       while let transport = await listener.accept() {
@@ -102,10 +104,11 @@ package enum DirectorService {
           let channel = Channel(transport)
           defer { channel.close() }
           do {
-            guard let peer = try await hello.answer(channel, allowing: [.console]) else { return }
-            try peer.check(transport)
+            guard
+              let peer = try await hello.answer(channel, allowing: [.console], terms: { consoles.terms(of: $0.name) })
+            else { return }
             try await ConsoleConversation(service: parts, channel: channel, console: peer.name).run()
-          } catch let error as HelloMismatch {
+          } catch let error as HelloRefusal {
             parts.log.tell(.security, "\(transport.peer): \(error.description)")
           } catch {
             // The console is gone, or said what no console says; other consoles' conversations go on.

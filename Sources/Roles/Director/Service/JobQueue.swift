@@ -159,7 +159,7 @@ enum QueueRefusal: DescribedError, Hashable {
     case .notRunning(let number): "Job \(number) neither waits nor runs."
     case .noVolumes: "The catalog knows no volumes: nothing was saved yet."
     case .severalStorages(let names):
-      "The volumes lie on several storage daemons (\(names.joined(separator: ", "))); a restore reads from one."
+      "The volumes lie on several storage daemons (\(names.joined(separator: ", "))); name one of them."
     }
   }
 }

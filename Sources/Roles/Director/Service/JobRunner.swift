@@ -48,6 +48,7 @@ struct JobRunner: Sendable {
   ) async throws -> JobStatus {
     let (service, job) = (service, job)
     let connecting = Connecting(service: service, job: job, channels: channels)
+    defer { connecting.stopWatching() }
     var diallers = Director.Diallers(
       storage: { try await connecting.place(place) }, fileDaemon: { try await connecting.client() })
     diallers.route = { session in try connecting.route(to: place.storage, for: session) }
@@ -111,6 +112,7 @@ struct JobRunner: Sendable {
       throw QueueRefusal.severalStorages(Set(places.map(\.storage.peer.name)).sorted())
     }
     let connecting = Connecting(service: service, job: job, channels: channels)
+    defer { connecting.stopWatching() }
     var diallers = Director.Diallers(
       storage: { try await connecting.place(first) }, fileDaemon: { try await connecting.client() })
     diallers.route = { restore in try connecting.route(to: first.storage, for: restore) }
@@ -218,9 +220,15 @@ final class ChannelSet: Sendable {
   /// Forgets the connections of an attempt that is over.
   func removeAll() { state.withLock { $0.channels = [] } }
 
+  /// Closes the connections there are, and each that comes later.
   func cut() {
+    state.withLock { $0.isCut = true }
+    closeAll()
+  }
+
+  /// Closes the connections there are.
+  func closeAll() {
     let channels = state.withLock { state in
-      state.isCut = true
       defer { state.channels = [] }
       return state.channels
     }

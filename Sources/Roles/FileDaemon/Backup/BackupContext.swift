@@ -22,6 +22,7 @@ final class BackupContext: Sendable {
   private struct State {
     var counters = JobCounters()
     var failure: (any Error)?
+    var onFailure: (@Sendable (any Error) -> Void)?
   }
 
   /// Units between walker and sequencer at most: with their outputs they bound the memory.
@@ -59,8 +60,9 @@ final class BackupContext: Sendable {
 
   /// Stops at once for an error: all threads end.
   func fail(_ error: any Error) {
-    state.withLock { state in
+    let onFailure = state.withLock { state in
       if state.failure == nil { state.failure = error }
+      return state.onFailure.take()
     }
     stop()
     work.cancel()
@@ -68,6 +70,16 @@ final class BackupContext: Sendable {
     for unit in order.cancel() { unit.outputs.cancel() }
     rawBuffers.cancel()
     groupBuffers.cancel()
+    onFailure?(error)
+  }
+
+  /// Calls `body` when the job stops for an error: whoever waits outside of the context's queues must not go on waiting.
+  func whenFailed(_ body: @escaping @Sendable (any Error) -> Void) {
+    let failure = state.withLock { state in
+      if state.failure == nil { state.onFailure = body }
+      return state.failure
+    }
+    if let failure { body(failure) }
   }
 
   /// The first error that stopped the job.

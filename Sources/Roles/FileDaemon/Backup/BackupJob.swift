@@ -13,19 +13,25 @@ struct BackupJob: Sendable {
   /// Runs to the end and says how it went.
   func run() async -> Reply {
     do {
-      let storage = try await daemon.dialStorage(order.storage)
+      let storage = try await daemon.openStorage(order.storage)
       defer { storage.close() }
       let client = StorageClient(channel: storage)
       let ticket = try await client.openAppend(order.session)
       try await client.beginData(ticket)
       let context = BackupContext(
         session: order.session, attempt: order.attempt, workerCount: daemon.workerCount, clock: daemon.clock)
+      context.whenFailed { error in
+        // What a storage daemon that gave up has to say is still received.
+        if !(error is StorageEnded) { storage.close() }
+      }
       let walked = try await onThread(name: "vault-backup") { try runThreads(context, storage) }
       if let failure = context.failure {
         guard let ended = failure as? StorageEnded else { throw failure }
         try await awaitCommits(storage)
         throw ended.error
       }
+      // A slow medium may take its time now.
+      if let silence = daemon.silence { storage.limitSilence(seconds: 5 * silence.seconds, poller: silence.poller) }
       try await awaitCommits(storage)
       try await client.closeAppend(ticket)
       var reply = Reply(.fileDaemonOK)

@@ -16,7 +16,7 @@ struct RestoreJob: Sendable {
   /// Runs to the end and says how it went.
   func run() async -> Reply {
     do {
-      let storage = try await daemon.dialStorage(order.storage)
+      let storage = try await daemon.openStorage(order.storage)
       defer { storage.close() }
       return try await onThread(name: "vault-restore") { try runThreads(storage) }
     } catch let error as any DescribedError {

@@ -30,6 +30,13 @@ package struct PeerIdentity: Hashable, Sendable {
     self.listenerName = listenerName
   }
 
+  /// Whether connections of this purpose exist between these roles: a job's run between file and storage daemons only.
+  package var hasPlausiblePurpose: Bool {
+    guard case .job = purpose else { return true }
+    let serveJobs: Set<PeerRole> = [.fileDaemon, .storageDaemon]
+    return serveJobs.contains(dialler) && serveJobs.contains(listener)
+  }
+
   package var text: String {
     let purpose =
       switch purpose {

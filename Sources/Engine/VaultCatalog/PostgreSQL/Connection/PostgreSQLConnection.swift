@@ -1,0 +1,178 @@
+import VaultModel
+
+/// A connection that is set up for one catalog's schema, with what is remembered of it.
+///
+/// One thread at a time has it: the pool hands it out. Hence unchecked.
+final class PostgreSQLConnection: @unchecked Sendable {
+  private let server: ServerConnection
+  private let faults: (any PostgreSQLFaults)?
+  private var wasSevered = false
+
+  /// Sessions and trees by their small numbers; emptied when a transaction is undone.
+  private var sessionIdentifiers: [Int64: UniqueIdentifier] = [:]
+  var treeNumbers: [Tree: Int64] = [:]
+
+  init(_ server: consuming ServerConnection, faults: (any PostgreSQLFaults)? = nil) {
+    self.server = server
+    self.faults = faults
+  }
+
+  /// Whether it is of no more use.
+  var isBroken: Bool { wasSevered || server.isBroken }
+
+  /// Whether no transaction is open.
+  var isIdle: Bool { !isBroken && server.isIdle }
+
+  /// The server's process for this connection.
+  var backend: Int64 { server.backend }
+
+  // MARK: Statements
+
+  /// Runs one statement and returns its rows, all of them in memory.
+  func query(_ sql: String, _ values: [ServerValue] = []) throws(CatalogError) -> ServerResult {
+    strike(.before, sql)
+    let result = try server.query(sql, values)
+    try refuseAfter(sql)
+    return result
+  }
+
+  /// Runs one statement that takes its rows in the order of an index, never by sorting all there are; part of a
+  /// transaction.
+  func queryInOrder(_ sql: String, _ values: [ServerValue]) throws(CatalogError) -> ServerResult {
+    try execute("SET LOCAL enable_sort = off")
+    let result = try query(sql, values)
+    try execute("SET LOCAL enable_sort = on")
+    return result
+  }
+
+  /// Runs one statement; returns how many rows it changed.
+  @discardableResult
+  func run(_ sql: String, _ values: [ServerValue] = []) throws(CatalogError) -> Int {
+    try query(sql, values).changedCount
+  }
+
+  /// The one number that a statement returns; nil when it returns no row or a null.
+  func number(_ sql: String, _ values: [ServerValue] = []) throws(CatalogError) -> Int64? {
+    var rows = try query(sql, values)
+    guard rows.step(), !rows.isNull(0) else { return nil }
+    return try rows.integer(0)
+  }
+
+  /// Runs statements without parameters whose results are of no interest.
+  func execute(_ script: String) throws(CatalogError) {
+    strike(.before, script)
+    try server.execute(script)
+    try refuseAfter(script)
+  }
+
+  /// Sends the rows of a spool to a table; `change` may change them on their way.
+  func copy(
+    _ spool: RowSpool, to table: String,
+    changing change: ((UnsafeMutableRawBufferPointer) throws(CatalogError) -> Void)? = nil
+  ) throws(CatalogError) {
+    let sql = "COPY \(table) FROM STDIN (FORMAT BINARY)"
+    strike(.before, sql)
+    try server.copy(sql) { sink throws(CatalogError) in try spool.send(changing: change, to: sink) }
+    try refuseAfter(sql)
+  }
+
+  func verifier(ofPassword password: String, user: String) throws(CatalogError) -> String {
+    try server.verifier(ofPassword: password, user: user)
+  }
+
+  // MARK: Transactions
+
+  /// Begins a transaction that writes.
+  ///
+  /// - Returns: its number, which tells later whether it was committed.
+  func begin() throws(CatalogError) -> TransactionTrace {
+    try execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+    var rows = try query("SELECT pg_current_xact_id()::text")
+    guard rows.step() else { throw .corrupt("a transaction has no number") }
+    return TransactionTrace(number: try rows.text(0), backend: backend)
+  }
+
+  func commit() throws(CatalogError) {
+    strike(.before, "COMMIT")
+    try server.commit()
+    try refuseAfter("COMMIT")
+  }
+
+  /// Undoes the transaction, if one is open and the server is there.
+  func rollBack() {
+    sessionIdentifiers = [:]
+    treeNumbers = [:]
+    if !isBroken, !server.isIdle { try? server.execute("ROLLBACK") }
+  }
+
+  /// Whether a transaction of a connection that broke was committed; afterwards it is over, one way or the other.
+  ///
+  /// - Throws: `.unreachable` while the server has not ended it yet.
+  func isCommitted(_ trace: TransactionTrace) throws(CatalogError) -> Bool {
+    let state: String?
+    do throws(CatalogError) {
+      var rows = try query("SELECT pg_xact_status($1::xid8)", [.text(trace.number)])
+      state = rows.step() && !rows.isNull(0) ? try rows.text(0) : nil
+    } catch  where error.kind == .server("22023") {
+      // The number is of the future: this server never had that transaction.
+      return false
+    }
+    switch state {
+    case "committed": return true
+    case "in progress":
+      try execute(
+        """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE pid = \(trace.backend) AND usename = current_user AND backend_xid = '\(trace.number)'::xid8::xid
+        """)
+      throw CatalogError(.unreachable, "the server still holds the transaction of a connection that was lost")
+    default: return false
+    }
+  }
+
+  // MARK: Faults
+
+  private func strike(_ moment: FaultMoment, _ sql: String) {
+    guard let faults, faults.strikes(moment, sql) else { return }
+    server.sever()
+    wasSevered = true
+  }
+
+  private func refuseAfter(_ sql: String) throws(CatalogError) {
+    strike(.after, sql)
+    if wasSevered { throw CatalogError(.unreachable, "the connection was cut") }
+  }
+}
+
+/// What finds a transaction again on another connection.
+struct TransactionTrace {
+  /// The server's number for it, with epoch.
+  var number: String
+  var backend: Int64
+}
+
+extension PostgreSQLConnection: SessionNames {
+  func session(_ number: Int64) throws(CatalogError) -> UniqueIdentifier {
+    if let known = sessionIdentifiers[number] { return known }
+    var rows = try query("SELECT uuid FROM session WHERE id = $1", [.integer(number)])
+    guard rows.step() else { throw .corrupt("an entry refers to a session that is not there") }
+    let identifier = try rows.identifier(0)
+    sessionIdentifiers[number] = identifier
+    return identifier
+  }
+}
+
+extension PostgreSQLConnection {
+  /// A number that the catalog orders by, so that it must fit signed integers.
+  func ordered(_ value: UInt64) throws(CatalogError) -> Int64 {
+    guard let number = Int64(exactly: value) else {
+      throw CatalogError(.outOfRange, "the number \(value) is too large")
+    }
+    return number
+  }
+}
+
+extension UniqueIdentifier {
+  /// The 16 bytes in network order, as a parameter.
+  var serverValue: ServerValue { .bytes(withBytes { Array($0) }) }
+}

@@ -1,0 +1,87 @@
+import VaultModel
+
+/// The statements that read a state's rows in canonical order on a server.
+///
+/// Directories come in the order of an index, and of each as many entries as are wanted, in the order of theirs: whatever the
+/// planner thinks of the tables, a page costs a page.
+extension StateSource {
+  /// The beginning of a key that an index orders by.
+  static func head(_ key: String) -> String { "substring(\(key), 1, \(PostgreSQLSchema.orderedKeyByteCount))" }
+
+  /// Directories of tree $1 with keys from $2 to before $3, in order.
+  static let directoryRange = """
+    SELECT id, key, \(head("key")) AS head FROM directory
+    WHERE tree = $1 AND \(head("key")) >= \(head("$2")) AND \(head("key")) <= \(head("$3"))
+      AND key >= $2 AND key < $3
+    ORDER BY 3, 2
+    """
+
+  /// The directory of tree $1 with key $2.
+  static let oneDirectory = """
+    SELECT id, key, \(head("key")) AS head FROM directory WHERE tree = $1 AND sha256(key) = sha256($2) AND key = $2
+    """
+
+  private static let columns = """
+    content_session, content_index, device, inode, attributes, extents, extended_session, extended_index
+    """
+
+  /// Up to $4 rows in a range of directories; `directoriesOnly` leaves out everything else.
+  func range(
+    _ range: DirectoryRange, limit: Int, directoriesOnly: Bool
+  ) -> (sql: String, values: [ServerValue]) {
+    (
+      Self.page(Self.directoryRange, arm(directoriesOnly ? Self.isDirectory : "true")),
+      values(.bytes(range.low), .bytes(range.high), limit)
+    )
+  }
+
+  /// Up to $4 rows of one directory, from name $3 on.
+  func directory(
+    _ key: DirectoryKey, from name: ByteString, limit: Int, directoriesOnly: Bool
+  ) -> (sql: String, values: [ServerValue]) {
+    (
+      Self.page(Self.oneDirectory, arm("e.name >= $3" + (directoriesOnly ? " AND \(Self.isDirectory)" : ""))),
+      values(.bytes(key.bytes.bytes), .bytes(name.bytes), limit)
+    )
+  }
+
+  /// The file type is the second byte of the attributes in every version.
+  static let isDirectory = "substring(e.attributes, 2, 1) = '\\x02'::bytea"
+
+  private func values(_ second: ServerValue, _ third: ServerValue, _ limit: Int) -> [ServerValue] {
+    var values: [ServerValue] = [.integer(tree), second, third, .integer(Int64(limit))]
+    switch self {
+    case .current: break
+    case .asOf(_, let sequence): values.append(.integer(sequence))
+    case .staged(_, let job, let sequence): values += [.integer(job), .integer(sequence)]
+    }
+    return values
+  }
+
+  private static func page(_ directories: String, _ arm: String) -> String {
+    """
+    SELECT d.id, d.key, e.name, e.first, \(columns.split(separator: ", ").map { "e.\($0)" }.joined(separator: ", "))
+    FROM (\(directories)) AS d CROSS JOIN LATERAL (\(arm) ORDER BY name LIMIT $4) AS e
+    ORDER BY d.head, d.key, e.name LIMIT $4
+    """
+  }
+
+  /// The rows of directory `d`.
+  private func arm(_ condition: String) -> String {
+    func select(_ table: String, _ more: String, first: String = "e.first") -> String {
+      "SELECT e.name, \(first) AS first, \(Self.columns) FROM \(table) AS e WHERE e.directory = d.id AND \(condition) AND \(more)"
+    }
+    switch self {
+    case .current: return select("entry_current", "e.tree = $1")
+    case .asOf:
+      return """
+        SELECT * FROM (
+          \(select("entry_current", "e.tree = $1 AND e.first <= $5"))
+          UNION ALL
+          \(select("entry_past", "e.tree = $1 AND e.first <= $5 AND e.last > $5"))
+        ) AS u
+        """
+    case .staged: return select("stage", "e.job = $5 AND e.state = \(StageState.entry)", first: "$6::int8")
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import VaultModel
+
+extension PostgreSQLCatalog {
+  package func readSelection(
+    of source: SelectionSource, _ selection: Selection, pass: SelectionPass, after cursor: SelectionCursor?, limit: Int,
+    _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> SelectionCursor? {
+    guard limit > 0 else { return nil }
+    let page: SelectionPage
+    if source == .everyContent {
+      guard pass == .contents else { return nil }
+      page = try everyContentPage(after: cursor, limit: limit)
+    } else if case .paths(let paths) = selection, pass == .directories {
+      page = try read(Self.readingSelection) { connection throws(CatalogError) in
+        guard let found = try connection.stateSource(of: source) else { return SelectionPage() }
+        return try connection.directoryPage(found, SelectionPlan(paths: paths), after: cursor?.position, limit: limit)
+      }
+    } else {
+      let key = MaterializedSelection.Key(source: source, selection: selection, pass: pass)
+      page = try sortedPage(key, after: cursor?.row ?? 0, limit: limit)
+    }
+    try give(page.rows, visit)
+    return page.cursor
+  }
+
+  private static let readingSelection = "reading a selection"
+
+  private func sortedPage(
+    _ key: MaterializedSelection.Key, after row: Int64, limit: Int
+  ) throws(CatalogError) -> SelectionPage {
+    if case .noted(let number) = key.selection { try checkNoted(number) }
+    let source = try read(Self.readingSelection) { connection throws(CatalogError) in
+      try connection.stateSource(of: key.source)
+    }
+    guard let source else { return SelectionPage() }
+    let selection = try sorted(key, source)
+    let page = try read(Self.readingSelection) { connection throws(CatalogError) in
+      try connection.selectionPage(selection.table, source, key.pass, after: row, limit: limit)
+    }
+    if page.cursor == nil { try drop([selection]) }
+    return page
+  }
+
+  /// The sorted rows of a selection, made when they do not wait already.
+  private func sorted(
+    _ key: MaterializedSelection.Key, _ source: StateSource
+  ) throws(CatalogError) -> MaterializedSelection {
+    if let known = waiting.withLock({ $0.selections.first { $0.key == key } }) { return known }
+    let (number, surplus) = waiting.withLock { waiting in
+      (waiting.nextNumber(), waiting.selections.dropLast(ServerSelection.limit - 1))
+    }
+    try drop(Array(surplus))
+    let selection = MaterializedSelection(key: key, table: number)
+    try write(Self.readingSelection) { connection throws(CatalogError) in
+      // A job that was published since the source was found would have moved its rows.
+      let present = try connection.stateSource(of: key.source) ?? source
+      try connection.fillSelection(selection, present)
+    }
+    waiting.withLock { $0.selections.append(selection) }
+    return selection
+  }
+
+  private func drop(_ selections: [MaterializedSelection]) throws(CatalogError) {
+    guard !selections.isEmpty else { return }
+    let numbers = Set(selections.map(\.table))
+    waiting.withLock { waiting in waiting.selections.removeAll { numbers.contains($0.table) } }
+    try write("ending a selection") { connection throws(CatalogError) in
+      for number in numbers { try connection.dropSelection(number) }
+    }
+  }
+
+  // MARK: Noted selections
+
+  package func beginSelection() throws(CatalogError) -> SelectionNumber {
+    waiting.withLock { waiting in
+      let number = waiting.nextNumber()
+      waiting.noted.insert(number)
+      return number
+    }
+  }
+
+  package func select(_ places: [SelectedPlace], in selection: SelectionNumber) throws(CatalogError) {
+    try checkNoted(selection)
+    try write("selecting") { connection throws(CatalogError) in try connection.note(places, in: selection) }
+  }
+
+  package func endSelection(_ selection: SelectionNumber) throws(CatalogError) {
+    let (wasNoted, sorted) = waiting.withLock { waiting in
+      (
+        waiting.noted.remove(selection) != nil,
+        waiting.selections.filter { $0.key.selection == .noted(selection) }
+      )
+    }
+    guard wasNoted else { return }
+    try drop(sorted)
+    try write("ending a selection") { connection throws(CatalogError) -> Void in
+      try connection.run("DELETE FROM selection_place WHERE selection = $1", [.integer(Int64(selection))])
+    }
+  }
+
+  private func checkNoted(_ number: SelectionNumber) throws(CatalogError) {
+    guard waiting.withLock({ $0.noted.contains(number) }) else {
+      throw CatalogError(.notFound, "there is no selection \(number)")
+        .located(activity: Self.readingSelection, path: place, isOnServer: true)
+    }
+  }
+}

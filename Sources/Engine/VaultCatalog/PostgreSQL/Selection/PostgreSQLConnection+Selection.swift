@@ -1,0 +1,151 @@
+import VaultModel
+
+/// A page of a selection.
+struct SelectionPage {
+  var rows: [StateRow] = []
+  /// Where the next page begins; nil when there is none.
+  var cursor: SelectionCursor?
+}
+
+extension PostgreSQLConnection {
+  // MARK: Directories
+
+  func directoryPage(
+    _ source: StateSource, _ plan: SelectionPlan, after position: CanonicalPosition?, limit: Int
+  ) throws(CatalogError) -> SelectionPage {
+    var page = SelectionPage()
+    for piece in plan.pieces {
+      switch piece {
+      case .ancestor(let place), .selected(let place):
+        if let position, place <= position { continue }
+        guard var row = try row(source, at: place), row.entry.attributes.type == .directory else { continue }
+        if case .ancestor = piece { row.leadsOnly = true }
+        page.rows.append(row)
+      case .below(let range):
+        // A position inside the range continues it; one behind it ends it; one before it does not matter.
+        if let position, !(position.directory.bytes < ByteString(range.high)) { continue }
+        let start = position.flatMap { $0.directory.bytes < ByteString(range.low) ? nil : $0 }
+        page.rows += try rows(
+          source, range, after: start, limit: limit - page.rows.count, directoriesOnly: true)
+      }
+      if page.rows.count == limit, let last = page.rows.last {
+        page.cursor = SelectionCursor(
+          position: CanonicalPosition(directory: last.directory, name: last.entry.name), row: 0)
+        break
+      }
+    }
+    return page
+  }
+
+  // MARK: Sorted rows
+
+  /// Sorts a selection's rows under a number; part of a transaction.
+  func fillSelection(_ selection: MaterializedSelection, _ source: StateSource) throws(CatalogError) {
+    try execute(ServerSelection.temporaryTables)
+    switch selection.key.selection {
+    case .paths(let paths): try choose(SelectionPlan(paths: paths), source)
+    case .noted(let number): try choose(number, source)
+    }
+    var values: [ServerValue] = [.integer(Int64(selection.table)), .integer(source.tree)]
+    switch source {
+    case .current: break
+    case .asOf(_, let sequence): values.append(.integer(sequence))
+    case .staged(_, let job, _): values.append(.integer(job))
+    }
+    try run(ServerSelection(source: source, pass: selection.key.pass).fill, values)
+  }
+
+  private func choose(_ plan: SelectionPlan, _ source: StateSource) throws(CatalogError) {
+    for piece in plan.pieces {
+      switch piece {
+      case .ancestor: break
+      case .below(let range):
+        try run(
+          "INSERT INTO pg_temp.chosen_directory(id) SELECT id FROM (\(StateSource.directoryRange)) AS d",
+          [.integer(source.tree), .bytes(range.low), .bytes(range.high)])
+      case .selected(let place):
+        guard let directory = try directoryNumber(place.directory, tree: source.tree) else { continue }
+        try run(
+          "INSERT INTO pg_temp.chosen_name(directory, name, leads) VALUES ($1, $2, 0)",
+          [.integer(directory), .bytes(place.name.bytes)])
+      }
+    }
+  }
+
+  private func choose(_ number: SelectionNumber, _ source: StateSource) throws(CatalogError) {
+    let values: [ServerValue] = [.integer(source.tree), .integer(Int64(number))]
+    let head = StateSource.head
+    try run(
+      """
+      INSERT INTO pg_temp.chosen_directory(id)
+      SELECT d.id FROM selection_place AS n JOIN directory AS d ON d.tree = $1 AND d.key >= n.key AND d.key < n.high
+        AND \(head("d.key")) >= \(head("n.key")) AND \(head("d.key")) <= \(head("n.high"))
+      WHERE n.selection = $2 AND n.kind = \(NotedSelection.below) ON CONFLICT DO NOTHING
+      """, values)
+    try run(
+      """
+      INSERT INTO pg_temp.chosen_name(directory, name, leads)
+      SELECT DISTINCT d.id, n.name, (n.kind = \(NotedSelection.onTheWay))::int::int8
+      FROM selection_place AS n JOIN directory AS d ON d.tree = $1 AND sha256(d.key) = sha256(n.key)
+      WHERE n.selection = $2 AND n.kind IN (\(NotedSelection.onTheWay), \(NotedSelection.entry))
+      """, values)
+  }
+
+  func selectionPage(
+    _ number: Int, _ source: StateSource, _ pass: SelectionPass, after row: Int64, limit: Int
+  ) throws(CatalogError) -> SelectionPage {
+    var values: [ServerValue] = [
+      .integer(Int64(number)), .integer(row), .integer(Int64(limit) + 1), .integer(source.tree),
+    ]
+    if case .staged(_, let job, let sequence) = source { values += [.integer(job), .integer(sequence)] }
+    var rows = try query(ServerSelection(source: source, pass: pass).read, values)
+    var reader = StateRowReader(self)
+    var page = SelectionPage()
+    var last = row
+    while rows.step() {
+      if page.rows.count == limit {
+        page.cursor = SelectionCursor(position: nil, row: last)
+        break
+      }
+      guard !rows.isNull(1), !rows.isNull(8) else {
+        throw CatalogError(.notFound, "an entry of the selection has left the catalog meanwhile")
+      }
+      var found = try reader.row(rows)
+      found.leadsOnly = try rows.integer(13) != 0
+      last = try rows.integer(12)
+      page.rows.append(found)
+    }
+    return page
+  }
+
+  func dropSelection(_ number: Int) throws(CatalogError) {
+    try run("DELETE FROM selection_row WHERE selection = $1", [.integer(Int64(number))])
+  }
+
+  // MARK: Noted selections
+
+  /// Adds places to a noted selection; part of a transaction.
+  func note(_ places: [SelectedPlace], in number: SelectionNumber) throws(CatalogError) {
+    let spool = RowSpool()
+    for place in places {
+      switch place {
+      case .onTheWay(let position):
+        try note(spool, number, NotedSelection.onTheWay, position.directory, position.name)
+      case .entry(let position): try note(spool, number, NotedSelection.entry, position.directory, position.name)
+      case .below(let directory): try note(spool, number, NotedSelection.below, directory, "")
+      }
+    }
+    try copy(spool, to: "selection_place(selection, kind, key, name, high)")
+  }
+
+  private func note(
+    _ spool: RowSpool, _ number: SelectionNumber, _ kind: Int64, _ directory: DirectoryKey, _ name: ByteString
+  ) throws(CatalogError) {
+    try spool.beginRow(fieldCount: 5)
+    spool.append(Int64(number))
+    spool.append(kind)
+    spool.append(directory.bytes.bytes)
+    spool.append(name.bytes)
+    spool.append(DirectoryRange(within: directory).high)
+  }
+}

@@ -1,0 +1,106 @@
+import VaultModel
+
+/// The statements that sort a selection on a server and read it.
+///
+/// Its rows wait in `selection_row`, by the selection's number, whatever jobs are published meanwhile.
+struct ServerSelection {
+  var source: StateSource
+  var pass: SelectionPass
+
+  /// How many selections wait at once; the oldest makes room.
+  static let limit = 64
+
+  static let temporaryTables = """
+    CREATE TEMP TABLE chosen_directory(id int8 PRIMARY KEY) ON COMMIT DROP;
+    CREATE TEMP TABLE chosen_name(directory int8, name bytea, leads int8) ON COMMIT DROP
+    """
+
+  /// Fills selection $1 from what was chosen; $2 is the tree, $3 the sequence or the job.
+  var fill: String {
+    """
+    INSERT INTO selection_row(selection, id, directory, name, first, leads)
+    SELECT $1::int8, row_number() OVER (ORDER BY \(order)), directory, name, first, leads
+    FROM (\(arms.joined(separator: " UNION ALL "))) AS x
+    """
+  }
+
+  private var order: String {
+    switch pass {
+    case .directories: "head, key, name"
+    case .contents: "place NULLS FIRST, content_index NULLS FIRST, device, inode, directory, name"
+    }
+  }
+
+  /// Where rows of the latest, an older and a staged state come from, and what tells those of the selection.
+  private var arms: [String] {
+    switch source {
+    case .current: [arm("entry_current", "e.tree = $2")]
+    case .asOf:
+      [
+        arm("entry_current", "e.tree = $2 AND e.first <= $3"),
+        arm("entry_past", "e.tree = $2 AND e.first <= $3 AND e.last > $3"),
+      ]
+    case .staged: [arm("stage", "e.job = $3 AND e.state = \(StageState.entry)", first: "0::int8")]
+    }
+  }
+
+  /// Directories, or everything else, below chosen directories and by chosen names.
+  private func arm(_ table: String, _ condition: String, first: String = "e.first") -> String {
+    let common = "SELECT e.directory, e.name, \(first) AS first"
+    let keys: String
+    let rest: String
+    // What only leads to the selection is not in it.
+    let selected = pass == .directories ? "" : " AND c.leads = 0"
+    switch pass {
+    case .directories:
+      keys = "\(StateSource.head("d.key")) AS head, d.key"
+      rest = "JOIN directory AS d ON d.id = e.directory WHERE \(condition) AND \(StateSource.isDirectory)"
+    case .contents:
+      keys = "e.content_index, \(Self.place) AS place, e.device, e.inode"
+      rest = "WHERE \(condition) AND NOT \(StateSource.isDirectory)"
+    }
+    return """
+      \(common), 0::int8 AS leads, \(keys)
+      FROM pg_temp.chosen_directory AS c JOIN \(table) AS e ON e.directory = c.id \(rest)
+      UNION ALL
+      \(common), c.leads, \(keys)
+      FROM pg_temp.chosen_name AS c JOIN \(table) AS e ON e.directory = c.directory AND e.name = c.name \(rest)\(selected)
+      """
+  }
+
+  /// Where the session of `e` is in the order of jobs; sessions without a job come last.
+  static let place = """
+    CASE WHEN e.content_session IS NULL THEN NULL ELSE coalesce(
+      (SELECT j.number FROM job AS j WHERE j.session = e.content_session), 4611686018427387904 + e.content_session) END
+    """
+
+  /// Rows of selection $1 after $2, up to $3, of tree $4; $5 is the job and $6 the sequence of a staged state.
+  var read: String {
+    let columns = [
+      "content_session", "content_index", "device", "inode", "attributes", "extents", "extended_session",
+      "extended_index",
+    ]
+    let names = columns.joined(separator: ", ")
+    let place = "directory = x.directory AND name = x.name"
+    let first: String
+    let rows: String
+    if case .staged = source {
+      first = "$6::int8"
+      rows = "SELECT \(names) FROM stage WHERE job = $5 AND \(place)"
+    } else {
+      first = "x.first"
+      rows = """
+        SELECT \(names) FROM entry_current WHERE tree = $4 AND \(place) AND first = x.first
+        UNION ALL
+        SELECT \(names) FROM entry_past WHERE tree = $4 AND \(place) AND first = x.first
+        """
+    }
+    return """
+      SELECT x.directory, (SELECT key FROM directory WHERE id = x.directory), x.name, \(first), \
+      \(columns.map { "e.\($0)" }.joined(separator: ", ")), x.id, x.leads
+      FROM (SELECT * FROM selection_row WHERE selection = $1 AND id > $2 ORDER BY id LIMIT $3) AS x
+        LEFT JOIN LATERAL (\(rows) LIMIT 1) AS e ON true
+      ORDER BY x.id
+      """
+  }
+}
