@@ -67,6 +67,7 @@ private func readBlock(_ bytes: UnsafeMutableRawBufferPointer) {
 
 private func readFrames(_ bytes: UnsafeRawBufferPointer) {
   _ = try? FrameHeader(decoding: bytes)
+  _ = try? StreamHeader(Array(bytes))
   _ = try? CommitFrame(decoding: bytes)
   _ = try? VolumeList.decode(bytes)
   _ = try? PathList.decode(bytes)
@@ -78,6 +79,7 @@ private func readLine(_ bytes: UnsafeRawBufferPointer) {
   _ = try? Reply(line)
   _ = try? JobCounters(line)
   _ = try? DamageLine(line)
+  _ = VolumeLine(words: line.words)
 }
 
 /// The first byte chooses whose configuration it is; what it includes is its own second half.

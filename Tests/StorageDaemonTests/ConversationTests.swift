@@ -32,7 +32,12 @@ import VaultSession
       try await data.sendFrame(.endOfData, [])
       _ = try await data.expectFrame(.endOfCommits)
       try await data.request(ControlLine("append end session", words: [ticket]), expecting: .storageOK)
-      try await data.request(ControlLine("append close session", words: [ticket]), expecting: .storageOK)
+      let closed = try await data.request(
+        ControlLine("append close session", words: [ticket]), expecting: .storageOK)
+      #expect(closed.line["volumes"] == "1")
+      let list = try #require(try await data.receiveLine())
+      let place = try #require(VolumeLine(words: list.words))
+      #expect(place.start == locations[0].block && place.end == locations[1].block)
       _ = try await attributes.expectFrame(.endOfCommits)
       #expect(try await data.refusal("append end session", [ticket]) == .invalidTicket)
       let reply = try await control.request(
@@ -64,7 +69,7 @@ import VaultSession
     var bytes = [UInt8](repeating: 0, count: try #require(Int(try length.word(0).text ?? "")))
     try bytes.withUnsafeMutableBytes { try reader.receive(into: $0) }
     #expect(Array(bytes.prefix(groups[0].count + groups[1].count)) == groups[0] + groups[1])
-    #expect(try await reader.refusal("read data", [ticket, ">", "0.4000000"]) == .storageRefused)
+    #expect(try await reader.refusal("read data", [ticket, ">", "0.4000000"]) == .endOfVolume)
     #expect(try await reader.refusal("read data", [ticket, ">", "x"]) == .storageRefused)
     #expect(try await reader.refusal("read close session", [ticket]) == nil)
     #expect(try await reader.refusal("read data", [ticket, ">", address]) == .invalidTicket)

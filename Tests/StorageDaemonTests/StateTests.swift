@@ -13,6 +13,7 @@ func line(_ text: String) throws -> ControlLine {
 @Suite struct AppendSessionTests {
   enum Step: CaseIterable, Sendable {
     case data
+    case dataEnd
     case end
     case close
     case abort
@@ -27,6 +28,7 @@ func line(_ text: String) throws -> ControlLine {
       for step in steps {
         switch step {
         case .data: try session.dataRequested()
+        case .dataEnd: session.dataEnded()
         case .end: try session.endRequested()
         case .close: try session.closeRequested()
         case .abort: session.aborted("why")
@@ -42,6 +44,7 @@ func line(_ text: String) throws -> ControlLine {
     arguments: [
       ([], .open), ([.data], .data), ([.data, .end], .ended), ([.end], .ended), ([.data, .end, .close], .closed),
       ([.data, .close], .closed), ([.abort], .aborted("why")), ([.data, .abort], .aborted("why")),
+      ([.data, .dataEnd, .data], .data), ([.data, .dataEnd], .open), ([.end, .dataEnd], .ended),
       ([.data, .end, .abort], .aborted("why")), ([.data, .end, .close, .abort], .closed),
     ] as [([Step], AppendSession.State)])
   func itMoves(_ steps: [Step], _ state: AppendSession.State) {
@@ -95,33 +98,63 @@ func line(_ text: String) throws -> ControlLine {
   private static let volume = UniqueIdentifier(high: 2, low: 2)
   private static let session = UniqueIdentifier(high: 3, low: 3)
 
-  private func opened() throws -> ReadSession {
-    try ReadSession(line("read open session = \(Self.restore) \(Self.volume) \(Self.session)"))
+  private func opened(_ words: String) throws -> ReadSession {
+    let request = try ReadRequest(line("read open session = \(Self.restore) \(words)"))
+    let device = Device(
+      store: MemoryVolumeStore(), parameters: DeviceParameters(repository: UniqueIdentifier(high: 1, low: 1)))
+    return ReadSession(request, device: device, volume: Self.volume)
   }
+
+  private var short: String { "\(Self.volume) \(Self.session)" }
+  private var full: String { "vol-0001 0 5 0 9 \(Self.session)" }
 
   @Test func theLineNamesVolumeAndSession() throws {
-    let read = try opened()
-    #expect(read.volume == Self.volume && read.session == Self.session)
+    let request = try ReadRequest(line("read open session = \(Self.restore) \(short) order=any"))
+    #expect(request.volume == ByteString(Self.volume.text) && request.session == Self.session)
+    #expect(request.range == nil && request.password == nil && request.isInAnyOrder)
+    #expect(try ReadRequest(line("read open session = x \(short) secret")).password == "secret")
   }
 
-  @Test(arguments: ["", " x", " x y z", " x \(volume) y", " x y \(session)"])
+  @Test func theSeedsLineNamesBlocks() throws {
+    let request = try ReadRequest(line("Read open session = \(Self.restore) \(full)"))
+    #expect(request.volume == "vol-0001" && request.session == Self.session)
+    #expect(request.range == BlockAddress(block: 5)...BlockAddress(block: 9))
+    #expect(request.password == nil && !request.isInAnyOrder)
+    #expect(try ReadRequest(line("read open session = x \(full) %20")).password == " ")
+  }
+
+  @Test(arguments: [
+    "", " x", " x y z", " x \(volume) y", " x y", " x v 0 5 0 9", " x v 0 9 0 5 \(session)", " x v 0 x 0 5 \(session)",
+    " x v 0 5 0 9 \(session) p more",
+  ])
   func otherLinesAreRefused(_ words: String) {
-    #expect(throws: (any Error).self) { try ReadSession(line("read open session =\(words)")) }
+    #expect(throws: (any Error).self) { try ReadRequest(line("read open session =\(words)")) }
   }
 
   @Test func blocksAreNamedByFileAndBlock() throws {
-    #expect(try opened().address(line("read data = 1 > 0.259")) == BlockAddress(file: 0, block: 259))
-    let last = try opened().address(line("read data = 1 > 4294967295.4294967295"))
+    let read = try opened(short)
+    #expect(try read.address(line("read data = 1 > 0.259")) == BlockAddress(file: 0, block: 259))
+    #expect(try read.address(line("read data = 1 > 259")) == BlockAddress(file: 0, block: 259))
+    let last = try read.address(line("read data = 1 > 4294967295.4294967295"))
     #expect(last == BlockAddress(file: .max, block: .max))
   }
 
   @Test(arguments: [
-    "", "1", "1 >", "1 0.2", "1 < 0.2", "1 > 259", "1 > 0.", "1 > .1", "1 > 0.1.2", "1 > 0.-1", "1 > 0.4294967296",
-    "1 > %FF",
+    "", "1", "1 >", "1 0.2", "1 < 0.2", "1 > x", "1 > 0.", "1 > .1", "1 > 0.1.2", "1 > 0.-1", "1 > 0.4294967296",
+    "1 > %FF", "1 > .",
   ])
   func otherBlocksAreRefused(_ words: String) throws {
-    let read = try opened()
+    let read = try opened(short)
     #expect(throws: ControlError.self) { try read.address(line("read data = \(words)")) }
+  }
+
+  @Test func blocksAscend() throws {
+    var read = try opened(full)
+    #expect(throws: StorageError(.blockOrder(BlockAddress(block: 5)))) { try read.advance(to: BlockAddress(block: 4)) }
+    for block: UInt32 in [5, 5, 7] { try read.advance(to: BlockAddress(block: block)) }
+    #expect(throws: StorageError(.blockOrder(BlockAddress(block: 7)))) { try read.advance(to: BlockAddress(block: 6)) }
+    var other = try opened(short + " order=any")
+    for block: UInt32 in [7, 3, 9] { try other.advance(to: BlockAddress(block: block)) }
   }
 }
 
@@ -132,12 +165,28 @@ func line(_ text: String) throws -> ControlLine {
       (.unknownJob, .sessionAborted, .unreachable), (.sessionBusy, .volumeBusy, .unreachable),
       (.invalidTicket, .invalidTicket, .unreachable), (.sessionAborted("x"), .sessionAborted, .jobFailed),
       (.notFound, .sessionAborted, .unreachable), (.unknownRequest("x"), .storageRefused, .unreachable),
+      (.notificationPending, .endOfVolume, .unreachable), (.endOfVolume, .endOfVolume, .damaged),
+      (.endOfFile, .endOfFile, .damaged), (.volumeNotMounted("v"), .volumeNotMounted, .damaged),
     ] as [(StorageError.Kind, StatusCode, VaultModel.ExitStatus)])
   func aRefusalHasItsCode(_ kind: StorageError.Kind, _ code: StatusCode, _ status: VaultModel.ExitStatus) {
     let reply = Reply.refusing(StorageError(kind))
     #expect(reply.code == code)
     #expect(PeerRefusal(reply).exitStatus == status)
     #expect(PeerRefusal(reply).description == StorageError(kind).description)
+  }
+
+  /// The seed gives some codes two meanings: the words tell them apart.
+  @Test(
+    arguments: [
+      (.notificationPending, "3201 Notification pending"), (.endOfVolume, "3201 End of volume"),
+      (.endOfFile, "3401 End of file"), (.sessionBusy, "3502 Volume busy"),
+      (.tooManySessions(64), "3502 Volume busy"), (.volumeNotMounted("v"), "3503 Volume not mounted"),
+      (.invalidTicket, "3504 Invalid ticket number"), (.sessionAborted("x"), "3505 Session aborted"),
+      (.notFound, "3505 Session not found"), (.unknownJob, "3505 Session not found"),
+      (.badData("x"), "3999 Failed"),
+    ] as [(StorageError.Kind, String)])
+  func theWordsAreTheSeeds(_ kind: StorageError.Kind, _ words: String) {
+    #expect(Reply.refusing(StorageError(kind)).line.verb == words)
   }
 
   @Test func onlyWhatAnotherAttemptMayMendAbortsTheSession() {

@@ -48,6 +48,21 @@ package struct Volume: Hashable, Sendable {
   }
 }
 
+/// The blocks of a volume between which a session's data lies.
+package struct SessionExtent: Hashable, Sendable {
+  package var volume: UniqueIdentifier
+  /// The first block that holds data of the session.
+  package var start: BlockAddress
+  /// The last one.
+  package var end: BlockAddress
+
+  package init(volume: UniqueIdentifier, start: BlockAddress, end: BlockAddress) {
+    self.volume = volume
+    self.start = start
+    self.end = end
+  }
+}
+
 /// Whether a group holds content or attributes.
 package enum GroupKind: UInt8, Sendable {
   case data = 1

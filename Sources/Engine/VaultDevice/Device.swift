@@ -128,6 +128,14 @@ package final class Device: Sendable {
   /// Whether the volume is one of this device's.
   package func knows(_ volume: UniqueIdentifier) -> Bool { state.withLock { $0.volumes[volume] != nil } }
 
+  /// What is known of a volume of this device.
+  package func volume(_ identifier: UniqueIdentifier) -> Volume? { state.withLock { $0.volumes[identifier] } }
+
+  /// The volume whose label has a name.
+  package func volume(called name: String) -> Volume? {
+    state.withLock { $0.volumes.values.first { $0.name == name } }
+  }
+
   private func name(of volume: UniqueIdentifier) throws(DeviceError) -> String {
     guard let name = state.withLock({ $0.volumes[volume]?.name }) else { throw DeviceError(.unknownVolume(volume)) }
     return name

@@ -33,7 +33,8 @@ package final class DeviceControlRecord {
   private let pool: BufferPool
   private let writer: BlockWriter
   private var state: ResumeState
-  private var nextGroup: UInt64
+  /// The number that the session's next group has.
+  package private(set) var nextGroup: UInt64
   private var pending: [PendingGroup] = []
   /// Blocks queued since the last commit.
   private var queuedCount = 0
@@ -44,6 +45,8 @@ package final class DeviceControlRecord {
 
   /// The bytes of groups that were appended and no commit covers.
   package private(set) var uncommittedByteCount: UInt64 = 0
+  /// Where the attempt's committed blocks lie, volume by volume, from first to last.
+  package private(set) var extents: [SessionExtent] = []
 
   /// Opens an attempt: makes sure that a volume can be appended to, and queues the session-start block.
   ///
@@ -172,10 +175,19 @@ package final class DeviceControlRecord {
         storedLength: UInt32(group.header.totalByteCount), rawLength: group.header.rawLength)
     }
     state = ResumeState(after: record)
+    for placement in placements[(pending.first?.block ?? 0)...] { extend(by: placement) }
     pending.removeAll(keepingCapacity: true)
     queuedCount = 0
     uncommittedByteCount = 0
     return CommitResult(number: record.number, attempt: attempt, groups: groups, volumes: volumes, state: state)
+  }
+
+  private func extend(by placement: BlockPlacement) {
+    if let index = extents.indices.last, extents[index].volume == placement.volume {
+      extents[index].end = placement.address
+    } else {
+      extents.append(SessionExtent(volume: placement.volume, start: placement.address, end: placement.address))
+    }
   }
 
   /// Writes the session-end block and makes it durable; the record is not used after.

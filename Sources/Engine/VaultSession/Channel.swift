@@ -56,8 +56,8 @@ package final class Channel: @unchecked Sendable {
 
   // MARK: Lines
 
-  /// A line out of the buffer; nil when more bytes are needed.
-  private func bufferedLine() throws(TransportError) -> ControlLine? {
+  /// A line out of the buffer, or why its bytes are none; nil when more bytes are needed.
+  private func bufferedRequest() throws(TransportError) -> Swift.Result<ControlLine, ControlError>? {
     let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<end])
     guard let feed = bytes[searchedCount...].firstIndex(of: 0x0a) else {
       if bytes.count == ControlLine.byteLimit { throw malformed(ControlError(.lineTooLong, line: "")) }
@@ -66,8 +66,19 @@ package final class Channel: @unchecked Sendable {
     }
     start += feed + 1
     searchedCount = 0
-    do { return try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: bytes[..<feed])) } catch {
-      throw malformed(error)
+    do throws(ControlError) {
+      return .success(try ControlLine(decoding: UnsafeRawBufferPointer(rebasing: bytes[..<feed])))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  /// A line out of the buffer; nil when more bytes are needed.
+  private func bufferedLine() throws(TransportError) -> ControlLine? {
+    switch try bufferedRequest() {
+    case .success(let line)?: return line
+    case .failure(let error)?: throw malformed(error)
+    case nil: return nil
     }
   }
 
@@ -89,8 +100,17 @@ package final class Channel: @unchecked Sendable {
 
   /// The next line, waiting by continuation; nil when the peer ended the stream between lines.
   package func receiveLine() async throws -> ControlLine? {
+    switch try await receiveRequest() {
+    case .success(let line)?: return line
+    case .failure(let error)?: throw malformed(error)
+    case nil: return nil
+    }
+  }
+
+  /// The same for who answers every line: where a line ends is clear even when its bytes are no line's.
+  package func receiveRequest() async throws -> Swift.Result<ControlLine, ControlError>? {
     while true {
-      if let line = try bufferedLine() { return line }
+      if let request = try bufferedRequest() { return request }
       guard let count = try refill() else {
         try await waitReceivable()
         continue

@@ -1,6 +1,7 @@
 import VaultCrypto
 import VaultModel
 import VaultProtocol
+import VaultSystem
 
 /// A two-way stream of bytes to a peer: the seam between what is said and what carries it.
 ///
@@ -34,6 +35,9 @@ package protocol Transport: AnyObject, Sendable {
   /// What the peer was authenticated as when it dialled; nil where nothing was dialled over a network.
   var peerIdentity: ByteString? { get }
 
+  /// Where on this machine the peer is connected to; nil where there is no network.
+  var localAddress: SocketAddress? { get }
+
   /// How the peer has proved who it is; nil where nobody has to, inside one process.
   var peerAuthentication: PeerAuthentication? { get }
 
@@ -42,6 +46,7 @@ package protocol Transport: AnyObject, Sendable {
 }
 
 extension Transport {
+  package var localAddress: SocketAddress? { nil }
   package var peerIdentity: ByteString? { nil }
   package var peerAuthentication: PeerAuthentication? { nil }
   package func leaveTLS() {}

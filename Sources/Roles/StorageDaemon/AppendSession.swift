@@ -4,7 +4,7 @@ import VaultModel
 struct AppendSession: Sendable {
   enum State: Hashable, Sendable {
     case open
-    /// Data was asked for and flows, or flowed.
+    /// Data was asked for and flows.
     case data
     /// No further data is accepted.
     case ended
@@ -19,8 +19,16 @@ struct AppendSession: Sendable {
 
   mutating func dataRequested() throws(StorageError) {
     try refuseIfOver()
-    guard state == .open else { throw StorageError(.sessionBusy) }
-    state = .data
+    switch state {
+    case .open: state = .data
+    case .ended: throw StorageError(.sessionEnded)
+    default: throw StorageError(.dataFlows)
+    }
+  }
+
+  /// Everything that was sent is durable; more may be.
+  mutating func dataEnded() {
+    if state == .data { state = .open }
   }
 
   mutating func endRequested() throws(StorageError) {

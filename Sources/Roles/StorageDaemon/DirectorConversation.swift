@@ -40,7 +40,7 @@ struct DirectorConversation: Sendable {
     defer {
       rewrite?.abandon()
       // A director that goes takes its jobs with it: what they committed stays.
-      for job in announced { storage.abort(job) }
+      for job in announced where storage.jobs.appending(job.session) === job { storage.abortLeft(job) }
       for reader in readers { storage.jobs.withdrawReader(reader) }
     }
     while let line = try await channel.receiveLine() {
@@ -54,8 +54,7 @@ struct DirectorConversation: Sendable {
         case "attribute data": try await sendCommits(line)
         case "read job":
           let job = try Self.identifier(line)
-          let key = line["key"] == nil ? nil : try StorageRoute.key(line)
-          storage.jobs.announceReader(job, of: try recoveredDevice().device, key: key, client: line["client"]?.text)
+          storage.jobs.announceReader(job, try reader(line), of: try recoveredDevice().device)
           readers.append(job)
           try await channel.sendReply(Reply(.storageOK))
         case "recover": try await recover()
@@ -68,6 +67,7 @@ struct DirectorConversation: Sendable {
         case "rewrite end": try await endRewrite(&rewrite)
         case "rewrite cancel": try await cancelRewrite(&rewrite)
         case "status": try await status()
+        case "notify": try await notify(line)
         case "noop": try await channel.sendReply(storage.hello.noopReply)
         default: throw StorageError(.unknownRequest(line.verb))
         }
@@ -134,19 +134,20 @@ struct DirectorConversation: Sendable {
     let lastGroup = try line["last-group"].map { try LocationCodec.location(field: $0) }
     let device = open.device
     let key = line["key"] == nil ? nil : try StorageRoute.key(line)
-    let (client, director) = (line["client"]?.text, director)
+    let (client, password, director) = (line["client"]?.text, line["password"], director)
     guard storage.devices.beginJob(on: open) else {
       throw StorageError(.deviceBusy(open.place?.name ?? "", open.place?.concurrentJobLimit ?? 0))
     }
     let job: AnnouncedJob
     do {
       job = try await onThread(name: "vault-device") {
-      let resume =
-        lastCommit > 0 ? try device.resumeState(of: session, after: lastCommit, lastGroup: lastGroup) : nil
-      return AnnouncedJob(
-        session: session, director: director, limits: limits, device: open, key: key, client: client,
-        record: try DeviceControlRecord(
-          device: device, session: session, attempt: attempt, jobRecord: record, continuing: resume))
+        let resume =
+          lastCommit > 0 ? try device.resumeState(of: session, after: lastCommit, lastGroup: lastGroup) : nil
+        return AnnouncedJob(
+          session: session, director: director, limits: limits, device: open, key: key, client: client,
+          password: password, lastIndex: lastGroup?.firstEntry ?? 0,
+          record: try DeviceControlRecord(
+            device: device, session: session, attempt: attempt, jobRecord: record, continuing: resume))
       }
     } catch {
       storage.devices.endJob(on: open)
@@ -330,19 +331,5 @@ struct DirectorConversation: Sendable {
         try RecoverySender(channel: channel, device: device).send(report)
       }
     }
-  }
-}
-
-extension StorageDaemon {
-  /// Ends a session that will not be closed in order: what no commit covers is dropped.
-  func abort(_ job: AnnouncedJob) {
-    job.record.abort()
-    job.commits.finish()
-    withdraw(job)
-  }
-
-  /// Takes a job off the list: another may have its place.
-  func withdraw(_ job: AnnouncedJob) {
-    if jobs.withdraw(job) { devices.endJob(on: job.device) }
   }
 }

@@ -4,32 +4,26 @@ import VaultProtocol
 import VaultSession
 import VaultSystem
 
-/// One file daemon's connection: append and read sessions in seed 001's words, several at a time.
+/// One client's connection: append and read sessions in seed 001's words, several at a time.
 struct FileDaemonConversation: Sendable {
   let storage: StorageDaemon
   let channel: Channel
+  /// What the client calls itself.
+  let client: String
   /// The only job that the connection serves; nil where connections are not bound to one.
   let boundJob: UniqueIdentifier?
-
-  private struct Sessions {
-    var nextTicket: UInt64 = 1
-    var appends: [UInt64: Append] = [:]
-    var reads: [UInt64: ReadSession] = [:]
-  }
-
-  private struct Append {
-    var session: AppendSession
-    let job: AnnouncedJob
-  }
+  let mailbox = Mailbox()
 
   func run() async throws {
-    var sessions = Sessions()
+    storage.mailboxes.add(mailbox, of: client, director: boundJob.flatMap { storage.jobs.director(of: $0) })
+    var sessions = OpenSessions()
     defer {
-      for append in sessions.appends.values where append.session.state != .closed { storage.abort(append.job) }
+      storage.mailboxes.remove(mailbox)
+      for append in sessions.appends.values where append.session.state != .closed { abort(append) }
     }
-    while let line = try await channel.receiveLine() {
+    while let request = try await channel.receiveRequest() {
       do {
-        try await answer(line, &sessions)
+        try await answer(try request.get(), &sessions)
       } catch let error as TransportError {
         throw error
       } catch {
@@ -38,109 +32,88 @@ struct FileDaemonConversation: Sendable {
     }
   }
 
-  private func answer(_ line: ControlLine, _ sessions: inout Sessions) async throws {
-    switch line.verb {
+  private func answer(_ line: ControlLine, _ sessions: inout OpenSessions) async throws {
+    // The seed writes some of its verbs with a capital.
+    let verb = line.verb.lowercased()
+    if verb == "query notification" { return try await tellNotifications() }
+    guard mailbox.isEmpty || sessions.areAhead(of: line) else { throw StorageError(.notificationPending) }
+    switch verb {
     case "append open session": try await open(line, &sessions)
     case "append data": try await data(line, &sessions)
-    case "append end session":
-      let ticket = try Self.ticket(line)
-      guard sessions.appends[ticket] != nil else { throw StorageError(.invalidTicket) }
-      try sessions.appends[ticket]?.session.endRequested()
-      try await channel.sendReply(Reply(.storageOK))
+    case "append end session": try await end(line, &sessions)
     case "append close session": try await close(line, &sessions)
-    case "append abort session":
-      let ticket = try Self.ticket(line)
-      guard let append = sessions.appends[ticket] else { throw StorageError(.invalidTicket) }
-      storage.abort(append.job)
-      sessions.appends[ticket]?.session.aborted("the file daemon asked for it")
-      try await channel.sendReply(Reply(.storageOK))
+    case "append abort session": try await abort(line, &sessions)
     case "read open session": try await openRead(line, &sessions)
     case "read data": try await read(line, &sessions)
     case "read close session":
-      guard sessions.reads.removeValue(forKey: try Self.ticket(line)) != nil else { throw StorageError(.invalidTicket) }
+      guard sessions.reads.removeValue(forKey: try OpenSessions.ticket(line)) != nil else {
+        throw StorageError(.invalidTicket)
+      }
       try await channel.sendReply(Reply(.storageOK))
-    case "Query notification": try await channel.sendReply(Reply(.storageOK))
     case "noop": try await channel.sendReply(storage.hello.noopReply)
     default: throw StorageError(.unknownRequest(line.verb))
     }
   }
 
-  private static func ticket(_ line: ControlLine) throws -> UInt64 {
+  /// Says what was posted, which is then forgotten.
+  private func tellNotifications() async throws {
+    let notifications = mailbox.take()
+    var reply = Reply(.storageOK)
+    reply.line.set("notifications", notifications.count)
+    try await channel.sendReply(reply)
+    for notification in notifications { try await channel.sendLine(notification.line) }
+  }
+
+  func checkPassword(_ given: ByteString?, _ wanted: ByteString?) throws(StorageError) {
+    guard wanted == nil || given == wanted else { throw StorageError(.wrongPassword) }
+  }
+}
+
+/// The sessions that one connection has open, by their tickets.
+struct OpenSessions {
+  struct Append {
+    var session: AppendSession
+    let job: AnnouncedJob
+    /// The connection on which data comes; nil when there is none.
+    var flow: DataFlow?
+  }
+
+  /// Sessions of one connection at most.
+  static let limit = 64
+
+  var appends: [UInt64: Append] = [:]
+  var reads: [UInt64: ReadSession] = [:]
+
+  func checkRoom() throws(StorageError) {
+    guard appends.count + reads.count < Self.limit else { throw StorageError(.tooManySessions(Self.limit)) }
+  }
+
+  /// Whether a request comes from a client that asks ahead: it would not know which of its requests a notification answers.
+  func areAhead(of line: ControlLine) -> Bool {
+    if line["order"] == "any" { return true }
+    guard let ticket = try? Self.ticket(line) else { return false }
+    return reads[ticket]?.isInAnyOrder == true
+  }
+
+  /// The ticket that a request is about.
+  static func ticket(_ line: ControlLine) throws -> UInt64 {
     guard let number = UInt64(try line.word(0).text ?? "") else { throw StorageError(.invalidTicket) }
     return number
   }
 
-  // MARK: Append
-
-  private func open(_ line: ControlLine, _ sessions: inout Sessions) async throws {
-    guard let identifier = UniqueIdentifier(text: try line.word(0).text ?? ""), boundJob ?? identifier == identifier,
-      let job = storage.jobs.appending(identifier)
-    else { throw StorageError(.unknownJob) }
-    guard !sessions.appends.values.contains(where: { $0.job === job }) else { throw StorageError(.sessionBusy) }
-    let ticket = sessions.nextTicket
-    sessions.nextTicket += 1
-    sessions.appends[ticket] = Append(session: AppendSession(job: identifier), job: job)
-    try await channel.sendReply(
-      Reply(.storageOK, "OK", fields: [.init(key: "ticket", value: ByteString(String(ticket)))]))
-  }
-
-  private func data(_ line: ControlLine, _ sessions: inout Sessions) async throws {
-    let ticket = try Self.ticket(line)
-    guard let job = sessions.appends[ticket]?.job else { throw StorageError(.invalidTicket) }
-    try sessions.appends[ticket]?.session.dataRequested()
-    // Port 0: the data follows on this connection.
-    try await channel.sendReply(
-      Reply(.storageOK, "OK data", fields: [.init(key: "address", value: "0.0.0.0"), .init(key: "port", value: "0")]))
-    let (channel, clock) = (channel, storage.clock)
-    do {
-      try await onThread(name: "vault-append") {
-        var stream = AppendStream(channel: channel, job: job, clock: clock)
-        try stream.run()
-      }
-      try await channel.sendFrame(.endOfCommits, [])
-    } catch {
-      sessions.appends[ticket]?.session.aborted("\(error)")
-      storage.abort(job)
-      try await channel.sendFrame(.jobEnd, Reply.refusing(StorageError.abortion(error)).line.encoded())
-      // What the file daemon has sent meanwhile are frames, not requests: this conversation cannot go on.
-      throw TransportError(.closed, peer: channel.transport.peer)
+  /// An append session, with what has become of its data.
+  mutating func append(_ ticket: UInt64) throws(StorageError) -> Append {
+    guard var append = appends[ticket] else { throw StorageError(.invalidTicket) }
+    switch append.flow?.outcome {
+    case .complete?:
+      append.flow = nil
+      append.session.dataEnded()
+    case .failed(let reason)?:
+      append.flow = nil
+      append.session.aborted(reason)
+    case nil: break
     }
-  }
-
-  private func close(_ line: ControlLine, _ sessions: inout Sessions) async throws {
-    let ticket = try Self.ticket(line)
-    guard let job = sessions.appends[ticket]?.job else { throw StorageError(.invalidTicket) }
-    try sessions.appends[ticket]?.session.closeRequested()
-    job.commits.finish()
-    try await channel.sendReply(Reply(.storageOK))
-  }
-
-  // MARK: Read
-
-  private func openRead(_ line: ControlLine, _ sessions: inout Sessions) async throws {
-    guard let job = UniqueIdentifier(text: try line.word(0).text ?? ""), boundJob ?? job == job else {
-      throw StorageError(.unknownJob)
-    }
-    let devices = storage.jobs.readable(by: job)
-    guard let first = devices.first else { throw StorageError(.unknownJob) }
-    var read = try ReadSession(line)
-    let device = devices.first { $0.knows(read.volume) } ?? first
-    read.device = device
-    // A volume that is missing or has no label is refused before blocks are asked for.
-    let volume = read.volume
-    try await onThread(name: "vault-read") { _ = try device.readBufferSize(of: volume) }
-    let ticket = sessions.nextTicket
-    sessions.nextTicket += 1
-    sessions.reads[ticket] = read
-    try await channel.sendReply(
-      Reply(.readTicket, "OK", fields: [.init(key: "ticket", value: ByteString(String(ticket)))]))
-  }
-
-  private func read(_ line: ControlLine, _ sessions: inout Sessions) async throws {
-    let ticket = try Self.ticket(line)
-    guard let session = sessions.reads[ticket] else { throw StorageError(.invalidTicket) }
-    let address = try session.address(line)
-    let channel = channel
-    try await onThread(name: "vault-read") { try session.send(address, to: channel) }
+    appends[ticket] = append
+    return append
   }
 }

@@ -6,7 +6,8 @@ import VaultSystem
 
 /// A job that a director announced: what a file daemon's sessions are bound to.
 final class AnnouncedJob: @unchecked Sendable {
-  // The device control record belongs to one thread at a time: the data channel's, then that of the job's end; abort is any thread's.
+  // The device control record and the streams' form belong to one thread at a time: the data channel's, then that of the job's end;
+  // abort is any thread's.
   let session: UniqueIdentifier
   /// Whose job it is.
   let director: String
@@ -16,14 +17,24 @@ final class AnnouncedJob: @unchecked Sendable {
   let key: [UInt8]?
   /// The file daemon whose job it is; nil for any.
   let client: String?
+  /// What who opens the session must know, too; nil for nothing.
+  let password: ByteString?
+  /// An entry's index that all files of this attempt are above.
+  let lastIndex: UInt64
   let record: DeviceControlRecord
   /// Commits on their way to the director.
   let commits = BoundedQueue<CommitResult>(capacity: 64)
+  /// What the session's data is; nil before the first header packet.
+  var form: StreamForm?
+  /// The mailbox of the connection that opened the session.
+  private let owner = Mutex<Mailbox?>(nil)
 
   init(
     session: UniqueIdentifier, director: String, limits: CommitLimits, device: OpenDevice, key: [UInt8]?,
-    client: String?, record: DeviceControlRecord
+    client: String?, password: ByteString?, lastIndex: UInt64, record: DeviceControlRecord
   ) {
+    self.password = password
+    self.lastIndex = lastIndex
     self.session = session
     self.director = director
     self.limits = limits
@@ -32,6 +43,35 @@ final class AnnouncedJob: @unchecked Sendable {
     self.client = client
     self.record = record
   }
+}
+
+extension AnnouncedJob {
+  var isOfGroups: Bool {
+    if case .groups? = form { return true }
+    return false
+  }
+
+  /// Opens the session for a connection.
+  ///
+  /// - Returns: false when one has opened it before.
+  func open(for mailbox: Mailbox) -> Bool {
+    owner.withLock { owner in
+      guard owner == nil else { return false }
+      owner = mailbox
+      return true
+    }
+  }
+
+  /// Tells the connection that opened the session.
+  func tellOwner(_ notification: Notification) { owner.withLock { $0 }?.post(notification) }
+}
+
+/// What the data of one attempt is: it is not mixed, since either side numbers all groups.
+enum StreamForm {
+  /// Record groups, as the client numbered them.
+  case groups
+  /// Single files, of which the storage daemon makes groups.
+  case files(StreamWrapper)
 }
 
 /// When a commit point is due.
@@ -50,10 +90,20 @@ struct CommitLimits: Sendable {
 /// The jobs that directors announced on this storage daemon, and the keys that open their data connections.
 final class JobTable: Sendable {
   /// A restore or a verification: what it may read.
-  private struct Reader {
-    var devices: [Device]
+  struct Reader: Sendable {
+    var devices: [Device] = []
+    var director: String
     var key: [UInt8]?
     var client: String?
+    var password: ByteString?
+    /// The sessions whose blocks it may have; nil for any.
+    var sessions: Set<UniqueIdentifier>?
+  }
+
+  /// What a connection that came with a job's key may do.
+  enum KeyUse: Sendable {
+    case control
+    case data(DataFlow)
   }
 
   private struct State {
@@ -61,6 +111,9 @@ final class JobTable: Sendable {
     var reading: [UniqueIdentifier: Reader] = [:]
     /// Jobs whose key was used: it opens nothing more.
     var usedKeys: Set<UniqueIdentifier> = []
+    /// Connections for data that are expected, with the key of each.
+    var expected: [UniqueIdentifier: (flow: DataFlow, key: [UInt8])] = [:]
+    var lastTicket: UInt64 = 0
   }
 
   private let state = Mutex(State())
@@ -93,19 +146,31 @@ final class JobTable: Sendable {
       guard state.appending[job.session] === job else { return false }
       state.appending[job.session] = nil
       state.usedKeys.remove(job.session)
+      state.expected[job.session] = nil
       return true
     }
   }
 
-  /// Lets a job read from a device; one that reads from several is announced for each.
-  func announceReader(_ job: UniqueIdentifier, of device: Device, key: [UInt8]?, client: String?) {
-    state.withLock { state in
-      state.reading[job, default: Reader(devices: [], key: key, client: client)].devices.append(device)
-    }
+  /// Lets a job read from a device; one that reads from several is announced for each, and the first word about the rest counts.
+  func announceReader(_ job: UniqueIdentifier, _ reader: Reader, of device: Device) {
+    state.withLock { $0.reading[job, default: reader].devices.append(device) }
   }
 
-  /// The devices that a job may read from; empty for a job that nobody announced.
-  func readable(by job: UniqueIdentifier) -> [Device] { state.withLock { $0.reading[job]?.devices ?? [] } }
+  /// What a job may read; nil for one that nobody announced.
+  func reader(_ job: UniqueIdentifier) -> Reader? { state.withLock { $0.reading[job] } }
+
+  /// Whose a job is; nil for one that nobody announced.
+  func director(of job: UniqueIdentifier) -> String? {
+    state.withLock { $0.appending[job]?.director ?? $0.reading[job]?.director }
+  }
+
+  /// A number for a session that no other has had.
+  func nextTicket() -> UInt64 {
+    state.withLock { state in
+      state.lastTicket += 1
+      return state.lastTicket
+    }
+  }
 
   func withdrawReader(_ job: UniqueIdentifier) {
     state.withLock { state in
@@ -119,20 +184,33 @@ final class JobTable: Sendable {
   /// The key with which a client may open the data connection of a job; nil when there is none, or it was used.
   func key(of job: UniqueIdentifier, for client: String) -> [UInt8]? {
     state.withLock { state in
-      guard !state.usedKeys.contains(job) else { return nil }
       let (key, owner) =
         state.appending[job].map { ($0.key, $0.client) } ?? state.reading[job].map { ($0.key, $0.client) } ?? (nil, nil)
-      return owner == nil || owner == client ? key : nil
+      guard owner == nil || owner == client else { return nil }
+      return state.usedKeys.contains(job) ? state.expected[job]?.key : key
     }
   }
 
   /// Takes a job's key out of use: the first connection that comes with it is the only one.
   ///
-  /// - Returns: whether this is the first.
-  func useKey(of job: UniqueIdentifier) -> Bool {
+  /// - Returns: what the connection is for; nil when there was one before.
+  func useKey(of job: UniqueIdentifier) -> KeyUse? {
     state.withLock { state in
-      guard state.appending[job] != nil || state.reading[job] != nil else { return false }
-      return state.usedKeys.insert(job).inserted
+      guard state.appending[job] != nil || state.reading[job] != nil else { return nil }
+      if state.usedKeys.insert(job).inserted { return .control }
+      return state.expected.removeValue(forKey: job).map { .data($0.flow) }
+    }
+  }
+
+  /// Expects one more connection of a job whose own key was used; one that was expected before is not any more.
+  func expect(_ flow: DataFlow, key: [UInt8]) {
+    state.withLock { $0.expected[flow.job.session] = (flow, key) }
+  }
+
+  /// No connection is expected any more for a flow.
+  func stopExpecting(_ flow: DataFlow) {
+    state.withLock { state in
+      if state.expected[flow.job.session]?.flow === flow { state.expected[flow.job.session] = nil }
     }
   }
 }

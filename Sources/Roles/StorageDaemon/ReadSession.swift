@@ -4,43 +4,125 @@ import VaultProtocol
 import VaultSession
 import VaultSystem
 
+/// What a line `read open session` asks for.
+///
+/// - Layout: the seed's `<JobId> <Volume-id> <start-file> <start-block> <end-file> <end-block> <volume-session-id> [<password>]`, or
+///   without the four numbers for blocks anywhere on the volume.
+/// - Source: seed 001, "SD Read Requests".
+struct ReadRequest: Hashable, Sendable {
+  /// The volume's name or UUID.
+  let volume: ByteString
+  let session: UniqueIdentifier
+  /// The blocks from the session's first on the volume to its last; nil for all of the volume.
+  let range: ClosedRange<BlockAddress>?
+  let password: ByteString?
+  /// The client asks for blocks as it needs them, and several requests ahead.
+  let isInAnyOrder: Bool
+
+  init(_ line: ControlLine) throws {
+    let words = line.words.dropFirst()
+    isInAnyOrder = line["order"] == "any"
+    if let extent = VolumeLine(words: words.prefix(VolumeLine.wordCount)), words.count <= VolumeLine.wordCount + 1 {
+      volume = extent.volume
+      session = extent.session
+      range = extent.start...extent.end
+      password = words.dropFirst(VolumeLine.wordCount).first
+      return
+    }
+    guard words.count <= 3, let session = UniqueIdentifier(text: try line.word(2).text ?? "") else {
+      throw StorageError(.notFound)
+    }
+    volume = try line.word(1)
+    self.session = session
+    range = nil
+    password = words.dropFirst(2).first
+  }
+}
+
 /// A read session: blocks of one session on one volume, in ascending order. Source: seed 001, "SD Read Requests".
 struct ReadSession: Sendable {
-  let volume: UniqueIdentifier
-  let session: UniqueIdentifier
-  /// The device that has the volume, once it is found.
-  var device: Device?
+  private let device: Device
+  private let volume: UniqueIdentifier
+  private let request: ReadRequest
+  /// The block that was asked for last.
+  private var last: BlockAddress?
 
-  /// `<JobId> <Volume-id> <volume-session-id>`: the volume and the session by their UUIDs.
-  init(_ line: ControlLine) throws {
-    guard let volume = UniqueIdentifier(text: try line.word(1).text ?? ""),
-      let session = UniqueIdentifier(text: try line.word(2).text ?? "")
-    else { throw StorageError(.notFound) }
-    self.volume = volume
-    self.session = session
+  var isInAnyOrder: Bool { request.isInAnyOrder }
+
+  /// Finds the volume, and the session where it is said to begin. Blocks its thread.
+  ///
+  /// - Throws: `.volumeNotMounted`, `.notFound`; what reading a label throws.
+  init(_ request: ReadRequest, among devices: [Device]) throws {
+    let identifier = request.volume.text.flatMap { UniqueIdentifier(text: $0) }
+    let found = devices.lazy.compactMap { device in
+      let volume = identifier.flatMap { device.volume($0) } ?? request.volume.text.flatMap { device.volume(called: $0) }
+      return volume.map { (device, $0) }
+    }.first
+    guard let (device, volume) = found else { throw StorageError(.volumeNotMounted(request.volume.displayText)) }
+    self.init(request, device: device, volume: volume.identifier)
+    // A volume that is missing or another's is refused before blocks are asked for.
+    let byteCount = try device.readBufferSize(of: volume.identifier)
+    guard let start = request.range?.lowerBound else { return }
+    guard start.file == 0, start < volume.end else { throw StorageError(.notFound) }
+    try withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 4096) { buffer in
+      do {
+        let block = try device.readBlock(volume: volume.identifier, at: start, into: buffer)
+        guard block.header.session == request.session else { throw StorageError(.notFound) }
+      } catch let error as DeviceError {
+        // Where no block begins, none of the session does.
+        guard case .damagedBlock(.noHeader, _) = error.kind else { throw error }
+        throw StorageError(.notFound)
+      }
+    }
   }
 
-  /// The block that a line `read data = <ticket> > <file>.<block>` asks for.
+  /// A session on a volume that was found.
+  init(_ request: ReadRequest, device: Device, volume: UniqueIdentifier) {
+    self.request = request
+    self.device = device
+    self.volume = volume
+  }
+
+  /// The block that a line `read data = <ticket> > <block>` asks for: its number in the file, or `<file>.<block>`.
   func address(_ line: ControlLine) throws -> BlockAddress {
     guard try line.word(1) == ">", let text = try line.word(2).text else {
       throw ControlError(.malformedField("block"), line: line.verb)
     }
-    let parts = text.split(separator: ".")
-    guard parts.count == 2, let file = UInt32(parts[0]), let block = UInt32(parts[1]) else {
-      throw ControlError(.malformedField("block"), line: line.verb)
+    let numbers = text.split(separator: ".", omittingEmptySubsequences: false).map { UInt32($0) }
+    switch (numbers.count, numbers.first ?? nil, numbers.last ?? nil) {
+    case (1, let block?, _): return BlockAddress(file: request.range?.lowerBound.file ?? 0, block: block)
+    case (2, let file?, let block?): return BlockAddress(file: file, block: block)
+    default: throw ControlError(.malformedField("block"), line: line.verb)
     }
-    return BlockAddress(file: file, block: block)
+  }
+
+  /// Notes that a block is asked for.
+  ///
+  /// - Throws: `.blockOrder` for one before the last, or before the first that the session was opened with.
+  mutating func advance(to address: BlockAddress) throws(StorageError) {
+    guard !isInAnyOrder else { return }
+    if let least = [last, request.range?.lowerBound].compactMap({ $0 }).max(), address < least {
+      throw StorageError(.blockOrder(least))
+    }
+    last = address
   }
 
   /// Answers with one block's payload, its checksum verified. Blocks its thread.
   func send(_ address: BlockAddress, to channel: Channel) throws {
-    guard let device else { throw StorageError(.notFound) }
+    guard let end = device.volume(volume)?.end, address < end else { throw StorageError(.endOfVolume) }
+    if let range = request.range, address > range.upperBound { throw StorageError(.endOfFile) }
     let byteCount = try device.readBufferSize(of: volume)
     try withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 4096) { buffer in
       let payload = try device.readBlock(volume: volume, at: address, into: buffer)
-      guard payload.header.session == session else { throw StorageError(.notFound) }
+      let next = "\(payload.nextBlock.file).\(payload.nextBlock.block)"
+      guard payload.header.session == request.session else {
+        // Another session's: only where it ends is told.
+        var reply = Reply.refusing(StorageError(.notFound))
+        reply.line.set("next", next)
+        return try channel.sendLineBlocking(reply.line)
+      }
       var reply = Reply(.storageOK)
-      reply.line.set("next", "\(payload.nextBlock.file).\(payload.nextBlock.block)")
+      reply.line.set("next", next)
       try channel.sendLineBlocking(reply.line)
       try channel.sendLineBlocking(ControlLine("Length", words: [ByteString(String(payload.bytes.count))]))
       try channel.sendBytesBlocking(payload.bytes)

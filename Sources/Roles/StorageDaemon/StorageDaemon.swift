@@ -12,6 +12,7 @@ package struct StorageDaemon: Sendable {
   package let devices: DeviceTable
   let clock: any VaultClock
   let jobs = JobTable()
+  let mailboxes = MailboxTable()
   /// Jobs that may run at once; nil for any number.
   let jobLimit: Int?
   let log: MessageLog?
@@ -21,7 +22,8 @@ package struct StorageDaemon: Sendable {
   private let terms: @Sendable (Hello) -> PeerTerms?
   var name: String { hello.name }
 
-  package init(name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil,
+  package init(
+    name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil,
     peerTimeoutSeconds: UInt64 = 60, terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }
   ) {
     self.terms = terms
@@ -51,14 +53,25 @@ package struct StorageDaemon: Sendable {
   private func serve(_ channel: Channel) async {
     defer { channel.close() }
     do {
+      var boundJob: UniqueIdentifier?
+      if case .job(let job)? = channel.transport.peerIdentity.flatMap({ PeerIdentity($0) })?.purpose {
+        // From here on the key opens nothing more, whatever becomes of the connection.
+        switch jobs.useKey(of: job) {
+        case .control?: boundJob = job
+        case .data(let flow)?: return try await DataConnection(storage: self, channel: channel, flow: flow).run()
+        case nil:
+          log?.tell(.security, "\(channel.transport.peer): The key of job \(job) was used before.")
+          return
+        }
+      }
       guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon], terms: terms) else { return }
-      let identity = channel.transport.peerIdentity.flatMap { PeerIdentity($0) }
       switch peer.role {
       case .director:
         var conversation = DirectorConversation(storage: self, channel: channel, director: peer.name)
         try await conversation.run()
       case .fileDaemon:
-        try await FileDaemonConversation(storage: self, channel: channel, boundJob: try boundJob(identity)).run()
+        guard boundJob != nil || channel.transport.peerIdentity == nil else { return }
+        try await FileDaemonConversation(storage: self, channel: channel, client: peer.name, boundJob: boundJob).run()
       case .console, .storageDaemon: return
       }
     } catch let error as HelloRefusal {
@@ -69,13 +82,32 @@ package struct StorageDaemon: Sendable {
     }
   }
 
-  /// The job whose key opened the connection; nil for a connection that needs none.
+  /// Posts a notification to every connection that a client has for a director's jobs: its next request is answered with that.
   ///
-  /// - Throws: when another connection came with the key before.
-  private func boundJob(_ identity: PeerIdentity?) throws -> UniqueIdentifier? {
-    guard let identity else { return nil }
-    guard case .job(let job) = identity.purpose, jobs.useKey(of: job) else { throw StorageError(.unknownJob) }
-    return job
+  /// - Returns: how many connections there are.
+  /// - Source: seed 001, "SD Connections and Sessions".
+  func post(_ text: String, to client: String, of director: String) -> Int {
+    mailboxes.post(Notification(time: clock.now(), text: text), to: client, of: director)
+  }
+
+  /// Tells who opened a session of the device's error that ended it.
+  func notify(_ job: AnnouncedJob, of error: any Error) {
+    guard let error = error as? DeviceError, error.isOfDevice else { return }
+    job.tellOwner(Notification(time: clock.now(), text: "Session \(job.session): \(error.description)"))
+  }
+
+  /// Ends a session that will not be closed in order: what no commit covers is dropped.
+  func abort(_ job: AnnouncedJob) {
+    job.record.abort()
+    job.commits.finish()
+    withdraw(job)
+  }
+
+  /// The same, when the director has gone, which whoever opened the session is told.
+  func abortLeft(_ job: AnnouncedJob) {
+    abort(job)
+    job.tellOwner(
+      Notification(time: clock.now(), text: "Session \(job.session) was aborted: its director is gone."))
   }
 
   /// Ends the jobs of directors that have been silent for too long.
@@ -83,7 +115,22 @@ package struct StorageDaemon: Sendable {
     for job in jobs.running where activity.isLost(job.director) {
       log?.tell(
         .warning, "Director \(job.director) gives no sign of life: session \(job.session.text) is given up.")
-      abort(job)
+      abortLeft(job)
+    }
+  }
+
+  /// Takes a job off the list: another may have its place.
+  func withdraw(_ job: AnnouncedJob) {
+    if jobs.withdraw(job) { devices.endJob(on: job.device) }
+  }
+}
+
+extension DeviceError {
+  /// Whether the client did not bring it about itself.
+  fileprivate var isOfDevice: Bool {
+    switch kind {
+    case .groupRefused, .sessionAborted(nil), .closed: false
+    default: true
     }
   }
 }

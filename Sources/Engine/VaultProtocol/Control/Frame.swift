@@ -9,6 +9,8 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
   case recordGroup = 2
   /// No more groups: everything sent is to be committed.
   case endOfData = 3
+  /// Bytes of the file that the header packet before announced, in order.
+  case streamData = 5
 
   // Data channel, storage daemon to file daemon.
   /// A commit is durable: its number u64.

@@ -26,13 +26,19 @@ extension StatusCode {
 
   /// The codes that programs send, in ascending order.
   package static var registry: [(code: StatusCode, entry: Entry)] {
-    allCases.sorted { $0.rawValue < $1.rawValue }.compactMap { code in code.entry.map { (code, $0) } }
+    allCases.sorted { $0.rawValue < $1.rawValue }.map { ($0, $0.entry) }
   }
 
-  /// nil for a number that seed 001 gives a meaning and that no program sends yet.
-  package var entry: Entry? {
+  package var entry: Entry {
     switch self {
-    case .endOfVolume, .endOfFile: nil
+    case .endOfVolume:
+      Entry(
+        .storageDaemon, answers: ["every request of a file daemon", "read data"],
+        "Pending: ask with Query notification, read what it says, and ask again. End of volume: nothing, all blocks were read."
+      )
+    case .endOfFile:
+      Entry(
+        .storageDaemon, answers: ["read data"], "Nothing: all blocks of the session in this file were read.")
     case .directorOK:
       Entry(.director, answers: ["Hello", "every request of a console"], "Nothing: it is done.")
     case .directorBusy:

@@ -36,12 +36,13 @@ package enum StatusCode: UInt16, Sendable, CaseIterable {
     case .fileDaemonFailed: "the file daemon refused or failed; the exit status and the reason follow"
     case .storageOK: "the storage daemon did what was asked"
     case .readTicket: "a read session is open; its ticket follows"
-    case .endOfVolume: "a block beyond the last on the volume was asked for"
-    case .endOfFile: "a block beyond the last in the file was asked for"
+    case .endOfVolume:
+      "a notification is pending, or a block beyond the last on the volume was asked for: the words tell"
+    case .endOfFile: "a block beyond the last of the session in the file was asked for"
     case .volumeBusy: "too many sessions are open, or one conflicts with this one"
     case .volumeNotMounted: "the volume is missing or cannot be appended to"
     case .invalidTicket: "the ticket is unknown, closed or another connection's"
-    case .sessionAborted: "the session was aborted or is not on the volume"
+    case .sessionAborted: "the session was aborted, or was not found: the words tell"
     case .notRecovered: "the device was opened anew: its volumes are to be looked at before anything is stored or read"
     case .storageBusy: "too many connections to the storage daemon are open; the reason names the limit"
     case .storageMistrusts: "the storage daemon was told another name or role than was authenticated"
@@ -61,8 +62,10 @@ package struct Reply: Hashable, Sendable {
   }
 
   /// A refusal with the error's words and exit status.
-  package init(_ code: StatusCode, refusing error: any DescribedError) {
-    self.init(code, "Failed")
+  ///
+  /// - Parameter text: the words behind the code, which tell two meanings of one code apart.
+  package init(_ code: StatusCode, _ text: String = "Failed", refusing error: any DescribedError) {
+    self.init(code, text)
     line.set("status", Int(error.exitStatus.rawValue))
     line.set("reason", error.description)
   }

@@ -49,6 +49,8 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
 
   deinit { close() }
 
+  package var localAddress: SocketAddress? { StreamSocket.localAddress(of: socket.number) }
+
   package func receive(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int? {
     let outcome = locked { () throws(TLSFailure) in
       if isClosed { return .end }

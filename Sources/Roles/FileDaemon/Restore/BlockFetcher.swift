@@ -68,7 +68,8 @@ final class BlockFetcher {
     try channel.sendLineBlocking(
       ControlLine(
         "read open session",
-        words: [ByteString(restore.text), ByteString(block.volume.text), ByteString(block.session.text)]))
+        words: [ByteString(restore.text), ByteString(block.volume.text), ByteString(block.session.text)],
+        fields: [.init(key: "order", value: "any")]))
     let reply = try Reply(try channel.receiveLineBlocking())
     if reply.code == .readTicket, let ticket = reply.line["ticket"] {
       tickets[key(block)] = .success(ticket)
