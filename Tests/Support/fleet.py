@@ -17,6 +17,7 @@ import time
 
 import program
 import proxy
+import schemas
 import trees
 from suite import SystemTest
 
@@ -59,6 +60,18 @@ def free_port(*hosts):
             except OSError:
                 continue
     raise AssertionError(f"no port is free on {hosts}")
+
+
+def schema_of(command):
+    """The schema that describes what a console's command says with --json."""
+    words = command.replace('"', "").split()
+    if words[0] in ("run", "restore"):
+        return "console-ended" if "wait" in words else "console-queued"
+    if words[0] == "status":
+        return "console-status-" + re.match("[a-z]+", words[1]).group(0)
+    return {"list jobs": "console-jobs", "list joblog": "console-messages", "list files": "ls", "messages": "console-messages",
+            "wait": "console-ended", "cancel": "console-canceled", "version": "console-version",
+            }[" ".join(words[:2]) if words[0] == "list" else words[0]]
 
 
 def fresh_key():
@@ -397,9 +410,11 @@ class Fleet:
         return program.run(*self.console_arguments(*commands, configuration=configuration), timeout=timeout)
 
     def ask(self, command, statuses=(0,), timeout=JOB_SECONDS):
-        """What a console gets as JSON."""
+        """What a console gets as JSON, which is as its schema says."""
         outcome = program.run(*self.console_arguments(command, json_output=True), timeout=timeout)
         assert outcome.status in statuses, f"{outcome}\n{self.director_log()[-3000:]}"
+        mistakes = schemas.mistakes(schema_of(command), outcome.json)
+        assert not mistakes, f"{command}: {outcome.output.decode()[:1000]}\n" + "\n".join(mistakes)
         return outcome.json
 
     def run(self, job, *words, statuses=(0,), timeout=JOB_SECONDS):
@@ -422,7 +437,7 @@ class Fleet:
         raise AssertionError(f"job {number} is not over within {seconds} s: {self.about(number)}")
 
     def status(self):
-        """What waits and runs: the director's own line, and a map of job numbers to theirs."""
+        """The director's own line, and those of the jobs that wait and run, by number."""
         lines = self.ask("status director")
         return lines[0], {line["job"]: line for line in lines[1:]}
 
