@@ -32,6 +32,8 @@ class Connection:
         self.bytes = {"up": 0, "down": 0}
         self.open_directions = 2
         self.is_stalled = False
+        #: Directions in which nothing passes, and those in which something waits to.
+        self.held, self.withheld = set(), set()
         self.is_closed = False
 
 
@@ -75,6 +77,16 @@ class Proxy:
         with self.state:
             self.held.update(directions or ("up", "down"))
 
+    def hold_connection(self, index, *directions):
+        """The same for one connection, counted from 0 since the last `disturb`."""
+        with self.state:
+            self.connections[len(self.connections) - self.count_since + index].held.update(directions)
+
+    def wait_withheld(self, direction, seconds=PATIENCE_SECONDS):
+        """Waits until something would have passed that is held back."""
+        self.wait_until(lambda proxy: any(direction in each.withheld for each in proxy.connections),
+                        f"nothing was withheld {direction}", seconds)
+
     def refuse(self, is_refusing=True):
         """Whoever comes is turned away with a reset."""
         with self.state:
@@ -89,6 +101,7 @@ class Proxy:
             for connection in self.connections:
                 connection.disturbance = None
                 connection.is_stalled = False
+                connection.held.clear()
             self.state.notify_all()
 
     def cut(self, kind="cut"):
@@ -111,6 +124,16 @@ class Proxy:
     def open_count(self):
         with self.state:
             return sum(not each.is_closed for each in self.connections)
+
+    @property
+    def count_begun(self):
+        with self.state:
+            return len(self.connections)
+
+    def passed(self, direction):
+        """The bytes of all connections so far."""
+        with self.state:
+            return sum(each.bytes[direction] for each in self.connections)
 
     def close(self):
         with self.state:
@@ -168,8 +191,8 @@ class Proxy:
                     piece = source.recv(self.room(connection, direction))
                     if not piece:
                         break
-                    # What comes while everything is held waits here.
-                    if not self.wait_held(connection, direction):
+                    # What comes while the connection is held waits here.
+                    if not self.wait_held(connection, direction, piece):
                         break
                     target.sendall(piece)
                 except OSError:
@@ -199,9 +222,17 @@ class Proxy:
                     self.end(connection, plan.kind)
         return self.wait_held(connection, direction)
 
-    def wait_held(self, connection, direction):
+    def wait_held(self, connection, direction, piece=None):
+        def is_free():
+            return connection.is_closed or not (
+                connection.is_stalled or direction in self.held or direction in connection.held)
+
         with self.state:
-            self.state.wait_for(lambda: connection.is_closed or not (connection.is_stalled or direction in self.held))
+            if piece and not is_free():
+                connection.withheld.add(direction)
+                self.state.notify_all()
+            self.state.wait_for(is_free)
+            connection.withheld.discard(direction)
             return not connection.is_closed
 
     def finished(self, connection, target):

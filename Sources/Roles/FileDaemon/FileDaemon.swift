@@ -51,7 +51,11 @@ package struct FileDaemon: Sendable {
   package func run(_ listener: any Listener) async {
     await withDiscardingTaskGroup { group in
       while let transport = await listener.accept() {
-        group.addTask { await serve(Channel(transport)) }
+        group.addTask {
+          let channel = Channel(transport)
+          // Threads of a job wait for the peer itself: only the end of the conversation wakes them.
+          await withTaskCancellationHandler { await serve(channel) } onCancel: { channel.close() }
+        }
       }
       group.cancelAll()
     }

@@ -25,7 +25,10 @@ struct FileDaemonConversation: Sendable {
   func run() async throws {
     var sessions = Sessions()
     defer {
-      for append in sessions.appends.values where append.session.state != .closed { storage.abort(append.job) }
+      for append in sessions.appends.values {
+        append.job.connection.withLock { $0 = nil }
+        if append.session.state != .closed { storage.abort(append.job) }
+      }
     }
     while let line = try await channel.receiveLine() {
       do {
@@ -80,6 +83,7 @@ struct FileDaemonConversation: Sendable {
     let ticket = sessions.nextTicket
     sessions.nextTicket += 1
     sessions.appends[ticket] = Append(session: AppendSession(job: identifier), job: job)
+    job.connection.withLock { $0 = channel }
     try await channel.sendReply(
       Reply(.storageOK, "OK", fields: [.init(key: "ticket", value: ByteString(String(ticket)))]))
   }

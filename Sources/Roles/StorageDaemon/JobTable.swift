@@ -2,6 +2,7 @@ import Synchronization
 import VaultDevice
 import VaultModel
 import VaultProtocol
+import VaultSession
 import VaultSystem
 
 /// A job that a director announced: what a file daemon's sessions are bound to.
@@ -19,6 +20,8 @@ final class AnnouncedJob: @unchecked Sendable {
   let record: DeviceControlRecord
   /// Commits on their way to the director.
   let commits = BoundedQueue<CommitResult>(capacity: 64)
+  /// The connection that the job's data come on.
+  let connection = Mutex<Channel?>(nil)
 
   init(
     session: UniqueIdentifier, director: String, limits: CommitLimits, device: OpenDevice, key: [UInt8]?,

@@ -42,7 +42,11 @@ package struct StorageDaemon: Sendable {
   package func run(_ listener: any Listener) async {
     await withDiscardingTaskGroup { group in
       while let transport = await listener.accept() {
-        group.addTask { await serve(Channel(transport)) }
+        group.addTask {
+          let channel = Channel(transport)
+          // Threads of a job wait for the peer itself: only the end of the conversation wakes them.
+          await withTaskCancellationHandler { await serve(channel) } onCancel: { channel.close() }
+        }
       }
       group.cancelAll()
     }
@@ -83,7 +87,7 @@ package struct StorageDaemon: Sendable {
     for job in jobs.running where activity.isLost(job.director) {
       log?.tell(
         .warning, "Director \(job.director) gives no sign of life: session \(job.session.text) is given up.")
-      abort(job)
+      cut(job)
     }
   }
 }

@@ -89,6 +89,9 @@ struct BackupJob: Sendable {
     let storage = try await director.diallers.storage()
     defer { storage.close() }
     let catalog = director.catalog
+    // A storage daemon that was away has just been looked at: the catalog may know more of the job now, its end included.
+    let job = try await onThread(name: "vault-catalog") { try catalog.job(number: job.description.number) ?? job }
+    if job.status.isPublished { return try await published(job) }
     if director.place != nil, job.attempt > 0 {
       let replay = CommitReplay(director: director, storage: storage)
       if try await replay.catchUp(with: job) { return try await published(job) }
