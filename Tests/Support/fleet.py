@@ -484,9 +484,10 @@ class NetworkTest(SystemTest):
     def make_tree(self, root, seed="tree", file_bytes=400_000, count=8):
         """A tree of some files of random bytes, which no compression shortens."""
         generator = random.Random(seed)
+        for number in range(3):
+            os.makedirs(os.path.join(root, f"d{number}"))
         for number in range(count):
             directory = os.path.join(root, f"d{number % 3}")
-            os.makedirs(directory, exist_ok=True)
             trees.write_file(os.path.join(directory, f"f{number}"), generator.randbytes(file_bytes))
             trees.write_file(os.path.join(directory, f"small{number}"), b"%d" % number)
         os.link(os.path.join(root, "d0", "f0"), os.path.join(root, "d1", "linked"))
@@ -499,7 +500,7 @@ class NetworkTest(SystemTest):
         generator = random.Random(seed)
         trees.write_file(os.path.join(root, "d0", "f0"), generator.randbytes(300_000))
         trees.write_file(os.path.join(root, "d1", f"new-{seed}"), generator.randbytes(10_000))
-        os.chmod(os.path.join(root, "d2", "small2"), generator.choice((0o600, 0o640, 0o604)))
+        os.chmod(os.path.join(root, "d0", "small0"), generator.choice((0o600, 0o640, 0o604)))
         trees.settle(root, generator.randrange(1, 90))
 
     def assertJobRestores(self, fleet, number, source, expected=None, to=None, options=""):

@@ -5,6 +5,7 @@
 import socket
 import struct
 import threading
+import time
 
 PIECE_BYTES = 65_536
 PATIENCE_SECONDS = 20
@@ -51,6 +52,8 @@ class Proxy:
         self.held = set()
         self.is_closed = False
         self.is_refusing = False
+        #: How fast each direction of a connection is; None for as fast as can be.
+        self.bytes_per_second = None
         self.threads = []
         family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
         self.listening = socket.socket(family, socket.SOCK_STREAM)
@@ -71,6 +74,11 @@ class Proxy:
         with self.state:
             self.disturbance = Disturbance(kind, direction, after_bytes, first, count)
             self.count_since = 0
+
+    def slow(self, bytes_per_second):
+        """Lets pass so much in a second and no more, on each connection and in each direction."""
+        with self.state:
+            self.bytes_per_second = bytes_per_second
 
     def hold(self, *directions):
         """Lets nothing more through in these directions, on no connection."""
@@ -98,6 +106,7 @@ class Proxy:
             self.disturbance = None
             self.held.clear()
             self.is_refusing = False
+            self.bytes_per_second = None
             for connection in self.connections:
                 connection.disturbance = None
                 connection.is_stalled = False
@@ -199,7 +208,10 @@ class Proxy:
                     break
                 with self.state:
                     connection.bytes[direction] += len(piece)
+                    pace = self.bytes_per_second
                     self.state.notify_all()
+                if pace:
+                    time.sleep(len(piece) / pace)
         finally:
             self.finished(connection, target)
 

@@ -368,7 +368,8 @@ class Consoles(NetworkTest):
         self.assertEqual(outcome.output.count(b"\n"), 1)
 
     def test_unreachable_client_fails_its_job(self):
-        number = self.fleet.run("save-away", statuses=(program.FAILED,))
+        with self.within(fleets.PATIENCE_SECONDS, "its connect timeout, not the window in which jobs that ran are gone on with"):
+            number = self.fleet.run("save-away", statuses=(program.FAILED,))
         self.assertEqual(self.fleet.listed(number)["status"], "I")
         # It is the same job that runs when the client is back.
         self.make_tree(self.fleet.sources["away"], count=2)

@@ -80,8 +80,6 @@ package struct FileDaemon: Sendable {
             Reply(.fileDaemonFailed, refusing: ControlError(.malformedLine, line: line.verb)))
         }
       }
-    } catch let error as HelloRefusal {
-      log?.tell(.security, "\(channel.transport.peer): \(error.description)")
     } catch let error as any DescribedError
       where error is ControlError || error is ExclusionPatternError || error is FileJobRefusal
     {
@@ -89,7 +87,7 @@ package struct FileDaemon: Sendable {
       try? await channel.sendReply(Reply(.fileDaemonFailed, refusing: error))
     } catch {
       // The director is gone or cannot be understood; its jobs ended with their own channels.
-      return
+      if let text = PeerComplaint.text(about: error, from: channel.transport.peer) { log?.tell(.security, text) }
     }
   }
 

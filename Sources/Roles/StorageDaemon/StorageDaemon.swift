@@ -65,11 +65,9 @@ package struct StorageDaemon: Sendable {
         try await FileDaemonConversation(storage: self, channel: channel, boundJob: try boundJob(identity)).run()
       case .console, .storageDaemon: return
       }
-    } catch let error as HelloRefusal {
-      log?.tell(.security, "\(channel.transport.peer): \(error.description)")
     } catch {
       // The peer is gone or cannot be understood: its jobs end as their own channels say, other conversations go on.
-      return
+      if let text = PeerComplaint.text(about: error, from: channel.transport.peer) { log?.tell(.security, text) }
     }
   }
 

@@ -40,6 +40,19 @@ struct ReconnectPatience: Sendable {
     }
   }
 
+  /// Whether an error is that nobody answered: a dialler has insisted for as long as the connect timeouts say.
+  static func isUnanswered(_ error: any Error) -> Bool {
+    switch error {
+    case let error as TransportError:
+      switch error.kind {
+      case .unreachable, .timedOut: return true
+      default: return false
+      }
+    case is NameLookupError: return true
+    default: return false
+    }
+  }
+
   /// Waits before the next attempt.
   ///
   /// - Returns: false when the window is over.
