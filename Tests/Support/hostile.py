@@ -64,6 +64,11 @@ class Peer:
             self.is_over = True
         return self
 
+    def end_input(self):
+        """Says no more."""
+        self.process.stdin.close()
+        return self
+
     def wait_for(self, pattern, seconds=PATIENCE_SECONDS):
         """Reads until the pattern was received; None when the connection ended before."""
         deadline = time.monotonic() + seconds
@@ -95,7 +100,9 @@ class Peer:
 def dial(place, name=None, key=None, *options):
     """A client with a pre-shared key; `options` are s_client's. Without a name it has none."""
     host, port = place
-    arguments = ["s_client", "-connect", f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "-quiet", "-noservername"]
+    # It ends when its input does.
+    arguments = ["s_client", "-connect", f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "-quiet", "-no_ign_eof",
+                 "-noservername"]
     if name is not None:
         arguments += ["-psk_identity", name, "-psk", key.hex()]
     return Peer([*arguments, *(options or ("-tls1_3", "-ciphersuites", "TLS_AES_128_GCM_SHA256"))])

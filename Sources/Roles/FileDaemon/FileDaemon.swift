@@ -54,7 +54,11 @@ package struct FileDaemon: Sendable {
         group.addTask {
           let channel = Channel(transport)
           // Threads of a job wait for the peer itself: only the end of the conversation wakes them.
-          await withTaskCancellationHandler { await serve(channel) } onCancel: { channel.close() }
+          await withTaskCancellationHandler {
+            await serve(channel)
+          } onCancel: {
+            channel.close()
+          }
         }
       }
       group.cancelAll()
