@@ -75,7 +75,7 @@ import VaultSystem
 
   @Test(arguments: [
     "restore", "restore = \(name) overwrite=always", "restore = \(name) target=/t",
-    "restore = \(name) target=/t overwrite=maybe",
+    "restore = \(name) target=/t overwrite=maybe", "restore = \(name) target=t overwrite=always",
     "restore = x target=/t overwrite=always", "restore = \(name) mode=dry-run target=/t",
     "restore = \(name) mode=all target=/t overwrite=always",
     "restore = \(name) target=/t overwrite=always strip=-1", "restore = \(name) target=/t overwrite=always strip=x",

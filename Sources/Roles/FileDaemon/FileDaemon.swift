@@ -51,7 +51,15 @@ package struct FileDaemon: Sendable {
   package func run(_ listener: any Listener) async {
     await withDiscardingTaskGroup { group in
       while let transport = await listener.accept() {
-        group.addTask { await serve(Channel(transport)) }
+        group.addTask {
+          let channel = Channel(transport)
+          // Threads of a job wait for the peer itself: only the end of the conversation wakes them.
+          await withTaskCancellationHandler {
+            await serve(channel)
+          } onCancel: {
+            channel.close()
+          }
+        }
       }
       group.cancelAll()
     }
@@ -76,8 +84,6 @@ package struct FileDaemon: Sendable {
             Reply(.fileDaemonFailed, refusing: ControlError(.malformedLine, line: line.verb)))
         }
       }
-    } catch let error as HelloRefusal {
-      log?.tell(.security, "\(channel.transport.peer): \(error.description)")
     } catch let error as any DescribedError
       where error is ControlError || error is ExclusionPatternError || error is FileJobRefusal
     {
@@ -85,7 +91,7 @@ package struct FileDaemon: Sendable {
       try? await channel.sendReply(Reply(.fileDaemonFailed, refusing: error))
     } catch {
       // The director is gone or cannot be understood; its jobs ended with their own channels.
-      return
+      if let text = PeerComplaint.text(about: error, from: channel.transport.peer) { log?.tell(.security, text) }
     }
   }
 

@@ -22,6 +22,8 @@ struct DataConnection: Sendable {
     do {
       try await channel.sendReply(Reply(.storageOK, "OK data"))
       try await onThread(name: "vault-append") {
+        flow.job.connection.withLock { $0 = channel }
+        defer { flow.job.connection.withLock { $0 = nil } }
         var stream = AppendStream(channel: channel, job: flow.job, clock: storage.clock)
         try stream.run()
       }

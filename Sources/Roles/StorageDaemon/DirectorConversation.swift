@@ -40,7 +40,7 @@ struct DirectorConversation: Sendable {
     defer {
       rewrite?.abandon()
       // A director that goes takes its jobs with it: what they committed stays.
-      for job in announced where storage.jobs.appending(job.session) === job { storage.abortLeft(job) }
+      for job in announced where storage.jobs.appending(job.session) === job { storage.cut(job) }
       for reader in readers { storage.jobs.withdrawReader(reader) }
     }
     while let line = try await channel.receiveLine() {
@@ -128,7 +128,7 @@ struct DirectorConversation: Sendable {
     if let running = storage.jobs.appending(session) {
       // A director that comes back to its job has lost the connection that the earlier attempt was announced on.
       guard running.device === open, open.place != nil else { throw StorageError(.sessionBusy) }
-      storage.abort(running)
+      storage.cut(running)
     }
     if let limit = storage.jobLimit, storage.jobs.appendingCount >= limit { throw StorageError(.tooManyJobs(limit)) }
     let lastGroup = try line["last-group"].map { try LocationCodec.location(field: $0) }
@@ -168,7 +168,7 @@ struct DirectorConversation: Sendable {
     let lastCommit: UInt64 = try line.integer("last-commit")
     let lastGroup = try line["last-group"].map { try LocationCodec.location(field: $0) }
     let device = try recoveredDevice().device
-    if let running = storage.jobs.appending(session) { storage.abort(running) }
+    if let running = storage.jobs.appending(session) { storage.cut(running) }
     let found = try await onThread(name: "vault-device") {
       device.mayHold(session, after: lastCommit)
         ? try device.replay(session: session, after: lastCommit, lastGroup: lastGroup) : nil

@@ -67,6 +67,8 @@ extension FileDaemonConversation {
     let (channel, clock) = (channel, storage.clock)
     // What the client sends meanwhile are frames: lines go on behind them.
     try await onThread(name: "vault-append") {
+      job.connection.withLock { $0 = channel }
+      defer { job.connection.withLock { $0 = nil } }
       var stream = AppendStream(channel: channel, job: job, clock: clock)
       try stream.passOver()
     }
@@ -77,6 +79,8 @@ extension FileDaemonConversation {
   private func stream(into job: AnnouncedJob) async throws -> (any Error)? {
     let (channel, clock) = (channel, storage.clock)
     return try await onThread(name: "vault-append") { () -> (any Error)? in
+      job.connection.withLock { $0 = channel }
+      defer { job.connection.withLock { $0 = nil } }
       var stream = AppendStream(channel: channel, job: job, clock: clock)
       do {
         try stream.run()

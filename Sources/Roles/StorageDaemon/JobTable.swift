@@ -2,6 +2,7 @@ import Synchronization
 import VaultDevice
 import VaultModel
 import VaultProtocol
+import VaultSession
 import VaultSystem
 
 /// A job that a director announced: what a file daemon's sessions are bound to.
@@ -28,6 +29,8 @@ final class AnnouncedJob: @unchecked Sendable {
   var form: StreamForm?
   /// The mailbox of the connection that opened the session.
   private let owner = Mutex<Mailbox?>(nil)
+  /// The connection that the job's data come on.
+  let connection = Mutex<Channel?>(nil)
 
   init(
     session: UniqueIdentifier, director: String, limits: CommitLimits, device: OpenDevice, key: [UInt8]?,

@@ -44,7 +44,15 @@ package struct StorageDaemon: Sendable {
   package func run(_ listener: any Listener) async {
     await withDiscardingTaskGroup { group in
       while let transport = await listener.accept() {
-        group.addTask { await serve(Channel(transport)) }
+        group.addTask {
+          let channel = Channel(transport)
+          // Threads of a job wait for the peer itself: only the end of the conversation wakes them.
+          await withTaskCancellationHandler {
+            await serve(channel)
+          } onCancel: {
+            channel.close()
+          }
+        }
       }
       group.cancelAll()
     }
@@ -74,11 +82,9 @@ package struct StorageDaemon: Sendable {
         try await FileDaemonConversation(storage: self, channel: channel, client: peer.name, boundJob: boundJob).run()
       case .console, .storageDaemon: return
       }
-    } catch let error as HelloRefusal {
-      log?.tell(.security, "\(channel.transport.peer): \(error.description)")
     } catch {
       // The peer is gone or cannot be understood: its jobs end as their own channels say, other conversations go on.
-      return
+      if let text = PeerComplaint.text(about: error, from: channel.transport.peer) { log?.tell(.security, text) }
     }
   }
 
@@ -110,12 +116,18 @@ package struct StorageDaemon: Sendable {
       Notification(time: clock.now(), text: "Session \(job.session) was aborted: its director is gone."))
   }
 
+  /// The same, and ends the conversation that the data comes on: a peer that says nothing would keep its thread for ever.
+  func cut(_ job: AnnouncedJob) {
+    abortLeft(job)
+    job.connection.withLock { $0.take() }?.close()
+  }
+
   /// Ends the jobs of directors that have been silent for too long.
   func abortLost() {
     for job in jobs.running where activity.isLost(job.director) {
       log?.tell(
         .warning, "Director \(job.director) gives no sign of life: session \(job.session.text) is given up.")
-      abortLeft(job)
+      cut(job)
     }
   }
 

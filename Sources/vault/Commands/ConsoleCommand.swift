@@ -3,6 +3,7 @@ import Console
 import Glibc
 import VaultConfiguration
 import VaultModel
+import VaultSession
 
 /// `vault console`
 struct ConsoleCommand: RunnableCommand {
@@ -52,7 +53,8 @@ struct ConsoleCommand: RunnableCommand {
         let request = try ConsoleRequest(parsing: line, in: context)
         if case .quit = request { break }
         status = status.combined(with: try await operation.perform(request))
-      } catch let error as any DescribedError where error.exitStatus != .unreachable {
+      } catch let error as any DescribedError where !(error is TransportError) {
+        // A daemon that the director cannot reach is no reason to leave the director.
         context.talk.error(error.description)
         status = status.combined(with: error.exitStatus)
       }

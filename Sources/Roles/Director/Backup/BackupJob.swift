@@ -16,6 +16,8 @@ struct BackupJob: Sendable {
   let cancel: CancelSignal
   /// How long daemons that are lost are waited for.
   private var patience: ReconnectPatience?
+  /// Whether the file daemon took the job: only a job that ran waits for daemons that do not answer.
+  private var hasRun = false
   /// Whether a job that stops is left as it is, since the director itself stops.
   private let staysOpen: @Sendable () -> Bool
   /// Is told how far the job is, about once a second.
@@ -77,6 +79,7 @@ struct BackupJob: Sendable {
     if cancel.isSet || Task.isCancelled { return false }
     if let refusal = error as? PeerRefusal, refusal.code == .sessionAborted, attempt < Self.attemptLimit { return true }
     guard patience != nil, ReconnectPatience.isLoss(error) else { return false }
+    if !hasRun, ReconnectPatience.isUnanswered(error) { return false }
     let catalog = director.catalog
     let reached = try await onThread(name: "vault-catalog") { try catalog.job(number: number)?.lastCommit ?? 0 }
     let clock = director.clock
@@ -85,10 +88,13 @@ struct BackupJob: Sendable {
 
   // MARK: One attempt
 
-  private func runAttempt(_ job: JobRecord) async throws -> AttemptEnd {
+  private mutating func runAttempt(_ job: JobRecord) async throws -> AttemptEnd {
     let storage = try await director.diallers.storage()
     defer { storage.close() }
     let catalog = director.catalog
+    // A storage daemon that was away has just been looked at: the catalog may know more of the job now, its end included.
+    let job = try await onThread(name: "vault-catalog") { try catalog.job(number: job.description.number) ?? job }
+    if job.status.isPublished { return try await published(job) }
     if director.place != nil, job.attempt > 0 {
       let replay = CommitReplay(director: director, storage: storage)
       if try await replay.catchUp(with: job) { return try await published(job) }
@@ -108,6 +114,7 @@ struct BackupJob: Sendable {
     try await fileDaemon.request(
       backupLine(start, route), frame: (.paths, PathList.encode(start.description.paths)),
       (.patterns, PathList.encode(request.patterns)), expecting: .fileDaemonOK)
+    hasRun = true
     cancel.whenSet { fileDaemon.sendSoon(.cancel) }
 
     let place = director.place
@@ -128,6 +135,9 @@ struct BackupJob: Sendable {
       do { try await commits } catch let cause where !(cause is TransportError) { throw cause }
       throw error
     }
+    // No data come from a file daemon that gave up, perhaps none ever did: without its director the session ends now, and
+    // with it its commits.
+    if try Reply(line).code != .fileDaemonOK { storage.close() }
     // What was committed is in the catalog before anything is judged, failures of the file daemon included.
     try await commits
     let end = try Self.end(start, line)

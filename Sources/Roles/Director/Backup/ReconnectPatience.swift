@@ -32,7 +32,22 @@ struct ReconnectPatience: Sendable {
       if case .malformed = error.kind { return false }
       return true
     case let refusal as PeerRefusal:
-      return refusal.exitStatus == .unreachable || refusal.code == .volumeBusy || refusal.code == .notRecovered
+      // A daemon that was told to end says that it was interrupted: it may be back soon.
+      return refusal.exitStatus == .unreachable || refusal.exitStatus == .interrupted || refusal.code == .volumeBusy
+        || refusal.code == .notRecovered
+    case is NameLookupError: return true
+    default: return false
+    }
+  }
+
+  /// Whether an error is that nobody answered: a dialler has insisted for as long as the connect timeouts say.
+  static func isUnanswered(_ error: any Error) -> Bool {
+    switch error {
+    case let error as TransportError:
+      switch error.kind {
+      case .unreachable, .timedOut: return true
+      default: return false
+      }
     case is NameLookupError: return true
     default: return false
     }

@@ -108,11 +108,9 @@ package enum DirectorService {
               let peer = try await hello.answer(channel, allowing: [.console], terms: { consoles.terms(of: $0.name) })
             else { return }
             try await ConsoleConversation(service: parts, channel: channel, console: peer.name).run()
-          } catch let error as HelloRefusal {
-            parts.log.tell(.security, "\(transport.peer): \(error.description)")
           } catch {
             // The console is gone, or said what no console says; other consoles' conversations go on.
-            return
+            if let text = PeerComplaint.text(about: error, from: transport.peer) { parts.log.tell(.security, text) }
           }
         }
       }

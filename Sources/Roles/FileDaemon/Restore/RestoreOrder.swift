@@ -55,6 +55,10 @@ struct RestoreOrder: Sendable {
 
   private static func target(_ line: ControlLine) throws(ControlError) -> ByteString {
     guard let target = line["target"] else { throw ControlError(.missingField("target"), line: line.verb) }
+    // Relative to a daemon there is nothing that anybody meant.
+    guard target.bytes.first == UInt8(ascii: "/") else {
+      throw ControlError(.malformedField("target"), line: line.verb)
+    }
     return target
   }
 
