@@ -2,6 +2,7 @@ import Testing
 import VaultModel
 import VaultProtocol
 
+@testable import Console
 @testable import Local
 
 @Suite struct ProblemTallyTests {

@@ -186,8 +186,8 @@ extension InitialConfiguration {
         File = /etc, /home, /root
         Options { One FS = yes }
       }
-      # Patterns as in a .gitignore file.
-      Exclude { File = "*.tmp", ".cache/" }
+      # Patterns as in a .gitignore file; the last ones are what the daemons themselves write.
+      Exclude { File = "*.tmp", ".cache/", \(ownPatterns) }
     }
 
     # What the backups have in common.
@@ -220,6 +220,11 @@ extension InitialConfiguration {
     }
 
     """
+  }
+
+  /// Patterns of the daemons' own directories and of the volumes: a backup that saved these would save itself.
+  private var ownPatterns: String {
+    [Self.state(of: directory), store].map { path(Self.child(PathPattern.escaping($0), "")) }.joined(separator: ", ")
   }
 
   private var catalogText: String {
