@@ -161,13 +161,13 @@ class Frozen(FaultTest):
     #: A file daemon that has sent everything gives the storage daemon's medium five times as long.
     MEDIUM_SECONDS = 5 * LOST_AFTER_SECONDS + 10
 
-    def check_frozen(self, name, notices):
+    def check_frozen(self, name, notices, phases=("first", "middle", "trailing")):
         fleet = self.make_proxied()
         fleet.lose_silent_peers()
         fleet.start()
         self.warm_up()
         footprint = Footprint(fleet)
-        for phase in ("first", "middle", "trailing"):
+        for phase in phases:
             with self.subTest(phase):
                 before = [len(fleet.log(witness)) for witness, _ in notices]
                 number = self.reach(phase)
@@ -185,7 +185,8 @@ class Frozen(FaultTest):
         footprint.check()
 
     def test_file_daemon(self):
-        self.check_frozen("alpha", [("dir", ("did not", "silent", "nothing for", "sign of life"))])
+        # Behind its data nobody needs it any more.
+        self.check_frozen("alpha", [("dir", ("did not", "silent", "nothing for", "sign of life"))], ("first", "middle"))
 
     def test_storage_daemon(self):
         self.check_frozen("sd", [("dir", ("did not", "silent", "nothing for", "sign of life"))])
@@ -200,15 +201,17 @@ class Frozen(FaultTest):
         fleet.lose_silent_peers()
         fleet.start()
         self.warm_up()
-        for name, command in (("alpha", "status client=alpha-fd"), ("sd", f"status storage={STORAGE}")):
+        commands = [fleet.console_arguments("status client=alpha-fd"), fleet.console_arguments(f"status storage={STORAGE}")]
+        for name in ("alpha", "sd"):
             fleet[name].freeze()
-            try:
-                arguments = fleet.console_arguments(command)
-                asking = program.start(*arguments)
-                self.expect(fleet.console("status director"))
-                outcome = program.finish(asking, arguments, timeout=20)
-            finally:
+        try:
+            asking = [program.start(*arguments) for arguments in commands]
+            self.expect(fleet.console("status director"))
+            outcomes = [program.finish(process, arguments, timeout=20) for process, arguments in zip(asking, commands)]
+        finally:
+            for name in ("alpha", "sd"):
                 fleet[name].thaw()
+        for outcome in outcomes:
             self.refuses(outcome, program.UNREACHABLE)
         fleet["dir"].freeze()
         try:
@@ -365,6 +368,28 @@ class Cut(FaultTest):
                 way.calm()
         self.assertJobRestores(fleet, number, self.source)
         footprint.check()
+
+    def test_several_consoles_go_on_with_one_job(self):
+        """An interrupted job that many ask for at the same moment runs once; the others' jobs follow it."""
+        fleet = self.make_proxied(**{"Reconnect Window": "0"})
+        fleet.start()
+        self.warm_up()
+        number = self.reach("middle")
+        self.cut()
+        self.calm()
+        self.assertEnds(fleet, number, "I")
+        attempt = fleet.listed(number)["attempt"]
+        self.data.slow(8_000_000)
+        arguments = fleet.console_arguments("run job=save-alpha", json_output=True)
+        asking = [program.start(*arguments) for _ in range(6)]
+        outcomes = [self.expect(program.finish(process, arguments)) for process in asking]
+        numbers = [outcome.json["job"] for outcome in outcomes]
+        self.assertIn(number, numbers)
+        for each in numbers:
+            self.assertEnds(fleet, each, "T")
+        self.assertEqual(fleet.listed(number)["attempt"], attempt + 1)
+        self.assertEqual(sum(text.endswith("begins.") for text in fleet.messages(number)), 2, fleet.about(number))
+        self.assertJobRestores(fleet, number, self.source)
 
     def test_lost_connection_within_the_window(self):
         """With a window the same run of the job goes on, wherever it was cut."""

@@ -166,6 +166,7 @@ class Handshakes(HostileTest):
 
     def test_silence_costs_nobody_anything(self):
         """Many connections that say nothing, or half of something: others are served at once, and these end by themselves."""
+        self.assertServes()
         footprint = Footprint(self.fleet)
         idle = []
         try:

@@ -32,6 +32,8 @@ actor JobQueue {
   /// - Throws: `QueueRefusal.full`, `.closed`.
   func submit(_ job: QueuedJob) throws {
     guard !isClosed else { throw QueueRefusal.closed }
+    // Consoles may go on with one interrupted job at the same moment: it runs once.
+    guard jobs[job.number] == nil else { return }
     guard jobs.count < Self.lengthLimit else { throw QueueRefusal.full(Self.lengthLimit) }
     jobs[job.number] = job
     startWhatMay()
