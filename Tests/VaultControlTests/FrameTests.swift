@@ -15,7 +15,8 @@ import VaultProtocol
 
   @Test func theKindsKeepTheirNumbers() {
     let known: [(FrameKind, UInt8)] = [
-      (.streamHeader, 1), (.recordGroup, 2), (.endOfData, 3), (.commitDurable, 4), (.streamData, 5), (.attributeGroup, 16),
+      (.streamHeader, 1), (.recordGroup, 2), (.endOfData, 3), (.commitDurable, 4), (.streamData, 5),
+      (.attributeGroup, 16),
       (.groupLocations, 17), (.commit, 18), (.endOfCommits, 19), (.commitCatalogued, 20), (.jobRecord, 21),
       (.paths, 22), (.patterns, 23), (.neededSessions, 24), (.neededGroups, 25), (.movedGroups, 26),
       (.stateRequest, 32), (.state, 33), (.stateEnd, 34), (.inodeQuestions, 35), (.inodeAnswers, 36), (.progress, 37),

@@ -290,7 +290,8 @@ extension Device {
   /// The names of everything in the store that is named like a volume.
   package func volumeNames() throws(DeviceError) -> [String] {
     do throws(StoreError) {
-      return try store.names().filter { VolumeName.number($0, prefix: parameters.volumePrefix) != nil }.sorted(by: VolumeName.isBefore)
+      return try store.names().filter { VolumeName.number($0, prefix: parameters.volumePrefix) != nil }.sorted(
+        by: VolumeName.isBefore)
     } catch { throw DeviceError(error, volume: "") }
   }
 }

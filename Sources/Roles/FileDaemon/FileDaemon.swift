@@ -142,7 +142,9 @@ package struct FileDaemon: Sendable {
       throw ControlError(.malformedField("verify"), line: line.verb)
     }
     try await channel.sendReply(Reply(.fileDaemonOK))
-    let reply = await RestoreJob(daemon: self, order: RestoreOrder(verifying: name, try StorageRoute(line)), director: channel).run()
+    let reply = await RestoreJob(
+      daemon: self, order: RestoreOrder(verifying: name, try StorageRoute(line)), director: channel
+    ).run()
     try await channel.sendFrame(.jobEnd, reply.line.encoded())
   }
 

@@ -157,7 +157,9 @@ struct ConsoleWords {
         quotes.toggle()
         hasWord = true
       case " ", "\t":
-        if quotes { word.append(character) } else {
+        if quotes {
+          word.append(character)
+        } else {
           end(&plain, &values)
           (word, hasWord, keyword) = ("", false, nil)
         }

@@ -79,7 +79,9 @@ enum ConsoleTables {
   /// What is a time in an answer.
   private static let timeKeys: Set<String> = ["time", "created", "ended", "started"]
   /// What is text even where it has digits only.
-  private static let textKeys: Set<String> = ["name", "client", "storage", "fileset", "text", "path", "version", "pool"]
+  private static let textKeys: Set<String> = [
+    "name", "client", "storage", "fileset", "text", "path", "version", "pool",
+  ]
 
   static func json(_ lines: [ControlLine]) -> [UInt8] {
     var writer = JSONWriter()

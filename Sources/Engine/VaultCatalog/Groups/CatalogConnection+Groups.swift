@@ -31,7 +31,11 @@ extension CatalogConnection {
     try upsert.statement.bind(Int64(volume.end.file), at: 4)
     try upsert.statement.bind(Int64(volume.end.block), at: 5)
     try upsert.statement.bind(volume.labeled.nanoseconds, at: 6)
-    if let place = volume.place { try upsert.statement.bind(place, at: 7) } else { try upsert.statement.bindNull(at: 7) }
+    if let place = volume.place {
+      try upsert.statement.bind(place, at: 7)
+    } else {
+      try upsert.statement.bindNull(at: 7)
+    }
     try upsert.statement.run()
   }
 

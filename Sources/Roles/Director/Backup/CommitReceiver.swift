@@ -49,7 +49,8 @@ struct CommitReceiver: ~Copyable {
   func stage(_ commit: CommitFrame, of job: JobNumber) throws {
     var framesLeft = commit.frameCount
     var failure: (any Error)?
-    let header = CommitHeader(number: commit.number, attempt: commit.attempt, volumes: commit.volumes.map { $0.at(place) })
+    let header = CommitHeader(
+      number: commit.number, attempt: commit.attempt, volumes: commit.volumes.map { $0.at(place) })
     do {
       try catalog.stageCommit(header, of: job) { transaction in
         do { try take(&framesLeft, into: transaction) } catch {

@@ -43,7 +43,9 @@ actor JobQueue {
 
   /// All jobs: those that run first, then those that wait, each in the order of their turns.
   func all() -> [QueuedJob] {
-    jobs.values.sorted { ($0.state == .running ? 0 : 1, $0.priority, $0.number) < ($1.state == .running ? 0 : 1, $1.priority, $1.number) }
+    jobs.values.sorted {
+      ($0.state == .running ? 0 : 1, $0.priority, $0.number) < ($1.state == .running ? 0 : 1, $1.priority, $1.number)
+    }
   }
 
   /// Takes a waiting job out, or tells a running one to stop.

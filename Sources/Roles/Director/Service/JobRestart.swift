@@ -23,7 +23,9 @@ struct JobRestart: Sendable {
     for job in interrupted {
       let number = job.description.number
       do {
-        guard let name = job.jobName, parts.configuration.reconnectWindowSeconds > 0 else { throw DirectorError.interrupted }
+        guard let name = job.jobName, parts.configuration.reconnectWindowSeconds > 0 else {
+          throw DirectorError.interrupted
+        }
         try await parts.queue.submit(try JobSubmission(parts: parts).continuing(job, named: name))
         parts.log.tell(.info, job: number, "The director is back: the job goes on.")
       } catch {

@@ -110,7 +110,9 @@ struct JobSubmission: Sendable {
     line.set("job", selection.job.description.number)
     if line["mode"] == nil { line.set("mode", "write") }
     if line["target"] == nil {
-      guard let target = resource?.restoreDirectory else { throw ControlError(.missingField("target"), line: "restore") }
+      guard let target = resource?.restoreDirectory else {
+        throw ControlError(.missingField("target"), line: "restore")
+      }
       line.set("target", target)
     }
     if line["overwrite"] == nil { line.set("overwrite", Self.overwrite(resource?.replacement ?? .never)) }
