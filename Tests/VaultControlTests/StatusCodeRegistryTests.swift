@@ -12,7 +12,7 @@ import VaultProtocol
       names.formUnion(text.matches(of: /Reply\(\s*\.(\w+)/).map { String($0.1) })
       for start in text.matches(of: /StatusCode \{\n/) {
         let body = text[start.range.upperBound...].prefix(upTo: bodyEnd(text, start.range.upperBound))
-        names.formUnion(body.matches(of: /: \.(\w+)/).map { String($0.1) })
+        names.formUnion(body.matches(of: /:\s+\.(\w+)/).map { String($0.1) })
       }
     }
     return names

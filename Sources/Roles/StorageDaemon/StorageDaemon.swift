@@ -9,6 +9,9 @@ import VaultSystem
 ///
 /// `run()` serves directors and file daemons until its listener closes.
 package struct StorageDaemon: Sendable {
+  /// How long a client may go on with a session that is over.
+  private static let cutNanoseconds: UInt64 = 3_000_000_000
+
   package let devices: DeviceTable
   let clock: any VaultClock
   let jobs = JobTable()
@@ -17,6 +20,8 @@ package struct StorageDaemon: Sendable {
   let jobLimit: Int?
   let log: MessageLog?
   let activity: PeerActivity
+  /// Where peers may fall silent: who wakes up for it.
+  private let poller: Poller?
   let hello: Hello
   /// On which terms a peer is served; nil for one that is not configured.
   private let terms: @Sendable (Hello) -> PeerTerms?
@@ -24,9 +29,11 @@ package struct StorageDaemon: Sendable {
 
   package init(
     name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil,
-    peerTimeoutSeconds: UInt64 = 60, terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }
+    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil,
+    terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }
   ) {
     self.terms = terms
+    self.poller = poller
     activity = PeerActivity(timeoutSeconds: peerTimeoutSeconds, clock: clock)
     self.log = log
     self.jobLimit = jobLimit
@@ -116,10 +123,11 @@ package struct StorageDaemon: Sendable {
       Notification(time: clock.now(), text: "Session \(job.session) was aborted: its director is gone."))
   }
 
-  /// The same, and ends the conversation that the data comes on: a peer that says nothing would keep its thread for ever.
+  /// The same, and ends the conversation that the data comes on some time after: whoever is there has heard by then that the session is
+  /// over, and a peer that says nothing would keep its thread for ever.
   func cut(_ job: AnnouncedJob) {
     abortLeft(job)
-    job.connection.withLock { $0.take() }?.close()
+    _ = poller?.after(nanoseconds: Self.cutNanoseconds) { job.connection.withLock { $0.take() }?.close() }
   }
 
   /// Ends the jobs of directors that have been silent for too long.

@@ -33,17 +33,17 @@ package enum StorageDaemonService {
           name: device.name, mediaType: device.mediaType, archive: device.archiveDevice,
           concurrentJobLimit: device.concurrentJobLimit)
       }, clock: clock)
+    let network = try Network(certificates: own.tls.certificates)
+    defer { network.close() }
     let daemon = StorageDaemon(
       name: own.name, devices: devices, clock: clock, jobLimit: own.concurrentJobLimit, log: log,
-      peerTimeoutSeconds: own.peerTimeoutSeconds
+      peerTimeoutSeconds: own.peerTimeoutSeconds, poller: network.poller
     ) { peer in
       // A client comes with the key of a job, which stands for any word about it here.
       peer.role == .director
         ? directors.terms(of: peer.name)
         : PeerTerms(leavesTLS: own.tls.leavesAfterAuthentication, takesCertificate: false)
     }
-    let network = try Network(certificates: own.tls.certificates)
-    defer { network.close() }
     let jobs = daemon.jobs
     let listener = try await network.listen(
       on: own.places, limits: own.listenerLimits, role: .storageDaemon,
