@@ -43,7 +43,8 @@ import VaultProtocol
     for (path, text) in Self.sources {
       for part in text.utf8.split(separator: UInt8(ascii: "\"")) {
         let start = part.prefix(5)
-        let isCode = start.count == 5 && start.last == 0x20 && start.dropLast().allSatisfy { (0x30...0x39).contains($0) }
+        let isCode =
+          start.count == 5 && start.last == 0x20 && start.dropLast().allSatisfy { (0x30...0x39).contains($0) }
         #expect(!isCode, "\(path): \(String(Substring(part.prefix(40))))")
       }
     }
