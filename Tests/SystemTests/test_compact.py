@@ -356,8 +356,13 @@ class CompactingCrashes(SystemTest):
         self.assertIn(outcome.status, (0, program.DAMAGED) if begun else (0,), f"{note}\n{outcome}")
         self.check_jobs(alone, f"{note}, by the volumes alone")
         # The next command puts the volumes in order; then the catalog and they agree.
+        # A file that was torn inside the padding of its last block is called truncated, and costs nothing.
+        torn = any(os.path.getsize(os.path.join(alone, "volumes", name)) % 4096 for name in volumes_of(alone))
         outcome = program.run("local", "verify", "--from", alone, "--read-data")
-        self.assertEqual(outcome.status, 0, f"{note}, by the volumes alone\n{outcome}")
+        self.assertIn(outcome.status, (0, program.DAMAGED) if torn else (0,),
+                      f"{note}, by the volumes alone\n{outcome}")
+        if outcome.status:
+            self.assertIn(b"a restore would lose nothing", outcome.output, note)
         self.assertEqual(len(volumes_of(alone)), 1, f"{note}: by the volumes alone two are left")
         program.remove(alone)
 
