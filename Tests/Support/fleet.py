@@ -382,7 +382,9 @@ class Fleet:
         return [each for each in self.daemons.values() if each.process]
 
     def director_log(self):
-        return self.read(os.path.join(self.directory, "conf/state/dir/dir.log")) + self["dir"].log
+        path = os.path.join(self.directory, "conf/state/dir/dir.log")
+        # The first message makes the file, and is written by a thread of its own.
+        return (self.read(path) if os.path.exists(path) else "") + self["dir"].log
 
     def log(self, name):
         return self.director_log() if name == "dir" else self[name].log
