@@ -449,7 +449,10 @@ class DryRun(ExclusionTest):
         subprocess.run(["mount", "--bind", self.repository, self.repository], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", self.repository], check=False)
         subprocess.run(["mount", "-o", "remount,bind,ro", self.repository], check=True)
-        self.assertEqual(self.dry_run("-v")["changes"], expected["changes"])
+        # Directories above are everybody's: another test may have changed them meanwhile.
+        found, wanted = ([change for change in report["changes"] if change["path"].startswith(self.source)]
+                         for report in (self.dry_run("-v"), expected))
+        self.assertEqual(found, wanted)
 
     def test_while_another_works(self):
         self.make_tree()
