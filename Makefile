@@ -12,7 +12,7 @@ PROGRAM := .build/release/vault
 FAULT_LIBRARY := .build/support/libfault.so
 # What building needs, then what the tests and the demonstration need.
 PACKAGES := build-essential pkg-config libssl-dev liblz4-dev libxxhash-dev libsqlite3-dev libpq-dev \
-  git python3 python3-jsonschema rsync lz4 sqlite3 strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin \
+  git openssl python3 python3-jsonschema rsync lz4 sqlite3 strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin \
   postgresql postgresql-client util-linux procps
 
 .DEFAULT_GOAL := all
