@@ -389,6 +389,12 @@ class Fleet:
     def log(self, name):
         return self.director_log() if name == "dir" else self[name].log
 
+    def news(self, name, before):
+        """The lines of a log that were not in `before`, what it held then. A director that has two destinations tells each
+        line twice, the second time maybe later: neither is news when one was there."""
+        known = set(before.splitlines())
+        return [line for line in self.log(name).splitlines() if line.strip() and line not in known]
+
     def end(self):
         """Ends whatever runs, and says what did not end in order or crashed."""
         mistakes = []

@@ -169,15 +169,15 @@ class Frozen(FaultTest):
         footprint = Footprint(fleet)
         for phase in phases:
             with self.subTest(phase):
-                before = [len(fleet.log(witness)) for witness, _ in notices]
+                logs = [fleet.log(witness) for witness, _ in notices]
                 number = self.reach(phase)
                 fleet[name].freeze()
                 self.calm()
                 try:
-                    for (witness, words), length in zip(notices, before):
+                    for (witness, words), before in zip(notices, logs):
                         fleets.eventually(
-                            lambda: any(word in fleet.log(witness)[length:] for word in words),
-                            lambda: f"{witness} does not notice: {fleet.log(witness)[length:]}", self.NOTICE_SECONDS)
+                            lambda: any(word in line for line in fleet.news(witness, before) for word in words),
+                            lambda: f"{witness} does not notice: {fleet.news(witness, before)}", self.NOTICE_SECONDS)
                 finally:
                     fleet[name].thaw()
                 self.assertEnds(fleet, number, "T")

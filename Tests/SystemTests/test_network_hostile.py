@@ -51,13 +51,9 @@ class HostileTest(NetworkTest):
         own, own_key = self.right(name)
         return hostile.dial(self.place(name), own if identity is None else identity, own_key if key is None else key, *options)
 
-    def logged(self, name, begin):
-        """What a daemon said since `begin`, a length of its log."""
-        return [line for line in self.fleet.log(name)[begin:].splitlines() if line.strip()]
-
-    def assertOneCause(self, name, begin, *words):
+    def assertOneCause(self, name, before, *words):
         """The daemon's log has one new line, which says the cause."""
-        lines = fleets.eventually(lambda: self.logged(name, begin), f"{name} says nothing in its log")
+        lines = fleets.eventually(lambda: self.fleet.news(name, before), f"{name} says nothing in its log")
         # Told twice where the log has two destinations.
         self.assertEqual(len({re.sub(r"^\S+ ", "", line) for line in lines}), 1, lines)
         self.assertIn("127.0.0.1", lines[0])
@@ -86,12 +82,12 @@ class Handshakes(HostileTest):
                 self.assertTrue(peer.wait_for(code + rb" OK[^H]*\n"), peer.received)
 
     def check_refused(self, name, identity, key, options=(), words=(), alert=None):
-        begin = len(self.fleet.log(name))
+        before = self.fleet.log(name)
         with self.dial(name, identity, key, *options) as peer:
             peer.send(b"Hello = director test-dir calling vault/0.1.0 features=1\nnoop\n")
             self.assertEqual(peer.wait_end(HANDSHAKE_SECONDS), b"")
             told = peer.errors
-        self.assertOneCause(name, begin, *words)
+        self.assertOneCause(name, before, *words)
         return [line.split(b":")[5] if line.count(b":") > 5 else line for line in told.splitlines() if b"error" in line]
 
     def test_wrong_key_and_unknown_identity_look_alike(self):
@@ -136,11 +132,11 @@ class Handshakes(HostileTest):
                 with self.subTest(f"{name} {options}"):
                     self.check_refused(name, None, None, options)
             with self.subTest(f"{name} without a key"):
-                begin = len(self.fleet.log(name))
+                before = self.fleet.log(name)
                 with hostile.dial(self.place(name)) as peer:
                     peer.send(b"noop\n")
                     self.assertEqual(peer.wait_end(HANDSHAKE_SECONDS), b"")
-                self.assertOneCause(name, begin)
+                self.assertOneCause(name, before)
         self.assertServes()
 
     def test_no_early_data_no_tickets(self):
@@ -158,10 +154,10 @@ class Handshakes(HostileTest):
                          generator.randbytes(100_000), b"\x16\x03\x01\xff\xff" + b"\x01" * 70_000, b"\x00" * 5,
                          b"\x15\x03\x03\x00\x02\x02\x28"):
                 with self.subTest(f"{name} {data[:20]!r}"):
-                    begin = len(self.fleet.log(name))
+                    before = self.fleet.log(name)
                     answer = hostile.send_plain(self.place(name), data, HANDSHAKE_SECONDS)
                     self.assertLess(len(answer), 64, answer)
-                    self.assertOneCause(name, begin)
+                    self.assertOneCause(name, before)
         self.assertServes()
 
     def test_silence_costs_nobody_anything(self):
@@ -228,14 +224,14 @@ class Conversations(HostileTest):
                             ("dir", ("console operator", f"director {DIRECTOR}", "file-daemon alpha-fd"))):
             for who in words:
                 with self.subTest(f"{name}: {who}"):
-                    begin = len(self.fleet.log(name))
+                    before = self.fleet.log(name)
                     with self.dial(name) as peer:
                         peer.send(f"Hello = {who} calling vault/0.1.0 features=1\nstatus\nnoop\nversion\n".encode())
                         # Its end is the daemon's doing.
                         received = peer.wait_end()
                     self.assertLessEqual(received.count(b"\n"), 1, received)
                     self.assertNotIn(b"OK", received)
-                    self.assertOneCause(name, begin, who.split()[0])
+                    self.assertOneCause(name, before, who.split()[0])
         self.assertServes()
 
     def test_lines_that_are_none(self):
@@ -339,11 +335,11 @@ class JobKeys(HostileTest):
             # Another client that learned the key, or knows the session only, does not even get a hello.
             for client, key in (("beta-fd", secret), ("beta-fd", self.secret("beta")), ("alpha-fd", self.secret("alpha")),
                                 ("alpha-fd", self.secret("beta")), ("alpha-fd", bytes(32))):
-                begin = len(self.fleet.log("sd"))
+                before = self.fleet.log("sd")
                 with self.dial_as(client, session, key) as peer:
                     peer.send(b"Hello = file-daemon alpha-fd calling vault/0.1.0 features=1\n")
                     self.assertEqual(peer.wait_end(), b"", client)
-                self.assertOneCause("sd", begin)
+                self.assertOneCause("sd", before)
                 self.assertNotIn(secret.hex(), self.fleet.log("sd"))
             # The owner does: once.
             with self.dial_as("alpha-fd", session, secret) as peer:
