@@ -151,7 +151,7 @@ package final class Channel: @unchecked Sendable {
     if let frame { try await sendFrame(frame.kind, frame.payload) }
     for frame in more { try await sendFrame(frame.kind, frame.payload) }
     let reply = try await receiveReply()
-    guard expecting.contains(reply.code) else { throw PeerRefusal(reply) }
+    guard let code = reply.code, expecting.contains(code) else { throw PeerRefusal(reply) }
     return reply
   }
 

@@ -64,7 +64,8 @@ extension PostgreSQLConnection {
       """)
     try copy(staging.rows, to: "pg_temp.incoming_row")
     if staging.segments.count > 2 { try execute("CREATE INDEX ON pg_temp.incoming_row(ordinal)") }
-    try execute("ANALYZE pg_temp.incoming_row, pg_temp.known_directory")
+    try execute("ANALYZE pg_temp.incoming_row")
+    if !staging.directories.isEmpty { try execute("ANALYZE pg_temp.known_directory") }
     for (index, segment) in staging.segments.enumerated() {
       let end = index + 1 < staging.segments.count ? staging.segments[index + 1].first : staging.rows.rowCount
       if segment.isSeals {
