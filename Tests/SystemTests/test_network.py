@@ -226,6 +226,63 @@ class Together(NetworkTest):
                             (program.FAILED,))
         self.assertFalse(os.path.exists(outside))
 
+    def test_restore_from_several_storage_daemons(self):
+        """What lies on two storage daemons comes from both; what lies on one needs only that one."""
+        fleet = self.make_fleet()
+        fleet.add_storage("second-sd")
+        source = self.make_tree(fleet.sources["alpha"])
+        os.setxattr(os.path.join(source, "d2"), "user.note", b"of the full backup")
+        fleet.job("again", "alpha", [source], FileSet="files-save-alpha", Storage="second-sd")
+        fleet.start()
+        full = fleet.run("save-alpha")
+        before = trees.describe(source)
+        # Nothing else is touched: it stays on the first.
+        trees.write_file(os.path.join(source, "d0", "f0"), b"changed" * 50_000)
+        new = os.path.join(source, "d1", "new")
+        trees.write_file(new, b"new" * 5_000)
+        os.setxattr(new, "user.note", b"of the incremental")
+        os.mkdir(os.path.join(source, "d3"))
+        trees.write_file(os.path.join(source, "d3", "nothing"), b"")
+        incremental = fleet.run("again")
+        self.assertEqual(fleet.listed(incremental)["level"], "incremental")
+        for directory in ("volumes", "volumes-second-sd"):
+            self.assertTrue(os.listdir(self.path(directory, fleets.DIRECTOR)), directory)
+        self.assertJobRestores(fleet, incremental, source)
+        self.assertJobRestores(fleet, full, source, before)
+        # Only whose volumes are needed must be there.
+        for stopped, chosen, missing in (
+                ("sd", new, f"{source}/d2/f2"), ("second-sd", f"{source}/d2/f2", new), ("sd", f"{source}/d3/nothing", source)):
+            fleet[stopped].stop()
+            target = self.path(f"chosen-{stopped}-{len(chosen)}")
+            done = fleet.ask(f"restore job={incremental} where={target} wait {chosen}")
+            self.assertEqual(done["status"], "T", fleet.about(done["job"]))
+            with open(chosen, "rb") as saved, open(target + chosen, "rb") as restored:
+                self.assertEqual(restored.read(), saved.read(), chosen)
+            failed = fleet.ask(f"restore job={incremental} where={target}-not wait {missing}", (3, 5))
+            self.assertEqual(failed["status"], "f", fleet.about(failed["job"]))
+            self.assertFalse(os.path.exists(f"{target}-not"), "nothing is written where not all can be read")
+            fleet[stopped].start()
+
+    def test_restore_from_a_storage_daemon_that_is_configured_no_more(self):
+        """It matters only to a restore that needs it, which names it."""
+        fleet = self.make_fleet()
+        fleet.add_storage("second-sd")
+        source = self.make_tree(fleet.sources["alpha"])
+        other = self.make_tree(self.path("other"), "other")
+        fleet.job("elsewhere", "alpha", [other], Storage="second-sd")
+        fleet.start()
+        kept, lost = fleet.run("save-alpha"), fleet.run("elsewhere")
+        fleet["dir"].stop()
+        text = fleet.read(fleet.conf("dir"))
+        begin = text.index("Storage {\n  Name = second-sd")
+        text = text[:begin] + text[text.index("}\n", begin) + 2:]
+        trees.write_file(fleet.conf("dir"), text.replace("  Storage = second-sd\n", f"  Storage = {STORAGE}\n").encode(), 0o600)
+        fleet["dir"].start()
+        self.assertJobRestores(fleet, kept, source)
+        failed = fleet.ask(f"restore job={lost} where={self.path('lost')} wait all", (3, 4, 5))
+        self.assertTrue(any("no Storage called 'second-sd'" in text for text in fleet.messages(failed["job"])),
+                        fleet.about(failed["job"]))
+
     def test_backup_outside_of_allowed_directories_reads_nothing(self):
         fleet = self.make_fleet()
         source = self.make_tree(fleet.sources["alpha"])

@@ -8,7 +8,7 @@ import VaultSystem
 
 /// The connections that one job makes: a cancel ends every wait for one at once.
 final class Connecting: Sendable {
-  private let service: DirectorParts
+  let service: DirectorParts
   private let job: QueuedJob
   private let channels: ChannelSet
   /// Whether a daemon was lost: others are then dialled for a moment only, since the next attempt tries again.

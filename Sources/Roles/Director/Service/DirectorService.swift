@@ -152,16 +152,4 @@ final class DirectorParts: Sendable {
   /// Whether the process is about to end: jobs that stop now go on later.
   var isEnding: Bool { ending.load(ordering: .relaxed) }
   func end() { ending.store(true, ordering: .relaxed) }
-
-  /// The places where volumes lie, each once.
-  func places(_ volumes: [Volume]) throws -> [StoragePlace] {
-    var places: [StoragePlace] = []
-    for text in Set(volumes.filter { $0.status != .purged }.compactMap(\.place)).sorted() {
-      guard let place = configuration.place(named: text) else {
-        throw QueueRefusal.noSuchResource("Storage", text.split(separator: "/").first.map(String.init) ?? text)
-      }
-      places.append(place)
-    }
-    return places
-  }
 }

@@ -106,26 +106,16 @@ struct JobRunner: Sendable {
   ) async throws -> JobStatus {
     let (service, job) = (service, job)
     let catalog = service.catalog
-    let places = try await onThread(name: "vault-catalog") { try service.places(catalog.volumes()) }
-    guard let first = places.first else { throw QueueRefusal.noVolumes }
-    guard places.allSatisfy({ $0.storage == first.storage }) else {
-      throw QueueRefusal.severalStorages(Set(places.map(\.storage.peer.name)).sorted())
-    }
     let connecting = Connecting(service: service, job: job, channels: channels)
     defer { connecting.stopWatching() }
+    let storages = try await onThread(name: "vault-catalog") { connecting.readingStorages(try catalog.volumes()) }
+    guard !storages.isEmpty else { throw QueueRefusal.noVolumes }
     var diallers = Director.Diallers(
-      storage: { try await connecting.place(first) }, fileDaemon: { try await connecting.client() })
-    diallers.route = { restore in try connecting.route(to: first.storage, for: restore) }
+      storage: { throw QueueRefusal.noVolumes }, fileDaemon: { try await connecting.client() })
     diallers.client = job.client.peer.name
-    diallers.announceReading = { channel, request in
-      for place in places {
-        try await service.dialler.choose(place, on: channel)
-        try await channel.request(request, expecting: .storageOK)
-      }
-    }
+    diallers.readingStorages = storages
     let director = Director(
-      name: service.name, catalog: catalog, clock: service.clock, zone: service.zone, diallers: diallers,
-      place: first.text)
+      name: service.name, catalog: catalog, clock: service.clock, zone: service.zone, diallers: diallers)
     let restore = RestoreJob(director: director, line: line, arguments: arguments, cancel: job.cancel) {
       kind, payload in
       guard let line = try? ControlLine(payload: payload) else { return }
