@@ -65,7 +65,7 @@ def free_port(*hosts):
 def schema_of(command):
     """The schema that describes what a console's command says with --json."""
     words = command.replace('"', "").split()
-    if words[0] in ("run", "restore"):
+    if words[0] in ("run", "restore", "continue"):
         return "console-ended" if "wait" in words else "console-queued"
     if words[0] == "status":
         return "console-status-" + re.match("[a-z]+", words[1]).group(0)

@@ -34,6 +34,7 @@ struct ConsoleConversation: Sendable {
     switch line.verb {
     case "noop", "version": return version
     case "run job": return try await run(line)
+    case "continue job": return try await continueJob(line)
     case "cancel job": return try await cancel(line)
     case "wait job": return try await wait(line)
     case "restore":
@@ -74,6 +75,13 @@ struct ConsoleConversation: Sendable {
     }
     guard let name = try line.word(0).text else { throw ControlError(.malformedField("job"), line: line.verb) }
     let number = try await JobSubmission(parts: service).submitBackup(named: name, level: level)
+    return Reply(.directorOK, fields: [.init(key: "job", value: ByteString(String(number)))])
+  }
+
+  private func continueJob(_ line: ControlLine) async throws -> Reply {
+    let number = try Self.number(line)
+    try await JobSubmission(parts: service).submitContinuation(of: number)
+    service.log.tell(.info, job: number, "Console \(console) lets the job go on.")
     return Reply(.directorOK, fields: [.init(key: "job", value: ByteString(String(number)))])
   }
 
