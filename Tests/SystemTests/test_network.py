@@ -5,6 +5,7 @@ import random
 import shutil
 import socket
 import subprocess
+import time
 import uuid
 
 import fleet as fleets
@@ -583,6 +584,44 @@ class Restarts(NetworkTest):
         for number in (first, second):
             self.assertEnds(fleet, number, "T")
             self.assertJobRestores(fleet, number, source)
+
+    def test_director_that_was_away_for_too_long(self):
+        """Behind the Reconnect Window its jobs are incomplete when it is back, and the next run goes on with each."""
+        fleet = self.make_fleet()
+        fleet.set("dir", "Director", fleets.DIRECTOR, **{"Reconnect Window": "1 second"})
+        between = fleet.proxied("clients", "sd")
+        source = self.make_tree(fleet.sources["alpha"], count=12)
+        fleet.start()
+        stamp = self.path("conf/state/dir/alive")
+        for end in ("stop", "kill"):
+            with self.subTest(end):
+                between.disturb("stall", "up", 3_000_000)
+                number = fleet.begin("save-alpha", "level=full")
+                between.wait_stalled()
+                if end == "kill":
+                    begin = os.stat(stamp).st_mtime_ns
+                    fleets.eventually(lambda: os.stat(stamp).st_mtime_ns > begin, "a running director says that it is there")
+                getattr(fleet["dir"], end)()
+                between.calm()
+                between.cut()
+                fleets.eventually(lambda: time.time() - os.stat(stamp).st_mtime > 1.1, "the window passes")
+                fleet["dir"].start()
+                self.assertEqual(fleet.listed(number)["status"], "I")
+                self.assertTrue(any("Reconnect Window of 1 seconds is over" in text for text in fleet.messages(number)),
+                                fleet.about(number))
+                self.assertEqual(fleet.run("save-alpha"), number, "the next run goes on with it")
+                self.assertJobRestores(fleet, number, source)
+        # A clock that was set back, or a stamp that is lost, interrupts nothing.
+        for change in (lambda: os.utime(stamp, (time.time() + 9999,) * 2), lambda: os.unlink(stamp)):
+            between.disturb("stall", "up", 3_000_000)
+            number = fleet.begin("save-alpha", "level=full")
+            between.wait_stalled()
+            fleet["dir"].stop()
+            change()
+            between.calm()
+            between.cut()
+            fleet["dir"].start()
+            self.assertEnds(fleet, number, "T")
 
     def test_busy_port_and_wrong_configuration(self):
         """A daemon that cannot begin says why, once, and ends."""
