@@ -372,6 +372,49 @@ class Limits(NetworkTest):
         self.assertLess(ends.index(early), ends.index(beta))
         self.assertEqual(ends[-1], late)
 
+    def test_device_that_is_not_mounted(self):
+        """The job says once what it waits for, and runs when that is there."""
+        fleet = self.make_fleet()
+        source = self.make_tree(fleet.sources["alpha"], count=2)
+        fleet.set("dir", "Director", fleets.DIRECTOR, **{"Reconnect Window": "8 seconds"})
+        fleet.start()
+        volumes = self.path("volumes")
+        os.rename(volumes, volumes + "-away")
+        told = lambda number: [text for text in fleet.messages(number) if "cannot be used" in text]
+        number = fleet.begin("save-alpha")
+        fleets.eventually(lambda: told(number), "the job says what it waits for")
+        self.assertEnds(fleet, number, "I")
+        self.assertEqual(["goes on when it can" in text for text in told(number)], [True, False], fleet.about(number))
+        self.assertEqual(sum("Reconnect Window of 8 seconds is over" in text for text in fleet.messages(number)), 1)
+        self.assertEqual(fleet.begin("save-alpha"), number)
+        fleets.eventually(lambda: len(told(number)) == 3, "it says it again")
+        os.rename(volumes + "-away", volumes)
+        self.assertEnds(fleet, number, "T")
+        self.assertJobRestores(fleet, number, source)
+
+    def test_mistakes_that_no_waiting_mends(self):
+        """The job fails at once, and says what is wrong."""
+        fleet = self.make_fleet(("alpha", "beta"))
+        fleet.add_storage("second-sd")
+        for name in fleet.clients:
+            self.make_tree(fleet.sources[name], name, count=2)
+        fleet.job("nowhere", "alpha", [fleet.sources["alpha"]], Storage="second-sd")
+        fleet.set("dir", "Storage", "second-sd", Device="Other")
+        fleet.set("dir", "Client", "beta-fd", Password=f'"{fleets.fresh_key()}"')
+        fleet.start()
+        with self.within(fleets.PATIENCE_SECONDS, "no window is waited for"):
+            for job, what in (("nowhere", "no device 'Other'"), ("save-beta", "refused the key")):
+                number = fleet.run(job, statuses=(program.FAILED,))
+                self.assertEqual(fleet.listed(number)["status"], "f", fleet.about(number))
+                [text] = [text for text in fleet.messages(number) if what in text]
+                self.assertNotIn("goes on", text)
+        fleet["dir"].stop()
+        text = fleet.read(fleet.conf("dir")).replace("Device = Other", "Device = FileStorage")
+        trees.write_file(fleet.conf("dir"), text.encode(), 0o600)
+        fleet["dir"].start()
+        again = fleet.run("nowhere")
+        self.assertJobRestores(fleet, again, fleet.sources["alpha"])
+
     def test_device_and_daemons(self):
         """A job that finds a daemon or a device busy says so, and runs when there is room."""
         for file, resource, name in (("sd", "Device", "FileStorage"), ("sd", "Storage", STORAGE)):

@@ -59,10 +59,8 @@ struct JobRunner: Sendable {
     let patience = ReconnectPatience(
       windowSeconds: service.configuration.reconnectWindowSeconds,
       pause: { nanoseconds in await connecting.pause(nanoseconds: nanoseconds) },
-      tell: { text in
-        connecting.lost()
-        service.log.tell(.warning, job: job.number, text)
-      })
+      onLoss: { connecting.lost() },
+      tell: { text in service.log.tell(.warning, job: job.number, text) })
     var backup = BackupJob(
       director: director, request: request, number: job.number, cancel: job.cancel, patience: patience,
       staysOpen: { service.isEnding }
@@ -157,6 +155,7 @@ struct JobRunner: Sendable {
     let (catalog, number, clock, work) = (service.catalog, job.number, service.clock, job.work)
     let isCanceled = job.cancel.isSet
     let isEnding = service.isEnding
+    let isMistake = ConfigurationMistake.isOne(error)
     if isEnding {
       service.log.tell(.warning, job: number, "The director ends: the job goes on when it is back.")
     } else if isCanceled {
@@ -172,7 +171,9 @@ struct JobRunner: Sendable {
           if record.status.isPublished { return record.status }
           // It is running still, for whoever looks at the catalog when the director is back.
           if isEnding { return .incomplete }
-          let status: JobStatus = isCanceled ? .canceled : .incomplete
+          // Where nothing is kept, and the next run would meet the same, nothing is there to go on with.
+          let isFailed = isMistake && record.lastCommit == 0
+          let status: JobStatus = isCanceled ? .canceled : isFailed ? .failed : .incomplete
           try catalog.endJob(
             number, outcome: JobOutcome(status: status, ended: clock.now(), counters: record.counters))
           return status
