@@ -28,7 +28,7 @@ import VaultSystem
   ) {
     let (clock, told) = (WaitingClock(), Told())
     var patience = ReconnectPatience(
-      windowSeconds: windowSeconds, pause: { clock.pass($0) }, onLoss: { told.lossCount.withLock { $0 += 1 } },
+      windowSeconds: windowSeconds, pause: { clock.pass($0) }, onLoss: { _ in told.lossCount.withLock { $0 += 1 } },
       tell: { text in told.texts.withLock { $0.append(text) } })
     var goesOn: [Bool] = []
     for cause in causes {

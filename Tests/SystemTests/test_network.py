@@ -131,9 +131,12 @@ class RoundTrip(NetworkTest):
         fleet.ask(f'restore job={number} where={target} wait {source}/d1 "{source}/symbolic"')
         found = set(trees.describe(target + source))
         self.assertEqual({path for path in found if b"/" not in path}, {b"", b"d1", b"symbolic"})
-        failed = fleet.ask(f"restore job={number} where={target} wait {source}/none", (program.FAILED,))
-        self.assertEqual(failed["status"], "f")
-        self.assertTrue(any("is not in job" in text for text in fleet.messages(failed["job"])))
+        count = len(fleet.ask("list jobs"))
+        for what in (f"{source}/none", f"{source}/d1 {source}/none", "/nowhere/*.c"):
+            self.refuses(fleet.console(f"restore job={number} where={target}-not wait {what}"), program.NOT_FOUND,
+                         naming=(f"job {number}", what.split()[-1]))
+        self.assertEqual(len(fleet.ask("list jobs")), count, "no job is made of what is refused")
+        self.assertFalse(os.path.exists(f"{target}-not"))
         rows = fleet.ask(f"list files job={number} {source}/d2")
         self.assertEqual({row["path"] for row in rows if row["type"] == "file"},
                          {f"{source}/d2/{name}" for name in ("f2", "f5", "small2", "small5")})
@@ -167,8 +170,9 @@ class Together(NetworkTest):
                          {"alpha-fd", "beta-fd"})
         self.assertEqual([line["jobs"] for line in lines if line["kind"] == "device"], [2])
         for name in fleet.clients:
-            [line] = fleet.ask(f"status client={name}-fd")
+            line, job = fleet.ask(f"status client={name}-fd")
             self.assertEqual(line["jobs"], 1)
+            self.assertEqual(job["text"], f"backup {numbers[fleet.clients.index(name)]} of {fleets.DIRECTOR}")
         between.calm()
         for number, source in zip(numbers, sources):
             self.assertEnds(fleet, number, "T")
@@ -201,6 +205,20 @@ class Together(NetworkTest):
         for number in range(3):
             self.assertSameTree(trees.describe(sources["alpha"]), self.path(f"copy{number}") + sources["alpha"])
         self.assertJobRestores(fleet, saved, sources["beta"])
+
+    def test_what_a_restore_cannot_bring_back_is_told_to_everybody(self):
+        """The routes that vault init writes leave out what was restored, and not what was not."""
+        fleet = self.make_fleet()
+        source = self.make_tree(fleet.sources["alpha"])
+        fleet.start()
+        number = fleet.run("save-alpha")
+        target = self.path("taken")
+        os.makedirs(os.path.join(target + source, "d1", "f1", "inside"))
+        fleet.ask("messages")
+        done = fleet.ask(f"restore job={number} where={target} replace=always wait all", (program.PROBLEMS,))
+        for lines in (fleet.ask(f"list joblog job={done['job']}"), fleet.ask("messages")):
+            told = [line["class"] for line in lines if f"{source}/d1/f1" in line["text"]]
+            self.assertEqual(told, ["error"], lines)
 
     def test_restore_onto_another_client(self):
         fleet = self.make_fleet(("alpha", "beta"))
@@ -429,6 +447,10 @@ class Limits(NetworkTest):
                 second = fleet.begin("save-beta")
                 found = lambda: [text for text in fleet.messages(second) if "no more may" in text]
                 fleets.eventually(found, "the second job says why it waits")
+                line = fleet.status()[1][second]
+                self.assertEqual((line["kind"], line["status"], line["reason"]), ("running", "S", "waiting on the storage daemon"))
+                self.assertEqual(fleet.listed(second)["status"], "S")
+                self.assertEqual(fleet.status()[1][first]["status"], "R")
                 self.check_all_end(fleet, [first, second])
                 self.assertJobRestores(fleet, second, fleet.sources["beta"])
                 fleet.end()
@@ -467,6 +489,8 @@ class Consoles(NetworkTest):
             with self.subTest(command):
                 outcome = fleet.console(command)
                 self.expect(outcome, status)
+                # Commands that are named are the console's.
+                self.assertNotIn("vault local", outcome.errors.decode())
                 if status:
                     self.refuses(outcome, status)
                     self.assertEqual(outcome.output, b"")

@@ -571,6 +571,7 @@ class Canceled(FaultTest):
         self.fleet["alpha"].kill()
         self.calm()
         fleets.eventually(lambda: any("goes on when it can" in text for text in self.fleet.messages(number)), "the loss")
+        fleets.eventually(lambda: self.fleet.status()[1][number]["status"] == "F", "the job waits on its client")
         self.cancel(number)
         self.fleet["alpha"].start()
         self.check_next()

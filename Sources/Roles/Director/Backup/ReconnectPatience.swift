@@ -13,7 +13,7 @@ struct ReconnectPatience: Sendable {
   /// Waits; returns early when the job is cancelled.
   let pause: @Sendable (_ nanoseconds: UInt64) async -> Void
   /// Is called at each loss.
-  let onLoss: @Sendable () -> Void
+  let onLoss: @Sendable (any Error) -> Void
   /// Is told what the job waits for: once, and again when the cause is another one, and when the window is over.
   let tell: @Sendable (String) -> Void
   private var lostSince: UInt64?
@@ -23,7 +23,7 @@ struct ReconnectPatience: Sendable {
 
   init(
     windowSeconds: UInt64, pause: @escaping @Sendable (UInt64) async -> Void,
-    onLoss: @escaping @Sendable () -> Void, tell: @escaping @Sendable (String) -> Void
+    onLoss: @escaping @Sendable (any Error) -> Void, tell: @escaping @Sendable (String) -> Void
   ) {
     self.windowSeconds = windowSeconds
     self.pause = pause
@@ -68,7 +68,7 @@ struct ReconnectPatience: Sendable {
     let since = lostSince ?? now
     lostSince = since
     let elapsed = (now - since) / 1_000_000_000
-    onLoss()
+    onLoss(error)
     guard elapsed < windowSeconds else {
       if windowSeconds > 0 { tell("The Reconnect Window of \(windowSeconds) seconds is over.") }
       return false

@@ -21,6 +21,8 @@ struct ConsoleConversation: Sendable {
         reply = try await answer(line)
       } catch let error as TransportError where error.peer == channel.transport.peer {
         throw error
+      } catch let error as DirectorError {
+        reply = Reply(.directorRefused, refusing: ConsoleRefusal(error: error))
       } catch let error as any DescribedError {
         reply = Reply(.directorRefused, refusing: error)
       } catch is CancellationError {
@@ -130,6 +132,23 @@ struct ConsoleConversation: Sendable {
       try await channel.sendFrame(.listing, line.encoded())
     }
     return Reply(.directorOK)
+  }
+}
+
+/// A refusal in the words of the console's commands, where those of `vault local` differ.
+struct ConsoleRefusal: DescribedError, Hashable {
+  let error: DirectorError
+  var exitStatus: ExitStatus { error.exitStatus }
+  var description: String {
+    switch error {
+    case .noTree:
+      "The catalog has no job of such a client and file set. 'list jobs' lists the jobs."
+    case .severalTrees(let names):
+      "The client has jobs of several file sets; name one with fileset=NAME: \(names.joined(separator: ", "))."
+    case .noSuchJob(let number): "There is no job \(number). 'list jobs' lists the jobs."
+    case .jobNotOfTree(let number): "Job \(number) is of another client or file set than those named."
+    default: error.description
+    }
   }
 }
 

@@ -59,7 +59,10 @@ struct JobRunner: Sendable {
     let patience = ReconnectPatience(
       windowSeconds: service.configuration.reconnectWindowSeconds,
       pause: { nanoseconds in await connecting.pause(nanoseconds: nanoseconds) },
-      onLoss: { connecting.lost() },
+      onLoss: { error in
+        connecting.lost()
+        if let refusal = error as? PeerRefusal { job.hindrance.refused(refusal) }
+      },
       tell: { text in service.log.tell(.warning, job: job.number, text) })
     var backup = BackupJob(
       director: director, request: request, number: job.number, cancel: job.cancel, patience: patience,
@@ -119,7 +122,7 @@ struct JobRunner: Sendable {
       guard let line = try? ControlLine(payload: payload) else { return }
       switch kind {
       case .progress: job.progress.set(line)
-      case .restoreProblem: service.log.tell(.restored, job: job.number, Self.text(of: line))
+      case .restoreProblem: service.log.tell(.error, job: job.number, Self.text(of: line))
       default: return
       }
     }

@@ -156,7 +156,13 @@ struct JobSubmission: Sendable {
     let resource = try restoreResource(named: line["restore-job"]?.text)
     let catalog = parts.catalog
     let asked = line
-    let selection = try await onThread(name: "vault-catalog") { try TreeSelection.resolve(asked, catalog) }
+    let parts = parts
+    let selection = try await onThread(name: "vault-catalog") {
+      let selection = try TreeSelection.resolve(asked, catalog)
+      // What is not there is refused, and no job is made of it.
+      _ = try ChosenPaths(arguments, in: selection, catalog) { parts.isEnding }
+      return selection
+    }
     let origin = selection.tree.host
     let client = try client(named: line["to-client"]?.text ?? origin)
     line.fields.removeAll { ["job", "at", "host", "name"].contains($0.key) }
