@@ -84,6 +84,32 @@ import VaultSystem
     #expect(throws: ControlError.self) { try RestoreOrder(line(text)) }
   }
 
+  @Test func whereARestoreReads() throws {
+    let text = "restore = \(Self.name) mode=stream"
+    #expect(try RestoreOrder.storageCount(line(text)) == nil && RestoreOrder(line(text)).storages == .one(nil))
+    let key = String(repeating: "0f", count: 32)
+    let route = StorageRoute(
+      storage: "one", host: "h", port: 9103, job: session, key: [UInt8](repeating: 15, count: 32))
+    let one = try line("\(text) storage=one address=h port=9103 job=\(Self.name) key=\(key)")
+    #expect(try RestoreOrder(one).storages == .one(route))
+    let several = try line("\(text) storages=256")
+    #expect(try RestoreOrder.storageCount(several) == 256)
+    let shares = [StorageShare(route: route, volumes: [UniqueIdentifier(high: 1, low: 2)])]
+    #expect(try RestoreOrder(several, shares: shares).storages == .several(shares))
+    for count in ["257", "-1", "x"] {
+      #expect(throws: ControlError.self) { try RestoreOrder.storageCount(line("\(text) storages=\(count)")) }
+    }
+  }
+
+  @Test func aVolumeIsReadWhereItIs() throws {
+    let (first, second) = (Channel(PipeTransport.pair().0), Channel(PipeTransport.pair().0))
+    let volumes = (1...4).map { UniqueIdentifier(high: 0, low: $0) }
+    let channels = StorageChannels([(first, [volumes[0], volumes[1]]), (second, [volumes[2]])])
+    #expect(volumes.map { channels.channel(of: $0) === first } == [true, true, false, false])
+    #expect(channels.channel(of: volumes[2]) === second && channels.channel(of: volumes[3]) == nil)
+    #expect(StorageChannels(only: second).channel(of: volumes[3]) === second)
+  }
+
   // MARK: The plan
 
   private static func plan(_ frameCount: UInt32, _ rows: [(ByteString, Entry)]) -> [UInt8] {

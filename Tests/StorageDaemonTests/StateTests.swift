@@ -167,6 +167,8 @@ func line(_ text: String) throws -> ControlLine {
       (.notFound, .sessionAborted, .unreachable), (.unknownRequest("x"), .storageRefused, .unreachable),
       (.notificationPending, .endOfVolume, .unreachable), (.endOfVolume, .endOfVolume, .damaged),
       (.endOfFile, .endOfFile, .damaged), (.volumeNotMounted("v"), .volumeNotMounted, .damaged),
+      (.notMounted("d", "r"), .volumeNotMounted, .unreachable), (.noSuchDevice("d"), .storageRefused, .usage),
+      (.badVolumePrefix("p"), .storageRefused, .usage), (.deviceBusy("d", 1), .volumeBusy, .unreachable),
     ] as [(StorageError.Kind, StatusCode, VaultModel.ExitStatus)])
   func aRefusalHasItsCode(_ kind: StorageError.Kind, _ code: StatusCode, _ status: VaultModel.ExitStatus) {
     let reply = Reply.refusing(StorageError(kind))

@@ -65,7 +65,7 @@ def free_port(*hosts):
 def schema_of(command):
     """The schema that describes what a console's command says with --json."""
     words = command.replace('"', "").split()
-    if words[0] in ("run", "restore"):
+    if words[0] in ("run", "restore", "continue"):
         return "console-ended" if "wait" in words else "console-queued"
     if words[0] == "status":
         return "console-status-" + re.match("[a-z]+", words[1]).group(0)
@@ -227,6 +227,8 @@ class Fleet:
         self.ways = {}
         self.keys = {}
         self.jobs = []
+        #: Further storage daemons, by name.
+        self.further_storages = []
         self.short_times()
         for name in self.clients:
             self.job(f"save-{name}", name, [self.sources[name]])
@@ -257,6 +259,11 @@ class Fleet:
         files = ", ".join(f'"{path}"' for path in paths)
         self.add("dir", f"FileSet {{\n  Name = files-{name}\n  Include {{ File = {files} }}\n}}\n")
         self.jobs.append((name, client, {"Commit Size": "1 MiB", "FileSet": f"files-{name}", **directives}))
+
+    def add_storage(self, name):
+        """Adds a storage daemon with a device of its own, for jobs that name it."""
+        self.further_storages.append(name)
+        self.ports[name] = free_port(*self.listen)
 
     def proxied(self, dialler, listener):
         """Puts a proxy between two: (director, client), ("director", "sd"), ("clients", "sd") or ("console", "director")."""
@@ -293,6 +300,9 @@ class Fleet:
         texts = {name: text.replace(f"{host}-sd", STORAGE) for name, text in texts.items()}
         self.keys = {
             "console": self.key_in(texts["console"]), "sd": self.key_in(texts["sd"]), first: self.key_in(texts["fd"])}
+        for name in self.further_storages:
+            self.keys[name] = fresh_key()
+            texts[name] = self.further_storage_text(name, texts["sd"])
         texts["dir"] = self.director_text(texts["dir"])
         texts["sd"] = self.edit(texts["sd"], "Port = 9103", *self.address_lines("sd"))
         texts["console"] = self.edit(texts["console"], "Address = localhost", f"Address = {self.way('console', 'director')[0]}")
@@ -309,6 +319,15 @@ class Fleet:
                     text = self.insert(text, resource, own, directives)
             with open(os.open(self.conf(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
                 stream.write(text)
+
+    def further_storage_text(self, name, pattern):
+        """The configuration of a storage daemon, after that of the first."""
+        text = pattern.replace(STORAGE, name).replace(self.keys["sd"], self.keys[name])
+        for old, new in (("volumes", f"volumes-{name}"), ("conf/state/sd", f"conf/state/{name}")):
+            path = os.path.join(self.directory, new)
+            os.makedirs(path, exist_ok=True)
+            text = self.edit(text, f'"{os.path.join(self.directory, old)}"', f'"{path}"')
+        return self.edit(text, "Port = 9103", *self.address_lines(name))
 
     @staticmethod
     def read(path):
@@ -355,6 +374,9 @@ class Fleet:
         lan = f"  Lan Address = {self.ways['clients', 'sd'][0]}\n" if ("clients", "sd") in self.ways else ""
         text += (f'\nStorage {{\n  Name = {STORAGE}\n  Address = {host}\n  Port = {port}\n{lan}  Device = FileStorage\n'
                  f'  Media Type = File\n  Password = "{self.keys["sd"]}"\n}}\n')
+        for name in self.further_storages:
+            text += (f'\nStorage {{\n  Name = {name}\n  Address = {self.listen[0]}\n  Port = {self.ports[name]}\n'
+                     f'  Device = FileStorage\n  Media Type = File\n  Password = "{self.keys[name]}"\n}}\n')
         for name, client, directives in self.jobs:
             body = "".join(f"  {keyword} = {value}\n" for keyword, value in directives.items())
             text += (f"\nJob {{\n  Name = {name}\n  Type = Backup\n  Client = {client}-fd\n  Pool = Default\n"
@@ -367,6 +389,8 @@ class Fleet:
     def start(self):
         self.configure()
         self.daemons = {"sd": Daemon(self, "sd", "sd", self.conf("sd"))}
+        for name in self.further_storages:
+            self.daemons[name] = Daemon(self, "sd", name, self.conf(name))
         for client in self.clients:
             self.daemons[client] = Daemon(self, "fd", f"fd-{client}", self.conf(f"fd-{client}"))
         self.daemons["dir"] = Daemon(self, "dir", "dir", self.conf("dir"))
@@ -400,7 +424,7 @@ class Fleet:
         mistakes = []
         for between in self.proxies:
             between.close()
-        for name in ("dir", *self.clients, "sd"):
+        for name in ("dir", *self.clients, "sd", *self.further_storages):
             daemon = self.daemons.get(name)
             if daemon and daemon.process:
                 try:

@@ -5,6 +5,7 @@ import random
 import shutil
 import socket
 import subprocess
+import time
 import uuid
 
 import fleet as fleets
@@ -130,9 +131,12 @@ class RoundTrip(NetworkTest):
         fleet.ask(f'restore job={number} where={target} wait {source}/d1 "{source}/symbolic"')
         found = set(trees.describe(target + source))
         self.assertEqual({path for path in found if b"/" not in path}, {b"", b"d1", b"symbolic"})
-        failed = fleet.ask(f"restore job={number} where={target} wait {source}/none", (program.FAILED,))
-        self.assertEqual(failed["status"], "f")
-        self.assertTrue(any("is not in job" in text for text in fleet.messages(failed["job"])))
+        count = len(fleet.ask("list jobs"))
+        for what in (f"{source}/none", f"{source}/d1 {source}/none", "/nowhere/*.c"):
+            self.refuses(fleet.console(f"restore job={number} where={target}-not wait {what}"), program.NOT_FOUND,
+                         naming=(f"job {number}", what.split()[-1]))
+        self.assertEqual(len(fleet.ask("list jobs")), count, "no job is made of what is refused")
+        self.assertFalse(os.path.exists(f"{target}-not"))
         rows = fleet.ask(f"list files job={number} {source}/d2")
         self.assertEqual({row["path"] for row in rows if row["type"] == "file"},
                          {f"{source}/d2/{name}" for name in ("f2", "f5", "small2", "small5")})
@@ -166,8 +170,9 @@ class Together(NetworkTest):
                          {"alpha-fd", "beta-fd"})
         self.assertEqual([line["jobs"] for line in lines if line["kind"] == "device"], [2])
         for name in fleet.clients:
-            [line] = fleet.ask(f"status client={name}-fd")
+            line, job = fleet.ask(f"status client={name}-fd")
             self.assertEqual(line["jobs"], 1)
+            self.assertEqual(job["text"], f"backup {numbers[fleet.clients.index(name)]} of {fleets.DIRECTOR}")
         between.calm()
         for number, source in zip(numbers, sources):
             self.assertEnds(fleet, number, "T")
@@ -201,6 +206,20 @@ class Together(NetworkTest):
             self.assertSameTree(trees.describe(sources["alpha"]), self.path(f"copy{number}") + sources["alpha"])
         self.assertJobRestores(fleet, saved, sources["beta"])
 
+    def test_what_a_restore_cannot_bring_back_is_told_to_everybody(self):
+        """The routes that vault init writes leave out what was restored, and not what was not."""
+        fleet = self.make_fleet()
+        source = self.make_tree(fleet.sources["alpha"])
+        fleet.start()
+        number = fleet.run("save-alpha")
+        target = self.path("taken")
+        os.makedirs(os.path.join(target + source, "d1", "f1", "inside"))
+        fleet.ask("messages")
+        done = fleet.ask(f"restore job={number} where={target} replace=always wait all", (program.PROBLEMS,))
+        for lines in (fleet.ask(f"list joblog job={done['job']}"), fleet.ask("messages")):
+            told = [line["class"] for line in lines if f"{source}/d1/f1" in line["text"]]
+            self.assertEqual(told, ["error"], lines)
+
     def test_restore_onto_another_client(self):
         fleet = self.make_fleet(("alpha", "beta"))
         source = self.make_tree(fleet.sources["alpha"])
@@ -225,6 +244,63 @@ class Together(NetworkTest):
         refused = fleet.ask(f"restore job={number} where={self.path('allowed/way-out/outside')} to=beta-fd wait all",
                             (program.FAILED,))
         self.assertFalse(os.path.exists(outside))
+
+    def test_restore_from_several_storage_daemons(self):
+        """What lies on two storage daemons comes from both; what lies on one needs only that one."""
+        fleet = self.make_fleet()
+        fleet.add_storage("second-sd")
+        source = self.make_tree(fleet.sources["alpha"])
+        os.setxattr(os.path.join(source, "d2"), "user.note", b"of the full backup")
+        fleet.job("again", "alpha", [source], FileSet="files-save-alpha", Storage="second-sd")
+        fleet.start()
+        full = fleet.run("save-alpha")
+        before = trees.describe(source)
+        # Nothing else is touched: it stays on the first.
+        trees.write_file(os.path.join(source, "d0", "f0"), b"changed" * 50_000)
+        new = os.path.join(source, "d1", "new")
+        trees.write_file(new, b"new" * 5_000)
+        os.setxattr(new, "user.note", b"of the incremental")
+        os.mkdir(os.path.join(source, "d3"))
+        trees.write_file(os.path.join(source, "d3", "nothing"), b"")
+        incremental = fleet.run("again")
+        self.assertEqual(fleet.listed(incremental)["level"], "incremental")
+        for directory in ("volumes", "volumes-second-sd"):
+            self.assertTrue(os.listdir(self.path(directory, fleets.DIRECTOR)), directory)
+        self.assertJobRestores(fleet, incremental, source)
+        self.assertJobRestores(fleet, full, source, before)
+        # Only whose volumes are needed must be there.
+        for stopped, chosen, missing in (
+                ("sd", new, f"{source}/d2/f2"), ("second-sd", f"{source}/d2/f2", new), ("sd", f"{source}/d3/nothing", source)):
+            fleet[stopped].stop()
+            target = self.path(f"chosen-{stopped}-{len(chosen)}")
+            done = fleet.ask(f"restore job={incremental} where={target} wait {chosen}")
+            self.assertEqual(done["status"], "T", fleet.about(done["job"]))
+            with open(chosen, "rb") as saved, open(target + chosen, "rb") as restored:
+                self.assertEqual(restored.read(), saved.read(), chosen)
+            failed = fleet.ask(f"restore job={incremental} where={target}-not wait {missing}", (3, 5))
+            self.assertEqual(failed["status"], "f", fleet.about(failed["job"]))
+            self.assertFalse(os.path.exists(f"{target}-not"), "nothing is written where not all can be read")
+            fleet[stopped].start()
+
+    def test_restore_from_a_storage_daemon_that_is_configured_no_more(self):
+        """It matters only to a restore that needs it, which names it."""
+        fleet = self.make_fleet()
+        fleet.add_storage("second-sd")
+        source = self.make_tree(fleet.sources["alpha"])
+        other = self.make_tree(self.path("other"), "other")
+        fleet.job("elsewhere", "alpha", [other], Storage="second-sd")
+        fleet.start()
+        kept, lost = fleet.run("save-alpha"), fleet.run("elsewhere")
+        fleet["dir"].stop()
+        text = fleet.read(fleet.conf("dir"))
+        begin = text.index("Storage {\n  Name = second-sd")
+        text = text[:begin] + text[text.index("}\n", begin) + 2:]
+        trees.write_file(fleet.conf("dir"), text.replace("  Storage = second-sd\n", f"  Storage = {STORAGE}\n").encode(), 0o600)
+        fleet["dir"].start()
+        self.assertJobRestores(fleet, kept, source)
+        failed = fleet.ask(f"restore job={lost} where={self.path('lost')} wait all", (3, 4, 5))
+        self.assertTrue(any("no Storage called 'second-sd'" in text for text in fleet.messages(failed["job"])),
+                        fleet.about(failed["job"]))
 
     def test_backup_outside_of_allowed_directories_reads_nothing(self):
         fleet = self.make_fleet()
@@ -314,6 +390,49 @@ class Limits(NetworkTest):
         self.assertLess(ends.index(early), ends.index(beta))
         self.assertEqual(ends[-1], late)
 
+    def test_device_that_is_not_mounted(self):
+        """The job says once what it waits for, and runs when that is there."""
+        fleet = self.make_fleet()
+        source = self.make_tree(fleet.sources["alpha"], count=2)
+        fleet.set("dir", "Director", fleets.DIRECTOR, **{"Reconnect Window": "8 seconds"})
+        fleet.start()
+        volumes = self.path("volumes")
+        os.rename(volumes, volumes + "-away")
+        told = lambda number: [text for text in fleet.messages(number) if "cannot be used" in text]
+        number = fleet.begin("save-alpha")
+        fleets.eventually(lambda: told(number), "the job says what it waits for")
+        self.assertEnds(fleet, number, "I")
+        self.assertEqual(["goes on when it can" in text for text in told(number)], [True, False], fleet.about(number))
+        self.assertEqual(sum("Reconnect Window of 8 seconds is over" in text for text in fleet.messages(number)), 1)
+        self.assertEqual(fleet.begin("save-alpha"), number)
+        fleets.eventually(lambda: len(told(number)) == 3, "it says it again")
+        os.rename(volumes + "-away", volumes)
+        self.assertEnds(fleet, number, "T")
+        self.assertJobRestores(fleet, number, source)
+
+    def test_mistakes_that_no_waiting_mends(self):
+        """The job fails at once, and says what is wrong."""
+        fleet = self.make_fleet(("alpha", "beta"))
+        fleet.add_storage("second-sd")
+        for name in fleet.clients:
+            self.make_tree(fleet.sources[name], name, count=2)
+        fleet.job("nowhere", "alpha", [fleet.sources["alpha"]], Storage="second-sd")
+        fleet.set("dir", "Storage", "second-sd", Device="Other")
+        fleet.set("dir", "Client", "beta-fd", Password=f'"{fleets.fresh_key()}"')
+        fleet.start()
+        with self.within(fleets.PATIENCE_SECONDS, "no window is waited for"):
+            for job, what in (("nowhere", "no device 'Other'"), ("save-beta", "refused the key")):
+                number = fleet.run(job, statuses=(program.FAILED,))
+                self.assertEqual(fleet.listed(number)["status"], "f", fleet.about(number))
+                [text] = [text for text in fleet.messages(number) if what in text]
+                self.assertNotIn("goes on", text)
+        fleet["dir"].stop()
+        text = fleet.read(fleet.conf("dir")).replace("Device = Other", "Device = FileStorage")
+        trees.write_file(fleet.conf("dir"), text.encode(), 0o600)
+        fleet["dir"].start()
+        again = fleet.run("nowhere")
+        self.assertJobRestores(fleet, again, fleet.sources["alpha"])
+
     def test_device_and_daemons(self):
         """A job that finds a daemon or a device busy says so, and runs when there is room."""
         for file, resource, name in (("sd", "Device", "FileStorage"), ("sd", "Storage", STORAGE)):
@@ -328,6 +447,10 @@ class Limits(NetworkTest):
                 second = fleet.begin("save-beta")
                 found = lambda: [text for text in fleet.messages(second) if "no more may" in text]
                 fleets.eventually(found, "the second job says why it waits")
+                line = fleet.status()[1][second]
+                self.assertEqual((line["kind"], line["status"], line["reason"]), ("running", "S", "waiting on the storage daemon"))
+                self.assertEqual(fleet.listed(second)["status"], "S")
+                self.assertEqual(fleet.status()[1][first]["status"], "R")
                 self.check_all_end(fleet, [first, second])
                 self.assertJobRestores(fleet, second, fleet.sources["beta"])
                 fleet.end()
@@ -366,6 +489,8 @@ class Consoles(NetworkTest):
             with self.subTest(command):
                 outcome = fleet.console(command)
                 self.expect(outcome, status)
+                # Commands that are named are the console's.
+                self.assertNotIn("vault local", outcome.errors.decode())
                 if status:
                     self.refuses(outcome, status)
                     self.assertEqual(outcome.output, b"")
@@ -526,6 +651,44 @@ class Restarts(NetworkTest):
         for number in (first, second):
             self.assertEnds(fleet, number, "T")
             self.assertJobRestores(fleet, number, source)
+
+    def test_director_that_was_away_for_too_long(self):
+        """Behind the Reconnect Window its jobs are incomplete when it is back, and the next run goes on with each."""
+        fleet = self.make_fleet()
+        fleet.set("dir", "Director", fleets.DIRECTOR, **{"Reconnect Window": "1 second"})
+        between = fleet.proxied("clients", "sd")
+        source = self.make_tree(fleet.sources["alpha"], count=12)
+        fleet.start()
+        stamp = self.path("conf/state/dir/alive")
+        for end in ("stop", "kill"):
+            with self.subTest(end):
+                between.disturb("stall", "up", 3_000_000)
+                number = fleet.begin("save-alpha", "level=full")
+                between.wait_stalled()
+                if end == "kill":
+                    begin = os.stat(stamp).st_mtime_ns
+                    fleets.eventually(lambda: os.stat(stamp).st_mtime_ns > begin, "a running director says that it is there")
+                getattr(fleet["dir"], end)()
+                between.calm()
+                between.cut()
+                fleets.eventually(lambda: time.time() - os.stat(stamp).st_mtime > 1.1, "the window passes")
+                fleet["dir"].start()
+                self.assertEqual(fleet.listed(number)["status"], "I")
+                self.assertTrue(any("Reconnect Window of 1 seconds is over" in text for text in fleet.messages(number)),
+                                fleet.about(number))
+                self.assertEqual(fleet.run("save-alpha"), number, "the next run goes on with it")
+                self.assertJobRestores(fleet, number, source)
+        # A clock that was set back, or a stamp that is lost, interrupts nothing.
+        for change in (lambda: os.utime(stamp, (time.time() + 9999,) * 2), lambda: os.unlink(stamp)):
+            between.disturb("stall", "up", 3_000_000)
+            number = fleet.begin("save-alpha", "level=full")
+            between.wait_stalled()
+            fleet["dir"].stop()
+            change()
+            between.calm()
+            between.cut()
+            fleet["dir"].start()
+            self.assertEnds(fleet, number, "T")
 
     def test_busy_port_and_wrong_configuration(self):
         """A daemon that cannot begin says why, once, and ends."""

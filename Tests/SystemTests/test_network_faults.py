@@ -509,11 +509,69 @@ class Canceled(FaultTest):
         self.assertNothingHalfDone(target)
         self.check_next()
 
+    def test_canceled_jobs_go_on(self):
+        """A canceled job that is continued sends what was not committed, under its number, however often."""
+        number = self.reach("middle")
+        self.cancel(number)
+        self.calm()
+        self.data.disturb("stall", "up", FIRST_BYTES)
+        self.assertEqual(self.fleet.ask(f"continue job={number}"), {"kind": "continue job", "job": number})
+        self.data.wait_stalled()
+        self.assertEqual(self.fleet.status()[1][number]["status"], "R")
+        self.refuses(self.fleet.console(f"continue job={number}"), program.IN_USE, naming=(f"wait job={number}",))
+        self.cancel(number)
+        self.calm()
+        before = len(self.data.connections)
+        self.assertEqual(self.fleet.ask(f"continue job={number} wait")["status"], "T", self.fleet.about(number))
+        row = self.fleet.listed(number)
+        self.assertEqual(row["attempt"], 3, row)
+        sent = sum(each.bytes["up"] for each in self.data.connections[before:])
+        self.assertLess(sent, 12 * 400_000 - 1_000_000, "what was committed is not sent again")
+        self.assertJobRestores(self.fleet, number, self.source)
+        self.check_next()
+
+    def test_what_does_not_go_on(self):
+        first = self.reach("first")
+        waiting = self.fleet.begin("another")
+        self.cancel(waiting)
+        self.cancel(first)
+        self.calm()
+        self.assertEqual(self.fleet.ask(f"continue job={waiting} wait")["status"], "T", "one that never began goes on, too")
+        done = self.fleet.run("save-alpha")
+        restore = self.assertJobRestores(self.fleet, done, self.source)
+        self.fleet["away"].start()
+        gone = self.fleet.run("save-away")
+        for number, status, what in (
+                (first, program.USAGE, f"Job {done} is newer"), (done, program.USAGE, "ended: OK"),
+                (restore, program.USAGE, "no backup"), (99, program.NOT_FOUND, "no job 99"), (gone, program.USAGE, "ended")):
+            self.refuses(self.fleet.console(f"continue job={number}"), status, naming=(what,))
+        # A Job resource that is not what it was.
+        lost = self.reach("first")
+        self.cancel(lost)
+        self.calm()
+        other = self.fleet.begin("another")
+        self.assertEnds(self.fleet, other, "T")
+        self.fleet["dir"].stop()
+        text = self.fleet.read(self.fleet.conf("dir"))
+        for change, what in (
+                (lambda: text.replace("FileSet = files-save-alpha", "FileSet = files-another"), "another client or file set"),
+                (lambda: text.replace("  Name = save-alpha\n", "  Name = renamed\n"), "no Job resource")):
+            trees.write_file(self.fleet.conf("dir"), change().encode(), 0o600)
+            self.fleet["dir"].start()
+            self.refuses(self.fleet.console(f"continue job={lost}"), program.USAGE, naming=(what,))
+            self.assertEqual(self.fleet.listed(lost)["status"], "A", "it stays as it was")
+            self.fleet["dir"].stop()
+        trees.write_file(self.fleet.conf("dir"), text.encode(), 0o600)
+        self.fleet["dir"].start()
+        self.assertEqual(self.fleet.ask(f"continue job={lost} wait")["status"], "T", self.fleet.about(lost))
+        self.assertJobRestores(self.fleet, lost, self.source)
+
     def test_while_waiting_for_a_lost_daemon(self):
         number = self.reach("middle")
         self.fleet["alpha"].kill()
         self.calm()
         fleets.eventually(lambda: any("goes on when it can" in text for text in self.fleet.messages(number)), "the loss")
+        fleets.eventually(lambda: self.fleet.status()[1][number]["status"] == "F", "the job waits on its client")
         self.cancel(number)
         self.fleet["alpha"].start()
         self.check_next()

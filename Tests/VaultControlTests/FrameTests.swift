@@ -23,7 +23,7 @@ import VaultProtocol
       (.cancel, 38), (.jobEnd, 39), (.changes, 40), (.planRequest, 48), (.plan, 49), (.planEnd, 50),
       (.restoreProblem, 51),
       (.listing, 52),
-      (.listingEnd, 53), (.planLocations, 54), (.restoredBytes, 55),
+      (.listingEnd, 53), (.planLocations, 54), (.restoredBytes, 55), (.storageRoute, 56),
     ]
     for (kind, number) in known { #expect(kind.rawValue == number) }
     #expect(known.count == FrameKind.allCases.count)

@@ -27,6 +27,27 @@ import VaultProtocol
     #expect(LocationCodec.locationsPerFrame * 60 + 16 <= FrameHeader.payloadLimit)
   }
 
+  @Test func storageShares() throws {
+    let route = StorageRoute(
+      storage: "sd one", host: "::1", port: 9103, job: UniqueIdentifier(high: 1, low: 2),
+      key: [UInt8](repeating: 0xab, count: 32))
+    let text =
+      "storage = storage=sd%20one address=::1 port=9103 job=00000000-0000-0001-0000-000000000002 key="
+      + String(repeating: "ab", count: 32) + "\n"
+    let golden: [UInt8] = [UInt8(text.utf8.count), 0, 0, 0] + Array(text.utf8) + Array(1...16)
+    let volume = UniqueIdentifier(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10)
+    let share = StorageShare(route: route, volumes: [volume])
+    #expect(share.encoded == golden)
+    #expect(try StorageShare(payload: golden) == share)
+    let none = StorageShare(route: route, volumes: [])
+    #expect(try StorageShare(payload: none.encoded) == none)
+    for count in 0..<golden.count where count != golden.count - 16 {
+      #expect(throws: (any Error).self) { try StorageShare(payload: Array(golden[..<count])) }
+    }
+    let other = Array("storage = address=h\n".utf8)
+    #expect(throws: ControlError.self) { try StorageShare(payload: [UInt8(other.count), 0, 0, 0] + other) }
+  }
+
   @Test func groupsOfOneVolume() throws {
     let groups = [BlockGroup(block: 0x0403_0201, group: 0x08), BlockGroup(block: 5, group: UInt64(Int64.max))]
     let golden: [UInt8] = [1, 2, 3, 4, 8, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 127]

@@ -147,9 +147,16 @@ package final class Channel: @unchecked Sendable {
     _ line: ControlLine, frame: (kind: FrameKind, payload: [UInt8])? = nil,
     _ more: (kind: FrameKind, payload: [UInt8])..., expecting: StatusCode...
   ) async throws -> Reply {
+    try await request(line, frames: (frame.map { [$0] } ?? []) + more, expecting: expecting)
+  }
+
+  /// The same, with any number of frames behind the line.
+  @discardableResult
+  package func request(
+    _ line: ControlLine, frames: [(kind: FrameKind, payload: [UInt8])], expecting: [StatusCode]
+  ) async throws -> Reply {
     try await sendLine(line)
-    if let frame { try await sendFrame(frame.kind, frame.payload) }
-    for frame in more { try await sendFrame(frame.kind, frame.payload) }
+    for frame in frames { try await sendFrame(frame.kind, frame.payload) }
     let reply = try await receiveReply()
     guard let code = reply.code, expecting.contains(code) else { throw PeerRefusal(reply) }
     return reply

@@ -70,6 +70,8 @@ package struct TransportError: DescribedError, Hashable {
     case malformed(String)
     /// The transport failed underneath: what it says of it, a sentence.
     case broken(String)
+    /// The two sides cannot prove to each other who they are, as they are configured: why, a sentence.
+    case refused(String)
     /// Nobody listens there, or the network does not lead there: the system's reason.
     case unreachable(String)
     /// The peer was not connected and authenticated in time.
@@ -92,7 +94,7 @@ package struct TransportError: DescribedError, Hashable {
 
   package var exitStatus: ExitStatus {
     switch kind {
-    case .closed, .malformed, .broken, .unreachable, .timedOut, .silent, .tooLarge: .unreachable
+    case .closed, .malformed, .broken, .refused, .unreachable, .timedOut, .silent, .tooLarge: .unreachable
     case .cancelled: .interrupted
     }
   }
@@ -101,7 +103,7 @@ package struct TransportError: DescribedError, Hashable {
     switch kind {
     case .closed: "The connection to \(peer) ended before the conversation did."
     case .malformed(let what): "The peer \(peer) sent what cannot be understood: \(what)."
-    case .broken(let reason): "The connection to \(peer) failed. \(reason)"
+    case .broken(let reason), .refused(let reason): "The connection to \(peer) failed. \(reason)"
     case .unreachable(let reason): "\(peer) cannot be reached: \(reason)."
     case .timedOut(let seconds): "\(peer) did not answer within \(seconds) seconds."
     case .silent(let seconds): "\(peer) has given no sign of life for \(seconds) seconds: it counts as lost."

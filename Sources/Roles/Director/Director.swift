@@ -18,8 +18,8 @@ package struct Director: Sendable {
     var route: (@Sendable (UniqueIdentifier) throws -> StorageRoute)?
     /// What the file daemon is called; nil where there is only one.
     var client: String?
-    /// Lets the storage daemon know what reads, for each of its devices; nil where there is one.
-    var announceReading: (@Sendable (Channel, ControlLine) async throws -> Void)?
+    /// The storage daemons that a restore may read from; nil where there is only one, with one device.
+    var readingStorages: [ReadingStorage]?
 
     package init(
       storage: @escaping @Sendable () async throws -> Channel,

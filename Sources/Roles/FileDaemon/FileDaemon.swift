@@ -123,8 +123,29 @@ package struct FileDaemon: Sendable {
     return try frame.payload.withUnsafeBytes { try PathList.decode($0) }
   }
 
+  /// Takes what comes behind a request of the several storage daemons that a restore reads from.
+  private func receiveShares(_ line: ControlLine, _ channel: Channel) async throws -> [StorageShare]? {
+    guard let count = try RestoreOrder.storageCount(line) else { return nil }
+    var shares: [StorageShare] = []
+    for _ in 0..<count {
+      let frame = try await channel.receiveFrame()
+      shares.append(try Self.share(frame.kind, frame.payload, from: channel))
+    }
+    return shares
+  }
+
+  /// Never inlined: the optimiser of Swift 6.3.1 fails on its calls inside the loop of an asynchronous function.
+  @inline(never)
+  private static func share(_ kind: FrameKind, _ payload: [UInt8], from channel: Channel) throws -> StorageShare {
+    guard kind == .storageRoute else {
+      throw TransportError(
+        .malformed("a frame of kind \(kind) where storage routes belong"), peer: channel.transport.peer)
+    }
+    return try StorageShare(payload: payload)
+  }
+
   private func restore(_ line: ControlLine, _ channel: Channel, _ director: String) async throws {
-    let order = try RestoreOrder(line)
+    let order = try RestoreOrder(line, shares: try await receiveShares(line, channel))
     switch order.destination {
     case .directory(let path, _), .trial(let path, _): try await refuseOutside(path)
     case .stream, .nowhere: break

@@ -76,6 +76,8 @@ struct StorageError: DescribedError, Hashable {
     switch kind {
     case .sessionAborted, .badData: .jobFailed
     case .volumeNotMounted, .endOfVolume, .endOfFile: .damaged
+    // Nobody mends these by asking again.
+    case .noSuchDevice, .badVolumePrefix: .usage
     default: .unreachable
     }
   }
@@ -99,7 +101,8 @@ struct StorageError: DescribedError, Hashable {
     case .blockOrder(let least): "Blocks are read in ascending order: \(least.file).\(least.block) is the least now."
     case .noDeviceChosen: "No device was chosen for this request."
     case .noSuchDevice(let name):
-      "There is no device '\(name)' here. Compare the Device in the director's Storage with sd.conf."
+      "There is no device '\(name)' here. Compare the Device in the director's Storage with sd.conf, change one of them, and run "
+        + "the job again."
     case .badVolumePrefix(let prefix): "'\(prefix)' cannot begin the names of volumes."
     case .notMounted(let device, let reason):
       "The directory of device '\(device)' cannot be used: \(reason) Mount it, or make it."

@@ -20,6 +20,8 @@ struct ConsoleOperation: Sendable {
       var line = ControlLine("run job", words: [ByteString(job)])
       if let level { line.set("level", level) }
       return try await start(line, paths: nil, waits: waits)
+    case .continueJob(let number, let waits):
+      return try await start(ControlLine("continue job", words: [Self.word(number)]), paths: nil, waits: waits)
     case .cancel(let number): return try await answer(ControlLine("cancel job", words: [Self.word(number)]))
     case .wait(let number): return try await wait(number)
     case .status(let line), .listJobs(let line): return try await list(line)

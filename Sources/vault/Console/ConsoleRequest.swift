@@ -11,6 +11,7 @@ enum ConsoleRequest: Sendable {
   case version
   case messages
   case run(job: String, level: String?, waits: Bool)
+  case continueJob(JobNumber, waits: Bool)
   case cancel(JobNumber)
   case wait(JobNumber)
   case status(ControlLine)
@@ -34,6 +35,9 @@ enum ConsoleRequest: Sendable {
     case "version": self = .version
     case "messages": self = .messages
     case "run": self = try Self.run(&words)
+    case "continue":
+      let waits = words.flag("wait")
+      self = .continueJob(try words.number("job"), waits: waits)
     case "cancel": self = .cancel(try words.number("job"))
     case "wait": self = .wait(try words.number("job"))
     case "status": self = .status(try Self.status(&words))
@@ -123,6 +127,7 @@ enum ConsoleRequest: Sendable {
   static let helpText = """
     run job=NAME [level=full|differential|incremental|auto] [wait]
                                        start a job of dir.conf; says its number
+    continue job=NUMBER [wait]         let a job go on that is incomplete, failed or canceled
     cancel job=NUMBER                  stop a job that waits or runs
     wait job=NUMBER                    wait until a job is over
     status director | client=NAME | storage=NAME

@@ -54,7 +54,7 @@ enum ConsoleTables {
 
   /// One line of a status: what it is about, and its fields.
   private static func status(_ line: ControlLine, _ zone: LocalTimeZone) -> String {
-    let isJob = ["running", "waiting"].contains(line.verb) && line["job"] != nil
+    let isJob = ["running", "waiting"].contains(line.verb)
     var text = isJob ? "  \(line.verb)" : line.verb
     for field in line.fields {
       let value = ["started"].contains(field.key) ? time(line, field.key, zone) : field.value.displayText

@@ -38,6 +38,14 @@ package enum TLSFailure: DescribedError, Hashable {
     }
   }
 
+  /// Whether a configuration is to be changed before another connection can do better.
+  package var isMistake: Bool {
+    switch self {
+    case .notTLS, .otherVersion, .wrongKey, .unknownIdentity, .noKeyOffered, .refused, .certificate: true
+    case .closed, .broken: false
+    }
+  }
+
   /// Takes the library's queued errors as one cause.
   static func fromLibrary(_ credentials: TLSCredentials) -> TLSFailure {
     // The first error is the cause; later ones are what followed from it.

@@ -73,6 +73,8 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
   case planEnd = 50
   /// A path that could not be restored, and why, as a line of text.
   case restoreProblem = 51
+  /// Director to file daemon, behind a request: one of several storage daemons that a restore reads from.
+  case storageRoute = 56
   /// Bytes of a file that is restored to standard output, in order.
   case restoredBytes = 55
   /// One batch of a listing: records or lines.

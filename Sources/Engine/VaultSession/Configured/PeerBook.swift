@@ -52,7 +52,7 @@ package struct PeerBook: Sendable {
     _ network: Network, host: String, port: UInt16, identity: PeerIdentity
   ) async throws -> Channel {
     guard let peer = peers[identity.listenerName] else {
-      throw TransportError(.broken("Nothing configured here goes by that name."), peer: identity.listenerName)
+      throw TransportError(.refused("Nothing configured here goes by that name."), peer: identity.listenerName)
     }
     let leavesTLS = peer.tls.leavesAfterAuthentication
     if let password = peer.password {
@@ -61,7 +61,7 @@ package struct PeerBook: Sendable {
         host: host, port: port, identity: identity, secret: secret, leavesTLS: leavesTLS)
     }
     guard let context = certificates[peer.name] ?? ownCertificates else {
-      throw TransportError(.broken("There is neither a password nor a certificate for it."), peer: peer.name)
+      throw TransportError(.refused("There is neither a password nor a certificate for it."), peer: peer.name)
     }
     return try await network.dial(
       host: host, port: port, identity: identity, certificates: context, allowedNames: peer.tls.allowedCommonNames,

@@ -87,7 +87,7 @@ final class TLSHandshake: @unchecked Sendable {
       case .needsKey(let identity): plan.lookUp(identity) { key in self.goOn(with: key) }
       }
     } catch {
-      fail(.broken(error.description))
+      fail(error.isMistake ? .refused(error.description) : .broken(error.description))
       // The peer is to hear the library's alert before the socket goes.
       if error != .closed { socket.endSending(lingerNanoseconds: Self.lingerNanoseconds, holding: plan.ticket) }
     }

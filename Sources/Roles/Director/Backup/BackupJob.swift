@@ -79,7 +79,7 @@ struct BackupJob: Sendable {
     if cancel.isSet || Task.isCancelled { return false }
     if let refusal = error as? PeerRefusal, refusal.code == .sessionAborted, attempt < Self.attemptLimit { return true }
     guard patience != nil, ReconnectPatience.isLoss(error) else { return false }
-    if !hasRun, ReconnectPatience.isUnanswered(error) { return false }
+    if !hasRun, ReconnectPatience.isUnanswered(error) || ConfigurationMistake.isOne(error) { return false }
     let catalog = director.catalog
     let reached = try await onThread(name: "vault-catalog") { try catalog.job(number: number)?.lastCommit ?? 0 }
     let clock = director.clock

@@ -12,16 +12,22 @@ struct ReconnectPatience: Sendable {
   let windowSeconds: UInt64
   /// Waits; returns early when the job is cancelled.
   let pause: @Sendable (_ nanoseconds: UInt64) async -> Void
-  /// Is told of a loss, and that the job goes on.
+  /// Is called at each loss.
+  let onLoss: @Sendable (any Error) -> Void
+  /// Is told what the job waits for: once, and again when the cause is another one, and when the window is over.
   let tell: @Sendable (String) -> Void
   private var lostSince: UInt64?
   private var pauseSeconds: UInt64 = 1
+  /// The cause that was told last.
+  private var toldCause: String?
 
   init(
-    windowSeconds: UInt64, pause: @escaping @Sendable (UInt64) async -> Void, tell: @escaping @Sendable (String) -> Void
+    windowSeconds: UInt64, pause: @escaping @Sendable (UInt64) async -> Void,
+    onLoss: @escaping @Sendable (any Error) -> Void, tell: @escaping @Sendable (String) -> Void
   ) {
     self.windowSeconds = windowSeconds
     self.pause = pause
+    self.onLoss = onLoss
     self.tell = tell
   }
 
@@ -58,12 +64,18 @@ struct ReconnectPatience: Sendable {
   /// - Returns: false when the window is over.
   mutating func wait(after error: any Error, madeProgress: Bool, clock: any VaultClock) async -> Bool {
     let now = clock.monotonicNanoseconds()
-    if madeProgress { (lostSince, pauseSeconds) = (nil, 1) }
+    if madeProgress { (lostSince, pauseSeconds, toldCause) = (nil, 1, nil) }
     let since = lostSince ?? now
     lostSince = since
     let elapsed = (now - since) / 1_000_000_000
-    guard elapsed < windowSeconds else { return false }
-    tell("\(error) The job goes on when it can, within \(windowSeconds - elapsed) seconds.")
+    onLoss(error)
+    guard elapsed < windowSeconds else {
+      if windowSeconds > 0 { tell("The Reconnect Window of \(windowSeconds) seconds is over.") }
+      return false
+    }
+    let cause = "\(error)"
+    if toldCause != cause { tell("\(cause) The job goes on when it can, within \(windowSeconds - elapsed) seconds.") }
+    toldCause = cause
     await pause(min(pauseSeconds, windowSeconds - elapsed) * 1_000_000_000)
     pauseSeconds = min(2 * pauseSeconds, Self.longestPauseSeconds)
     return true

@@ -40,21 +40,78 @@ struct RestoreJob: Sendable {
     return reply
   }
 
+  // MARK: Storage daemons
+
+  /// Where the file daemon reads: the connections last as long as it may.
+  private struct OpenStorages {
+    var channels: [Channel] = []
+    /// The way to the one that there is; nil also where the file daemon knows it.
+    var only: StorageRoute?
+    /// What is read where; nil where there is only one.
+    var shares: [StorageShare]?
+  }
+
+  /// Lets the file daemon read on the storage daemons whose volumes it needs: on these, and on no other.
+  private func openStorages(
+    for restore: UniqueIdentifier, _ source: SelectionSource, _ selection: Selection
+  ) async throws -> OpenStorages {
+    guard let candidates = director.diallers.readingStorages else {
+      let storage = try await director.diallers.storage()
+      do {
+        try await storage.request(reading(restore, nil), expecting: .storageOK)
+      } catch {
+        storage.close()
+        throw error
+      }
+      return OpenStorages(channels: [storage])
+    }
+    let needed = try await needed(of: candidates, source, selection)
+    var open = OpenStorages()
+    var shares: [StorageShare] = []
+    do {
+      for storage in needed {
+        let channel = try await storage.dial()
+        open.channels.append(channel)
+        let route = try storage.route(restore)
+        try await storage.request(channel, reading(restore, route))
+        shares.append(StorageShare(route: route, volumes: storage.volumes))
+      }
+    } catch {
+      for channel in open.channels { channel.close() }
+      throw error
+    }
+    // A file daemon that knows of one storage daemon only is asked as it always was.
+    if shares.count == 1 { open.only = shares.first?.route } else { open.shares = shares }
+    return open
+  }
+
+  private func needed(
+    of candidates: [ReadingStorage], _ source: SelectionSource, _ selection: Selection
+  ) async throws -> [ReadingStorage] {
+    if candidates.count == 1 { return candidates }
+    let (catalog, cancel, isStream) = (director.catalog, cancel, line["mode"] == "stream")
+    return try await onThread(name: "vault-catalog") {
+      var needs = StorageNeeds(catalog: catalog, storages: candidates.map(\.volumes))
+      let found = try needs.find(in: source, selection, isContentOnly: isStream) { cancel.isSet }
+      return found.sorted().map { candidates[$0] }
+    }
+  }
+
+  private func reading(_ restore: UniqueIdentifier, _ route: StorageRoute?) -> ControlLine {
+    var line = ControlLine("read job", words: [ByteString(restore.text)])
+    director.announce(route, in: &line)
+    return line
+  }
+
+  // MARK: The restore
+
   private func restore(
     _ tree: TreeSelection, _ selection: Selection, _ expected: JobCounters?
   ) async throws -> Reply {
     let (catalog, tell) = (director.catalog, tell)
     let restore = UniqueIdentifier.random()
-    let storage = try await director.diallers.storage()
-    defer { storage.close() }
-    let route = try director.diallers.route?(restore)
-    var reading = ControlLine("read job", words: [ByteString(restore.text)])
-    director.announce(route, in: &reading)
-    if let announce = director.diallers.announceReading {
-      try await announce(storage, reading)
-    } else {
-      try await storage.request(reading, expecting: .storageOK)
-    }
+    let storages = try await openStorages(for: restore, tree.source, selection)
+    defer { for channel in storages.channels { channel.close() } }
     let fileDaemon = try await director.diallers.fileDaemon()
     defer { fileDaemon.close() }
     var request = ControlLine("restore", words: [ByteString(restore.text)])
@@ -62,8 +119,10 @@ struct RestoreJob: Sendable {
     for key in ["mode", "target", "overwrite", "strip", "numeric-ids"] {
       if let value = line[key] { request.set(key, value) }
     }
-    route?.write(to: &request)
-    try await fileDaemon.request(request, expecting: .fileDaemonOK)
+    storages.only?.write(to: &request)
+    if let shares = storages.shares { request.set("storages", shares.count) }
+    try await fileDaemon.request(
+      request, frames: (storages.shares ?? []).map { (.storageRoute, $0.encoded) }, expecting: [.fileDaemonOK])
     cancel.whenSet { fileDaemon.close() }
     let end = try await onThread(name: "vault-plan") {
       var server = PlanServer(

@@ -8,7 +8,7 @@ import VaultSystem
 
 /// The connections that one job makes: a cancel ends every wait for one at once.
 final class Connecting: Sendable {
-  private let service: DirectorParts
+  let service: DirectorParts
   private let job: QueuedJob
   private let channels: ChannelSet
   /// Whether a daemon was lost: others are then dialled for a moment only, since the next attempt tries again.
@@ -31,7 +31,7 @@ final class Connecting: Sendable {
   private var seconds: UInt64? { wasLost.load(ordering: .relaxed) ? 5 : nil }
 
   func place(_ place: StoragePlace) async throws -> Channel {
-    let channel = try await untilCancelled { [service, seconds] in
+    let channel = try await noting(.storageDaemon) { [service, seconds] in
       try await service.dialler.dialPlace(place, forSeconds: seconds)
     }
     watch(.storageOK) { [service] in try await service.dialler.dial(place.storage, forSeconds: 5) }
@@ -39,9 +39,11 @@ final class Connecting: Sendable {
   }
 
   func client() async throws -> Channel {
-    let channel = try await untilCancelled { [service, job, seconds] in
+    let channel = try await noting(.fileDaemon) { [service, job, seconds] in
       try await service.dialler.dialClient(job.client, forSeconds: seconds)
     }
+    // It is dialled last: everybody is there.
+    job.hindrance.set(nil)
     watch(.fileDaemonOK) { [service, job] in try await service.dialler.dialClient(job.client, forSeconds: 5) }
     return channel
   }
@@ -82,6 +84,16 @@ final class Connecting: Sendable {
     let task = Task { await network.pause(nanoseconds: nanoseconds) }
     job.cancel.whenSet { task.cancel() }
     await task.value
+  }
+
+  /// Dials, and notes whom the job waits for when that fails.
+  private func noting(
+    _ wait: QueuedJob.Wait, _ dial: @escaping @Sendable () async throws -> Channel
+  ) async throws -> Channel {
+    do { return try await untilCancelled(dial) } catch {
+      job.hindrance.set(wait)
+      throw error
+    }
   }
 
   private func untilCancelled(_ dial: @escaping @Sendable () async throws -> Channel) async throws -> Channel {

@@ -21,6 +21,8 @@ struct ConsoleConversation: Sendable {
         reply = try await answer(line)
       } catch let error as TransportError where error.peer == channel.transport.peer {
         throw error
+      } catch let error as DirectorError {
+        reply = Reply(.directorRefused, refusing: ConsoleRefusal(error: error))
       } catch let error as any DescribedError {
         reply = Reply(.directorRefused, refusing: error)
       } catch is CancellationError {
@@ -34,6 +36,7 @@ struct ConsoleConversation: Sendable {
     switch line.verb {
     case "noop", "version": return version
     case "run job": return try await run(line)
+    case "continue job": return try await continueJob(line)
     case "cancel job": return try await cancel(line)
     case "wait job": return try await wait(line)
     case "restore":
@@ -74,6 +77,13 @@ struct ConsoleConversation: Sendable {
     }
     guard let name = try line.word(0).text else { throw ControlError(.malformedField("job"), line: line.verb) }
     let number = try await JobSubmission(parts: service).submitBackup(named: name, level: level)
+    return Reply(.directorOK, fields: [.init(key: "job", value: ByteString(String(number)))])
+  }
+
+  private func continueJob(_ line: ControlLine) async throws -> Reply {
+    let number = try Self.number(line)
+    try await JobSubmission(parts: service).submitContinuation(of: number)
+    service.log.tell(.info, job: number, "Console \(console) lets the job go on.")
     return Reply(.directorOK, fields: [.init(key: "job", value: ByteString(String(number)))])
   }
 
@@ -122,6 +132,23 @@ struct ConsoleConversation: Sendable {
       try await channel.sendFrame(.listing, line.encoded())
     }
     return Reply(.directorOK)
+  }
+}
+
+/// A refusal in the words of the console's commands, where those of `vault local` differ.
+struct ConsoleRefusal: DescribedError, Hashable {
+  let error: DirectorError
+  var exitStatus: ExitStatus { error.exitStatus }
+  var description: String {
+    switch error {
+    case .noTree:
+      "The catalog has no job of such a client and file set. 'list jobs' lists the jobs."
+    case .severalTrees(let names):
+      "The client has jobs of several file sets; name one with fileset=NAME: \(names.joined(separator: ", "))."
+    case .noSuchJob(let number): "There is no job \(number). 'list jobs' lists the jobs."
+    case .jobNotOfTree(let number): "Job \(number) is of another client or file set than those named."
+    default: error.description
+    }
   }
 }
 

@@ -140,7 +140,7 @@ struct DaemonDialler: Sendable {
     case let error as TransportError:
       switch error.kind {
       case .unreachable, .timedOut, .silent, .closed: return true
-      case .malformed, .broken, .tooLarge, .cancelled: return false
+      case .malformed, .broken, .refused, .tooLarge, .cancelled: return false
       }
     case is NameLookupError: return true
     default: return false

@@ -60,6 +60,8 @@ package enum DirectorService {
       dialler: try DaemonDialler(
         configuration: configuration, network: network, secrets: secrets, catalog: catalog, clock: clock,
         log: log))
+    let stamp = AliveStamp(in: own.workingDirectory)
+    let absence = try await onThread(name: "vault-alive") { stamp.absence(until: clock.now()) }
     let listener = try await network.listen(
       on: own.places, limits: own.listenerLimits, role: .director,
       onRefusal: { log.tell(.security, "\($0.peer) was turned away: \($0.reason)") },
@@ -70,7 +72,8 @@ package enum DirectorService {
         consoles.findKey(of: identity.diallerName, for: identity, tell: tell)
       })
     log.tell(.info, "Director \(own.name) listens on \(listener.addresses.map(\.text).joined(separator: ", ")).")
-    try await JobRestart(parts: parts).run()
+    try await JobRestart(parts: parts, absence: absence).run()
+    let signs = Task { await giveSigns(stamp, parts) }
     isReady()
     await withTaskGroup { group in
       group.addTask { await runJobs(parts) }
@@ -82,7 +85,36 @@ package enum DirectorService {
       for job in await parts.queue.all() { job.cancel.set() }
       await group.waitForAll()
     }
+    signs.cancel()
+    await signs.value
     log.tell(.info, "Director \(own.name) ends.")
+  }
+
+  /// Says again and again, and when it is told to end, that the director is there.
+  private static func giveSigns(_ stamp: AliveStamp, _ parts: DirectorParts) async {
+    let seconds = AliveStamp.intervalSeconds(windowSeconds: parts.configuration.reconnectWindowSeconds)
+    var isWritten = true
+    while true {
+      let failure = await giveSign(stamp, parts)
+      // Once: the next hours bring nothing new.
+      if let failure, isWritten {
+        parts.log.tell(.warning, "After its next start the director cannot know for how long it was away: \(failure)")
+      }
+      isWritten = failure == nil
+      if Task.isCancelled { return }
+      await parts.network.pause(nanoseconds: seconds * 1_000_000_000)
+    }
+  }
+
+  /// - Returns: why it cannot be given.
+  @inline(never)
+  private static func giveSign(_ stamp: AliveStamp, _ parts: DirectorParts) async -> (any Error)? {
+    do {
+      try await onThread(name: "vault-alive") { try stamp.write(parts.clock.now()) }
+      return nil
+    } catch {
+      return error
+    }
   }
 
   /// Runs jobs whose turn it is until the queue is closed and all have ended.
@@ -152,16 +184,4 @@ final class DirectorParts: Sendable {
   /// Whether the process is about to end: jobs that stop now go on later.
   var isEnding: Bool { ending.load(ordering: .relaxed) }
   func end() { ending.store(true, ordering: .relaxed) }
-
-  /// The places where volumes lie, each once.
-  func places(_ volumes: [Volume]) throws -> [StoragePlace] {
-    var places: [StoragePlace] = []
-    for text in Set(volumes.filter { $0.status != .purged }.compactMap(\.place)).sorted() {
-      guard let place = configuration.place(named: text) else {
-        throw QueueRefusal.noSuchResource("Storage", text.split(separator: "/").first.map(String.init) ?? text)
-      }
-      places.append(place)
-    }
-    return places
-  }
 }

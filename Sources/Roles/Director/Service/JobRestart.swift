@@ -6,6 +6,22 @@ import VaultSystem
 /// What a director does with the jobs of its last life: they go on, if it was away for no longer than the Reconnect Window.
 struct JobRestart: Sendable {
   let parts: DirectorParts
+  /// For how long the director was away; nil when nobody knows.
+  let absence: Duration?
+
+  /// Whether jobs that were interrupted go on now.
+  private var isWithinWindow: Bool {
+    let window = Duration.seconds(parts.configuration.reconnectWindowSeconds)
+    return absence.map { $0 < window } ?? (window > .zero)
+  }
+
+  /// Why jobs that were interrupted do not go on.
+  private var reason: String {
+    guard let absence, !isWithinWindow else { return "The director was restarted." }
+    return
+      "The director was away for \(absence.components.seconds) seconds: the Reconnect Window of "
+      + "\(parts.configuration.reconnectWindowSeconds) seconds is over."
+  }
 
   func run() async throws {
     let (catalog, clock) = (parts.catalog, parts.clock)
@@ -23,13 +39,12 @@ struct JobRestart: Sendable {
     for job in interrupted {
       let number = job.description.number
       do {
-        guard let name = job.jobName, parts.configuration.reconnectWindowSeconds > 0 else {
-          throw DirectorError.interrupted
-        }
+        guard let name = job.jobName, isWithinWindow else { throw DirectorError.interrupted }
         try await parts.queue.submit(try JobSubmission(parts: parts).continuing(job, named: name))
         parts.log.tell(.info, job: number, "The director is back: the job goes on.")
       } catch {
-        parts.log.tell(.warning, job: number, "The job was interrupted; the next run goes on from its last commit.")
+        parts.log.tell(
+          .warning, job: number, "\(reason) The job was interrupted; the next run goes on from its last commit.")
       }
     }
   }

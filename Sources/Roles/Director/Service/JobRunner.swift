@@ -59,10 +59,11 @@ struct JobRunner: Sendable {
     let patience = ReconnectPatience(
       windowSeconds: service.configuration.reconnectWindowSeconds,
       pause: { nanoseconds in await connecting.pause(nanoseconds: nanoseconds) },
-      tell: { text in
+      onLoss: { error in
         connecting.lost()
-        service.log.tell(.warning, job: job.number, text)
-      })
+        if let refusal = error as? PeerRefusal { job.hindrance.refused(refusal) }
+      },
+      tell: { text in service.log.tell(.warning, job: job.number, text) })
     var backup = BackupJob(
       director: director, request: request, number: job.number, cancel: job.cancel, patience: patience,
       staysOpen: { service.isEnding }
@@ -106,32 +107,22 @@ struct JobRunner: Sendable {
   ) async throws -> JobStatus {
     let (service, job) = (service, job)
     let catalog = service.catalog
-    let places = try await onThread(name: "vault-catalog") { try service.places(catalog.volumes()) }
-    guard let first = places.first else { throw QueueRefusal.noVolumes }
-    guard places.allSatisfy({ $0.storage == first.storage }) else {
-      throw QueueRefusal.severalStorages(Set(places.map(\.storage.peer.name)).sorted())
-    }
     let connecting = Connecting(service: service, job: job, channels: channels)
     defer { connecting.stopWatching() }
+    let storages = try await onThread(name: "vault-catalog") { connecting.readingStorages(try catalog.volumes()) }
+    guard !storages.isEmpty else { throw QueueRefusal.noVolumes }
     var diallers = Director.Diallers(
-      storage: { try await connecting.place(first) }, fileDaemon: { try await connecting.client() })
-    diallers.route = { restore in try connecting.route(to: first.storage, for: restore) }
+      storage: { throw QueueRefusal.noVolumes }, fileDaemon: { try await connecting.client() })
     diallers.client = job.client.peer.name
-    diallers.announceReading = { channel, request in
-      for place in places {
-        try await service.dialler.choose(place, on: channel)
-        try await channel.request(request, expecting: .storageOK)
-      }
-    }
+    diallers.readingStorages = storages
     let director = Director(
-      name: service.name, catalog: catalog, clock: service.clock, zone: service.zone, diallers: diallers,
-      place: first.text)
+      name: service.name, catalog: catalog, clock: service.clock, zone: service.zone, diallers: diallers)
     let restore = RestoreJob(director: director, line: line, arguments: arguments, cancel: job.cancel) {
       kind, payload in
       guard let line = try? ControlLine(payload: payload) else { return }
       switch kind {
       case .progress: job.progress.set(line)
-      case .restoreProblem: service.log.tell(.restored, job: job.number, Self.text(of: line))
+      case .restoreProblem: service.log.tell(.error, job: job.number, Self.text(of: line))
       default: return
       }
     }
@@ -167,6 +158,7 @@ struct JobRunner: Sendable {
     let (catalog, number, clock, work) = (service.catalog, job.number, service.clock, job.work)
     let isCanceled = job.cancel.isSet
     let isEnding = service.isEnding
+    let isMistake = ConfigurationMistake.isOne(error)
     if isEnding {
       service.log.tell(.warning, job: number, "The director ends: the job goes on when it is back.")
     } else if isCanceled {
@@ -182,7 +174,9 @@ struct JobRunner: Sendable {
           if record.status.isPublished { return record.status }
           // It is running still, for whoever looks at the catalog when the director is back.
           if isEnding { return .incomplete }
-          let status: JobStatus = isCanceled ? .canceled : .incomplete
+          // Where nothing is kept, and the next run would meet the same, nothing is there to go on with.
+          let isFailed = isMistake && record.lastCommit == 0
+          let status: JobStatus = isCanceled ? .canceled : isFailed ? .failed : .incomplete
           try catalog.endJob(
             number, outcome: JobOutcome(status: status, ended: clock.now(), counters: record.counters))
           return status

@@ -32,10 +32,63 @@ struct JobSubmission: Sendable {
     return record.description.number
   }
 
-  /// A job of an earlier life of the director.
+  /// Queues a job that was interrupted, failed or was canceled: it goes on as the same job, from its last commit.
+  func submitContinuation(of number: JobNumber) async throws {
+    let others = await parts.queue.all()
+    let catalog = parts.catalog
+    let record = try await onThread(name: "vault-catalog") { try Self.continuable(number, others, catalog) }
+    guard let name = record.jobName else { throw ContinueRefusal.hasNoResource(number) }
+    let job = try continuing(record, named: name)
+    // As incomplete it may go on, and does so at the next run at the latest.
+    if record.status != .incomplete { try await end(record, as: .incomplete) }
+    do {
+      try await parts.queue.submit(job)
+    } catch {
+      if record.status != .incomplete { try await end(record, as: record.status) }
+      throw error
+    }
+  }
+
+  private func end(_ record: JobRecord, as status: JobStatus) async throws {
+    let (catalog, now) = (parts.catalog, parts.clock.now())
+    try await onThread(name: "vault-catalog") {
+      try catalog.endJob(
+        record.description.number,
+        outcome: JobOutcome(status: status, ended: record.ended ?? now, counters: record.counters))
+    }
+  }
+
+  /// A job that may go on: no newer one of its tree takes its place.
+  private static func continuable(
+    _ number: JobNumber, _ others: [QueuedJob], _ catalog: any CatalogStore
+  ) throws -> JobRecord {
+    if others.contains(where: { $0.number == number }) { throw ContinueRefusal.isQueued(number) }
+    guard let record = try catalog.job(number: number) else {
+      guard try catalog.errand(number: number) == nil else { throw ContinueRefusal.storesNothing(number) }
+      throw DirectorError.noSuchJob(number)
+    }
+    if record.dropped != nil { throw ContinueRefusal.wasDropped(number) }
+    if record.status.isPublished { throw ContinueRefusal.isDone(number, record.status.title) }
+    let tree = record.description.tree
+    if let latest = try catalog.latestPublishedJob(of: tree, fullOnly: false, endedBy: nil),
+      latest.description.sequence > record.description.sequence
+    {
+      throw ContinueRefusal.isPassed(number, by: latest.description.number)
+    }
+    if let newer = others.first(where: { $0.kind == "backup" && $0.tree == tree && $0.number > number }) {
+      throw ContinueRefusal.isPassed(number, by: newer.number)
+    }
+    return record
+  }
+
+  /// An earlier job, as it goes on.
   func continuing(_ record: JobRecord, named name: String) throws -> QueuedJob {
+    let number = record.description.number
+    guard configuration.jobs.contains(where: { $0.name == name }) else { throw ContinueRefusal.hasNoResource(number) }
     let resource = try backupResource(named: name)
-    return try queued(record, resource, try request(of: resource, level: resource.level))
+    let request = try request(of: resource, level: resource.level)
+    guard request.tree == record.description.tree else { throw ContinueRefusal.otherTree(number, name) }
+    return try queued(record, resource, request)
   }
 
   private func queued(
@@ -103,7 +156,13 @@ struct JobSubmission: Sendable {
     let resource = try restoreResource(named: line["restore-job"]?.text)
     let catalog = parts.catalog
     let asked = line
-    let selection = try await onThread(name: "vault-catalog") { try TreeSelection.resolve(asked, catalog) }
+    let parts = parts
+    let selection = try await onThread(name: "vault-catalog") {
+      let selection = try TreeSelection.resolve(asked, catalog)
+      // What is not there is refused, and no job is made of it.
+      _ = try ChosenPaths(arguments, in: selection, catalog) { parts.isEnding }
+      return selection
+    }
     let origin = selection.tree.host
     let client = try client(named: line["to-client"]?.text ?? origin)
     line.fields.removeAll { ["job", "at", "host", "name"].contains($0.key) }

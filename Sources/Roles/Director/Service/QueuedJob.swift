@@ -24,6 +24,9 @@ struct QueuedJob: Sendable {
     case storage = "s"
     case job = "j"
     case priority = "p"
+    /// These two while it runs.
+    case storageDaemon = "S"
+    case fileDaemon = "F"
 
     var title: String {
       switch self {
@@ -33,6 +36,8 @@ struct QueuedJob: Sendable {
       case .storage: "waiting for the storage's other jobs"
       case .job: "waiting for another run of the job, or of its tree"
       case .priority: "waiting for jobs of a better priority"
+      case .storageDaemon: "waiting on the storage daemon"
+      case .fileDaemon: "waiting on the client"
       }
     }
   }
@@ -51,6 +56,7 @@ struct QueuedJob: Sendable {
   var state = State.waiting(.created)
   var began: Timestamp?
   let progress = LatestProgress()
+  let hindrance = Hindrance()
   let cancel = CancelSignal()
 
   var kind: String {
@@ -60,13 +66,31 @@ struct QueuedJob: Sendable {
     }
   }
 
-  /// The field's letter for what it does.
-  var letter: Character {
+  /// What it waits for, running or not; nil when it goes on.
+  var wait: Wait? {
     switch state {
-    case .waiting(let wait): wait.rawValue
-    case .running: JobStatus.running.rawValue
+    case .waiting(let wait): wait
+    case .running: hindrance.wait
     }
   }
+
+  /// The field's letter for what it does.
+  var letter: Character { wait?.rawValue ?? JobStatus.running.rawValue }
+}
+
+/// What a running job waits for, if it does.
+final class Hindrance: Sendable {
+  private let state = Mutex<QueuedJob.Wait?>(nil)
+  var wait: QueuedJob.Wait? { state.withLock { $0 } }
+  func set(_ wait: QueuedJob.Wait?) { state.withLock { $0 = wait } }
+
+  /// A daemon refused what the job cannot do without.
+  func refused(_ refusal: PeerRefusal) { set(refusal.code.isOfStorageDaemon ? .storageDaemon : .fileDaemon) }
+}
+
+extension StatusCode {
+  /// Codes of file daemons begin with 2, of storage daemons with 3.
+  fileprivate var isOfStorageDaemon: Bool { rawValue >= 3000 }
 }
 
 /// The last that a running job said of how far it is.

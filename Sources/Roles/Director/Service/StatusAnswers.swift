@@ -44,7 +44,7 @@ struct StatusAnswers: Sendable {
     if let storage = job.storage { line.set("storage", storage.peer.name) }
     line.set("priority", job.priority)
     line.set("status", String(job.letter))
-    if case .waiting(let wait) = job.state { line.set("reason", wait.title) }
+    if let wait = job.wait { line.set("reason", wait.title) }
     for key in ["entries", "bytes", "read", "sent", "problems", "path", "total-entries", "total-bytes"] {
       if let value = job.progress.line?[key] { line.set(key, value) }
     }
@@ -60,8 +60,13 @@ struct StatusAnswers: Sendable {
     let reply = try await daemon.request(ControlLine("status"), expecting: .fileDaemonOK)
     var answer = ControlLine("client")
     answer.set("name", name)
-    answer.fields += reply.line.fields
+    answer.fields += reply.line.fields.filter { $0.key != "running" }
     try await send(answer)
+    for text in reply.line.all("running") {
+      var job = ControlLine("running")
+      job.set("text", text)
+      try await send(job)
+    }
   }
 
   private func storage(_ line: ControlLine) async throws {

@@ -16,9 +16,9 @@ struct RestoreJob: Sendable {
   /// Runs to the end and says how it went.
   func run() async -> Reply {
     do {
-      let storage = try await daemon.openStorage(order.storage)
-      defer { storage.close() }
-      return try await onThread(name: "vault-restore") { try runThreads(storage) }
+      let storages = try await StorageChannels.open(order.storages, daemon)
+      defer { storages.close() }
+      return try await onThread(name: "vault-restore") { try runThreads(storages) }
     } catch let error as any DescribedError {
       return Reply(.fileDaemonFailed, refusing: error)
     } catch {
@@ -26,13 +26,13 @@ struct RestoreJob: Sendable {
     }
   }
 
-  private func runThreads(_ storage: Channel) throws -> Reply {
+  private func runThreads(_ storages: StorageChannels) throws -> Reply {
     let report = RestoreReport(
       director: director, clock: daemon.clock, isVerification: order.destination == .nowhere)
     let plan = RestorePlan(
       director: director, owners: OwnerNumbers(isNumeric: order.usesNumericOwners), strippedCount: order.strippedCount)
     let fetcher = BlockFetcher(
-      channel: storage, restore: order.restore,
+      storages: storages, restore: order.restore,
       buffers: BufferPool(bufferSize: 1 << 20, limit: 8 + 6 * daemon.workerCount))
     switch order.destination {
     case .directory(let path, let policy):

@@ -4,6 +4,9 @@ import VaultProtocol
 
 /// What the director orders: where to restore to, and how.
 struct RestoreOrder: Sendable {
+  /// Storage daemons that one restore reads from at most.
+  private static let storageLimit = 256
+
   /// What becomes of the selection.
   enum Destination: Sendable, Hashable {
     /// It is written below a directory.
@@ -16,22 +19,39 @@ struct RestoreOrder: Sendable {
     case nowhere
   }
 
+  /// The storage daemons that the blocks come from.
+  enum Storages: Sendable, Hashable {
+    /// All from one; the way to it is nil where there is no other.
+    case one(StorageRoute?)
+    /// Each volume's from the one that has it; none at all where nothing is to be read.
+    case several([StorageShare])
+  }
+
   /// The restore's one-time name, under which the storage daemon lets it read.
   var restore: UniqueIdentifier
-  /// Where the data is; nil where there is only one storage daemon.
-  var storage: StorageRoute?
+  /// Where the data is.
+  var storages: Storages
   var destination: Destination
   /// Leading components that every path loses.
   var strippedCount: Int
   /// Owners and groups go by number even where their names are known.
   var usesNumericOwners: Bool
 
-  init(_ line: ControlLine) throws(ControlError) {
+  /// How many storage daemons the frames behind a request tell of; nil when the request itself names the one.
+  static func storageCount(_ line: ControlLine) throws(ControlError) -> Int? {
+    guard line["storages"] != nil else { return nil }
+    let count: UInt16 = try line.integer("storages")
+    guard count <= storageLimit else { throw ControlError(.malformedField("storages"), line: line.verb) }
+    return Int(count)
+  }
+
+  /// - Parameter shares: what the frames behind the request told of; nil where there are none.
+  init(_ line: ControlLine, shares: [StorageShare]? = nil) throws(ControlError) {
     guard let restore = UniqueIdentifier(text: try line.word(0).text ?? "") else {
       throw ControlError(.malformedField("restore"), line: line.verb)
     }
     self.restore = restore
-    storage = try StorageRoute(line)
+    if let shares { storages = .several(shares) } else { storages = .one(try StorageRoute(line)) }
     strippedCount = line["strip"] == nil ? 0 : Int(try line.integer("strip", as: UInt16.self))
     usesNumericOwners = line["numeric-ids"] == "yes"
     switch line["mode"] {
@@ -47,7 +67,7 @@ struct RestoreOrder: Sendable {
   /// - Parameter name: under which the storage daemon lets it read.
   init(verifying name: UniqueIdentifier, _ storage: StorageRoute?) {
     restore = name
-    self.storage = storage
+    storages = .one(storage)
     destination = .nowhere
     strippedCount = 0
     usesNumericOwners = true
