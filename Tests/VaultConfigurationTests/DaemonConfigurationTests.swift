@@ -15,7 +15,7 @@ import VaultModel
     #expect(found.catalog.driver == .sqlite(file: "catalog.sqlite"))
     #expect(found.clients.first?.address?.text == "web1")
     #expect(found.clients.first?.mayBeDialled == true)
-    #expect(found.clients.first?.heartbeatSeconds == nil)
+    #expect(found.clients.first?.peer.heartbeatSeconds == nil)
     #expect(found.storages.first?.devices == ["D1", "D2"])
     #expect(found.storages.first?.address.form == .ipv6)
     #expect(found.pools.first?.labelFormat == "p-")
@@ -91,7 +91,7 @@ import VaultModel
       """
     let director = try #require(try DaemonFixture.read(FileDaemonConfiguration.self, text).directors.first)
     #expect(director.isDialled && !director.mayDial)
-    #expect(director.heartbeatSeconds == 300)
+    #expect(director.peer.heartbeatSeconds == 300)
     #expect(director.peer.tls.allowedCommonNames == ["backup.example.com"])
   }
 

@@ -43,6 +43,9 @@ package protocol Transport: AnyObject, Sendable {
 
   /// Goes on without encryption, once both sides agreed to it: what either sends from now on can be read and altered on its way.
   func leaveTLS()
+
+  /// Changes after how many seconds without a byte the network shows a sign of life of this side; 0 for never.
+  func beatHeart(everySeconds seconds: UInt64)
 }
 
 extension Transport {
@@ -50,6 +53,7 @@ extension Transport {
   package var peerIdentity: ByteString? { nil }
   package var peerAuthentication: PeerAuthentication? { nil }
   package func leaveTLS() {}
+  package func beatHeart(everySeconds seconds: UInt64) {}
 }
 
 /// A transport that lets a thread wait for the system itself, without another thread in between.

@@ -27,7 +27,7 @@ package enum FileDaemonService {
     let secrets = SecretStore(workingDirectory: own.workingDirectory) { log.tell(.warning, $0) }
     let directors = try PeerBook(configuration.directors.filter(\.mayDial).map(\.peer), own: own.tls, secrets: secrets)
     for warning in directors.warnings { log.tell(.security, warning) }
-    let network = try Network(certificates: own.tls.certificates)
+    let network = try Network(certificates: own.tls.certificates, heartbeatSeconds: own.heartbeatSeconds)
     defer { network.close() }
     let daemon = FileDaemon(
       name: own.name, clock: clock, workerCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),

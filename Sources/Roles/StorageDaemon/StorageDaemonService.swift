@@ -33,7 +33,7 @@ package enum StorageDaemonService {
           name: device.name, mediaType: device.mediaType, archive: device.archiveDevice,
           concurrentJobLimit: device.concurrentJobLimit)
       }, clock: clock)
-    let network = try Network(certificates: own.tls.certificates)
+    let network = try Network(certificates: own.tls.certificates, heartbeatSeconds: own.heartbeatSeconds)
     defer { network.close() }
     let daemon = StorageDaemon(
       name: own.name, devices: devices, clock: clock, jobLimit: own.concurrentJobLimit, log: log,

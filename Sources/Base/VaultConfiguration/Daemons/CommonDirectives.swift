@@ -16,16 +16,20 @@ enum CommonDirectives {
     DirectiveSchema("Maximum Concurrent Jobs", .integer(1...10_000), default: String(count), summary)
   }
 
+  /// The longest that the system takes.
+  private static let heartbeatRange: ClosedRange<UInt64> = 0...32_767
+
   static let heartbeat = DirectiveSchema(
-    "Heartbeat Interval", .duration(0...86_400), default: "0",
-    "How long a connection may be silent before a sign of life is sent; 0 sends none.")
+    "Heartbeat Interval", .duration(heartbeatRange), default: "0",
+    "How long a connection may be silent before a sign of life is sent, and how often then, up to 9 hours; 0 sends none."
+  )
 
   static let peerTimeout = DirectiveSchema(
     "Peer Timeout", .duration(4...86_400), default: "60 seconds",
     "How long a daemon that a running job needs may be silent before it counts as lost.")
 
   static let resourceHeartbeat = DirectiveSchema(
-    "Heartbeat Interval", .duration(0...86_400),
+    "Heartbeat Interval", .duration(heartbeatRange),
     "The same for connections of this resource; without it the daemon's own value holds.")
 
   static let messages = DirectiveSchema(

@@ -34,8 +34,6 @@ package struct DirectorConfiguration: Sendable {
     package var mayDial: Bool
     package var isPassive: Bool
     package var concurrentJobLimit: Int
-    /// nil for the director's own value.
-    package var heartbeatSeconds: UInt64?
   }
 
   package struct Storage: Hashable, Sendable {
@@ -47,8 +45,6 @@ package struct DirectorConfiguration: Sendable {
     package var devices: [String]
     package var mediaType: String
     package var concurrentJobLimit: Int
-    /// nil for the director's own value.
-    package var heartbeatSeconds: UInt64?
   }
 
   package struct Pool: Hashable, Sendable {
@@ -157,7 +153,6 @@ extension DirectorConfiguration.Client {
     mayDial = block.isYes("Connection From Client To Director")
     isPassive = block.isYes("Passive")
     concurrentJobLimit = block.count("Maximum Concurrent Jobs")
-    heartbeatSeconds = block.number("Heartbeat Interval")
   }
 }
 
@@ -171,7 +166,6 @@ extension DirectorConfiguration.Storage {
     devices = block.names("Device")
     mediaType = block.requiredName("Media Type")
     concurrentJobLimit = block.count("Maximum Concurrent Jobs")
-    heartbeatSeconds = block.number("Heartbeat Interval")
   }
 }
 

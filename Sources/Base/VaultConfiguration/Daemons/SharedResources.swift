@@ -59,6 +59,8 @@ package struct PeerParameters: Hashable, Sendable {
   /// nil where certificates do without.
   package var password: Password?
   package var tls: TLSParameters
+  /// For connections of this peer, 0 for no heartbeat; nil for the daemon's own value.
+  package var heartbeatSeconds: UInt64?
 
   package init(name: String, password: Password?, tls: TLSParameters) {
     self.name = name
@@ -68,6 +70,8 @@ package struct PeerParameters: Hashable, Sendable {
 
   init(_ block: ConfigurationBlock) {
     self.init(name: block.requiredName("Name"), password: block.password("Password"), tls: TLSParameters(block))
+    let keyword = "Heartbeat Interval"
+    if block.schema.directives.contains(where: { $0.keyword == keyword }) { heartbeatSeconds = block.number(keyword) }
   }
 }
 

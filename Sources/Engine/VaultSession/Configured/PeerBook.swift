@@ -58,14 +58,15 @@ package struct PeerBook: Sendable {
     if let password = peer.password {
       let secret = try await secrets.secret(of: password, name: peer.name)
       return try await network.dial(
-        host: host, port: port, identity: identity, secret: secret, leavesTLS: leavesTLS)
+        host: host, port: port, identity: identity, secret: secret, leavesTLS: leavesTLS,
+        heartbeat: peer.heartbeatSeconds)
     }
     guard let context = certificates[peer.name] ?? ownCertificates else {
       throw TransportError(.broken("There is neither a password nor a certificate for it."), peer: peer.name)
     }
     return try await network.dial(
       host: host, port: port, identity: identity, certificates: context, allowedNames: peer.tls.allowedCommonNames,
-      leavesTLS: leavesTLS)
+      leavesTLS: leavesTLS, heartbeat: peer.heartbeatSeconds)
   }
 
   // MARK: Warnings

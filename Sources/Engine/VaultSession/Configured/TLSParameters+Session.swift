@@ -15,6 +15,6 @@ extension PeerParameters {
   package var terms: PeerTerms {
     PeerTerms(
       leavesTLS: tls.leavesAfterAuthentication, takesCertificate: password == nil,
-      allowedNames: tls.allowedCommonNames, verifiesPeer: tls.verifiesPeer)
+      allowedNames: tls.allowedCommonNames, verifiesPeer: tls.verifiesPeer, heartbeatSeconds: heartbeatSeconds)
   }
 }

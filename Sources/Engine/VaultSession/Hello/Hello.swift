@@ -108,8 +108,9 @@ package struct Hello: Hashable, Sendable {
       throw error
     }
     do {
-      let authentication = channel.transport.peerAuthentication
-      try admit(peer, authentication: authentication, allowing: allowed, terms: terms(peer))
+      let (authentication, terms) = (channel.transport.peerAuthentication, terms(peer))
+      try admit(peer, authentication: authentication, allowing: allowed, terms: terms)
+      if let seconds = terms?.heartbeatSeconds { channel.transport.beatHeart(everySeconds: seconds) }
     } catch {
       try await channel.sendReply(Reply(error.code(of: role), refusing: error))
       throw error

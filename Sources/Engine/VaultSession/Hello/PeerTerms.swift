@@ -11,10 +11,14 @@ package struct PeerTerms: Hashable, Sendable {
   package var allowedNames: [ByteString]
   /// Whether the peer must have proved who it is; without it a dialler that shows no certificate is believed what it says.
   package var verifiesPeer: Bool
+  /// After how many seconds without a byte the connection carries a sign of life; nil for the listener's own value.
+  package var heartbeatSeconds: UInt64?
 
   package init(
-    leavesTLS: Bool = false, takesCertificate: Bool = true, allowedNames: [ByteString] = [], verifiesPeer: Bool = true
+    leavesTLS: Bool = false, takesCertificate: Bool = true, allowedNames: [ByteString] = [], verifiesPeer: Bool = true,
+    heartbeatSeconds: UInt64? = nil
   ) {
+    self.heartbeatSeconds = heartbeatSeconds
     self.leavesTLS = leavesTLS
     self.takesCertificate = takesCertificate
     self.allowedNames = allowedNames

@@ -98,6 +98,8 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
     TransportError(failure == .closed ? .closed : .broken(failure.description), peer: peer)
   }
 
+  package func beatHeart(everySeconds seconds: UInt64) { StreamSocket.keepAlive(socket.number, seconds: seconds) }
+
   // MARK: Without encryption
 
   package func leaveTLS() {

@@ -52,7 +52,7 @@ package enum DirectorService {
     let consoles = try PeerBook(
       configuration.consoles + (configuration.password == nil ? [] : [unnamed]), own: own.tls, secrets: secrets)
     for warning in consoles.warnings { log.tell(.security, warning) }
-    let network = try Network(certificates: own.tls.certificates)
+    let network = try Network(certificates: own.tls.certificates, heartbeatSeconds: own.heartbeatSeconds)
     defer { network.close() }
     let parts = DirectorParts(
       configuration: configuration, catalog: catalog, clock: clock, zone: zone, log: log, network: network,
