@@ -5,6 +5,7 @@ import os
 import socket
 
 import fleet as fleets
+import trees
 from fleet import DIRECTOR, STORAGE, NetworkTest
 
 PIDFD_GETFD = 438
@@ -99,3 +100,84 @@ class Heartbeats(NetworkTest):
         for name in ("dir", "sd", "alpha"):
             self.assertEqual(self.found(fleet, name), {0}, name)
         self.ended(fleet)
+
+
+class MessagesToTheDirector(NetworkTest):
+    weight = 3
+
+    def rewrite(self, fleet, name, old, new):
+        text = fleet.read(fleet.conf(name))
+        self.assertIn(old, text)
+        trees.write_file(fleet.conf(name), text.replace(old, new).encode(), 0o600)
+
+    def configured(self):
+        """A fleet whose files are written and may be changed before the start."""
+        fleet = self.make_fleet()
+        self.make_tree(fleet.sources["alpha"])
+        fleet.configure()
+        fleet.configure = lambda: None
+        return fleet
+
+    def said_by(self, fleet, number, name):
+        return [text for text in fleet.messages(number) if text.startswith(f"{name}: ")]
+
+    def test_what_the_daemons_tell_of_a_job_is_in_its_log(self):
+        fleet = self.configured().start()
+        number = fleet.run("save-alpha")
+        self.assertEqual(self.said_by(fleet, number, "alpha-fd"),
+                         [f"alpha-fd: A backup of director {DIRECTOR} begins.", "alpha-fd: The backup ends."])
+        [takes, stored] = self.said_by(fleet, number, STORAGE)
+        self.assertEqual(takes, f"{STORAGE}: Device FileStorage takes what is saved.")
+        self.assertRegex(stored, f"^{STORAGE}: What was saved is on Default-\\d+\\.$")
+        # Their own logs have it, too, with the job's number.
+        self.assertIn(f"JobId {number}: A backup of director", fleet.log("alpha"))
+        self.assertIn(f"JobId {number}: Device FileStorage", fleet.log("sd"))
+        restore = self.assertJobRestores(fleet, number, fleet.sources["alpha"])
+        self.assertEqual(len(self.said_by(fleet, restore, "alpha-fd")), 2)
+
+    def test_only_what_is_routed_is_sent(self):
+        fleet = self.configured()
+        self.rewrite(fleet, "fd-alpha", f"Director = {DIRECTOR} = all, !skipped, !restored", f"Director = {DIRECTOR} = error")
+        self.rewrite(fleet, "sd", f"Director = {DIRECTOR} = all", "Director = another-dir = all")
+        fleet.start()
+        number = fleet.run("save-alpha")
+        self.assertEqual(self.said_by(fleet, number, "alpha-fd") + self.said_by(fleet, number, STORAGE), [])
+        self.assertIn(f"JobId {number}: The backup ends.", fleet.log("alpha"))
+
+    def test_nothing_is_lost_without_a_connection(self):
+        """A message that is for the director alone stands on standard error while no job runs."""
+        fleet = self.configured()
+        self.rewrite(fleet, "fd-alpha", "Stdout = all, !skipped, !restored", "Stdout = alert")
+        between = fleet.proxied("clients", "sd")
+        self.rewrite(fleet, "dir", "Port = %d\n  Password = \"%s\"" % (fleet.ports["alpha"], fleet.keys["alpha"]),
+                     "Port = %d\n  Lan Address = 127.0.0.1\n  Password = \"%s\"" % (fleet.ports["alpha"], fleet.keys["alpha"]))
+        self.rewrite(fleet, "dir", "Device = FileStorage", f"Lan Address = {between.place[0]}\n  Device = FileStorage")
+        fleet.start()
+        self.assertIn("File daemon alpha-fd listens on", fleet.log("alpha"))
+
+        def intrude():
+            with socket.create_connection((fleet.listen[0], fleet.ports["alpha"])) as stranger:
+                stranger.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                stranger.recv(100)
+
+        intrude()
+        fleets.eventually(lambda: "was turned away" in fleet.log("alpha"), "the refusal is on standard error")
+        between.disturb("stall", "up", 100_000)
+        number = fleet.begin("save-alpha")
+        between.wait_stalled()
+        before = fleet.log("alpha")
+        intrude()
+        told = lambda: [line for line in fleet.director_log().splitlines()
+                        if "alpha-fd: " in line and "was turned away" in line and "JobId" not in line]
+        fleets.eventually(told, "the director tells it for the client, and not of the job")
+        self.assertEqual(fleet.log("alpha"), before)
+        between.calm()
+        self.assertEnds(fleet, number, "T")
+
+    def test_all_volumes_of_a_job_are_named(self):
+        fleet = self.configured()
+        self.rewrite(fleet, "dir", "Maximum Volume Bytes = 4095 MiB", "Maximum Volume Bytes = 2 MiB")
+        fleet.start()
+        number = fleet.run("save-alpha")
+        [_, stored] = self.said_by(fleet, number, STORAGE)
+        self.assertIn(", Default-", stored, "all volumes are named")

@@ -5,7 +5,7 @@ import VaultConfiguration
 import VaultModel
 import VaultSystem
 
-/// Where a daemon's messages go: by their classes to files, to standard output, into the catalog, to consoles.
+/// Where a daemon's messages go: by their classes to files, to standard output, into the catalog, to consoles, to a director.
 ///
 /// Telling never waits: a thread writes. When it cannot keep up, what has no room is counted, and that is told. Files are
 /// only appended to, a message at a time, so that several daemons may share one.
@@ -15,8 +15,17 @@ package final class MessageLog: Sendable {
   /// Messages for consoles that are kept at most; older ones go.
   private static let consoleLimit = 1_000
 
+  /// A message, and what is to become of it.
+  private struct Told: Sendable {
+    var message: Message
+    /// Whether it goes to standard error, too: it was for a director that could not be told, and nobody else gets it.
+    var isLeftOver: Bool
+  }
+
   private struct State {
     var forConsole: [Message] = []
+    /// Jobs whose connections lead to their directors, the newest last.
+    var ways: [JobMessages] = []
     var suppressedCount = 0
     var isEnded = false
   }
@@ -26,7 +35,7 @@ package final class MessageLog: Sendable {
   private let clock: any VaultClock
   /// Whether all messages go to standard error.
   private let isEchoing: Bool
-  private let queue = BoundedQueue<Message>(capacity: MessageLog.waitingLimit)
+  private let queue = BoundedQueue<Told>(capacity: MessageLog.waitingLimit)
   private let keep: (@Sendable ([Message]) throws -> Void)?
   private let state = Mutex(State())
   private let ended = Monitor()
@@ -57,8 +66,53 @@ package final class MessageLog: Sendable {
 
   /// Tells something.
   package func tell(_ messageClass: MessageClass, job: JobNumber? = nil, _ text: String) {
-    if queue.pushIfRoom(Message(time: clock.now(), messageClass, job: job, text)) { return }
-    state.withLock { $0.suppressedCount += 1 }
+    tell(Message(time: clock.now(), messageClass, job: job, text), of: nil)
+  }
+
+  private func tell(_ message: Message, of job: JobMessages?) {
+    if !queue.pushIfRoom(Told(message: message, isLeftOver: !isTold(message, of: job))) {
+      state.withLock { $0.suppressedCount += 1 }
+    }
+  }
+
+  // MARK: Directors
+
+  /// Begins what a job of a director tells here.
+  package func job(_ number: JobNumber?, of director: String) -> JobMessages {
+    JobMessages(log: self, director: director, number: number)
+  }
+
+  func tell(_ messageClass: MessageClass, of job: JobMessages, _ text: String) {
+    tell(Message(time: clock.now(), messageClass, job: job.number, text), of: job)
+  }
+
+  /// Whether any message is to go to a director.
+  func leads(to director: String) -> Bool { routes.contains { $0.destination == .director(director) } }
+
+  /// A job's connection takes messages from now on.
+  func opened(_ job: JobMessages) { state.withLock { $0.ways.append(job) } }
+
+  /// A job's connection takes no more messages.
+  func closed(_ job: JobMessages) { state.withLock { $0.ways.removeAll { $0 === job } } }
+
+  /// Hands a message to the directors that it is routed to: one of a job to that job's only.
+  ///
+  /// - Returns: false when a director could not be told and no other route takes it.
+  private func isTold(_ message: Message, of job: JobMessages?) -> Bool {
+    let wanting = routes.filter { $0.classes.contains(message.messageClass) }
+    var isLeftOver = false
+    for route in wanting {
+      guard case .director(let name) = route.destination, job == nil || job?.director == name else { continue }
+      let way = job ?? state.withLock { $0.ways.last { $0.director == name } }
+      if way?.offer(message) != true { isLeftOver = true }
+    }
+    return !isLeftOver || wanting.contains(where: \.destination.isHere)
+  }
+
+  /// A director could not be told in the end: a message that has no other place goes to standard error.
+  func keep(_ message: Message) {
+    let isHere = routes.contains { $0.classes.contains(message.messageClass) && $0.destination.isHere }
+    if !isHere, !isEchoing { Self.write(message.line(of: daemon), to: STDERR_FILENO) }
   }
 
   /// Takes the messages that wait for a console.
@@ -82,8 +136,9 @@ package final class MessageLog: Sendable {
   // MARK: The thread
 
   private func writeAll() {
-    while let message = queue.pop() {
-      write(message)
+    while let told = queue.pop() {
+      if told.isLeftOver, !isEchoing { Self.write(told.message.line(of: daemon), to: STDERR_FILENO) }
+      write(told.message)
       let suppressed = state.withLock { state in
         defer { state.suppressedCount = 0 }
         return state.suppressedCount
@@ -109,6 +164,7 @@ package final class MessageLog: Sendable {
         do { try keep?([message]) } catch {
           Self.write(Message(time: clock.now(), .error, "\(error)").line(of: daemon), to: STDERR_FILENO)
         }
+      // It was handed over when it was told.
       case .director: continue
       }
     }
@@ -136,5 +192,12 @@ package final class MessageLog: Sendable {
       Self.write(
         Message(time: clock.now(), .error, "\(error) It was to take: \(line)").line(of: daemon), to: STDERR_FILENO)
     }
+  }
+}
+
+extension MessagesResource.Destination {
+  /// Whether it is one of this daemon's own.
+  fileprivate var isHere: Bool {
+    if case .director = self { false } else { true }
   }
 }

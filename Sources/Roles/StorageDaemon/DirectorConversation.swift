@@ -10,13 +10,16 @@ struct DirectorConversation: Sendable {
   let channel: Channel
   /// What the director calls itself.
   let director: String
+  /// Whether it takes messages of its jobs.
+  private let takesMessages: Bool
   /// What the director's requests are about.
   private var chosen: OpenDevice?
 
-  init(storage: StorageDaemon, channel: Channel, director: String) {
+  init(storage: StorageDaemon, channel: Channel, director: Hello) {
     self.storage = storage
     self.channel = channel
-    self.director = director
+    self.director = director.name
+    takesMessages = director.takesMessages
     chosen = storage.devices.only
   }
 
@@ -135,6 +138,7 @@ struct DirectorConversation: Sendable {
     let device = open.device
     let key = line["key"] == nil ? nil : try StorageRoute.key(line)
     let (client, password, director) = (line["client"]?.text, line["password"], director)
+    let messages = storage.log?.job(line["number"]?.text.flatMap { JobNumber($0) }, of: director)
     guard storage.devices.beginJob(on: open) else {
       throw StorageError(.deviceBusy(open.place?.name ?? "", open.place?.concurrentJobLimit ?? 0))
     }
@@ -147,7 +151,8 @@ struct DirectorConversation: Sendable {
           session: session, director: director, limits: limits, device: open, key: key, client: client,
           password: password, lastIndex: lastGroup?.firstEntry ?? 0,
           record: try DeviceControlRecord(
-            device: device, session: session, attempt: attempt, jobRecord: record, continuing: resume))
+            device: device, session: session, attempt: attempt, jobRecord: record, continuing: resume),
+          messages: messages)
       }
     } catch {
       storage.devices.endJob(on: open)
@@ -198,10 +203,18 @@ struct DirectorConversation: Sendable {
     guard let job = storage.jobs.appending(try Self.identifier(line)) else { throw StorageError(.unknownJob) }
     try await channel.sendReply(Reply(.storageOK))
     let (channel, device) = (channel, job.device.device)
+    if takesMessages {
+      job.messages?.carry { message in
+        try message.frame.withUnsafeBytes { try channel.sendFrameBlocking(.message, $0) }
+      }
+    }
+    job.messages?.tell(.info, "Device \(job.device.place?.name ?? storage.name) takes what is saved.")
     try await inFrames {
       try await onThread(name: "vault-attributes") {
+        defer { job.messages?.end() }
         let sender = CommitSender(channel: channel, device: device)
         while let commit = job.commits.pop() { try sender.send(OutgoingCommit(commit)) }
+        job.messages?.end()
         try sender.end()
       }
     }

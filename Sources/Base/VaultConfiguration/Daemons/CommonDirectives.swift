@@ -136,7 +136,8 @@ enum CommonDirectives {
     } else {
       directives.append(
         DirectiveSchema(
-          "Director", .messages(target: "name"), .repeated, "Messages of jobs that go to the director of that name."))
+          "Director", .messages(target: "name"), .repeated,
+          "Messages that go to the director of that name while one of its jobs runs here."))
     }
     return BlockSchema(
       "Messages", summary: "Which messages go where.", directives: directives)

@@ -53,9 +53,10 @@ struct JobRunner: Sendable {
       storage: { try await connecting.place(place) }, fileDaemon: { try await connecting.client() })
     diallers.route = { session in try connecting.route(to: place.storage, for: session) }
     diallers.client = job.client.peer.name
-    let director = Director(
+    var director = Director(
       name: service.name, catalog: service.catalog, clock: service.clock, zone: service.zone, diallers: diallers,
       place: place.text)
+    director.relay = MessageRelay(log: service.log, job: job, storage: place.storage).take
     let patience = ReconnectPatience(
       windowSeconds: service.configuration.reconnectWindowSeconds,
       pause: { nanoseconds in await connecting.pause(nanoseconds: nanoseconds) },
@@ -123,9 +124,12 @@ struct JobRunner: Sendable {
         try await channel.request(request, expecting: .storageOK)
       }
     }
-    let director = Director(
+    var director = Director(
       name: service.name, catalog: catalog, clock: service.clock, zone: service.zone, diallers: diallers,
       place: first.text)
+    director.relay = MessageRelay(log: service.log, job: job, storage: first.storage).take
+    var line = line
+    line.set("number", job.number)
     let restore = RestoreJob(director: director, line: line, arguments: arguments, cancel: job.cancel) {
       kind, payload in
       guard let line = try? ControlLine(payload: payload) else { return }
