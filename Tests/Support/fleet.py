@@ -356,9 +356,8 @@ class Fleet:
         text += (f'\nStorage {{\n  Name = {STORAGE}\n  Address = {host}\n  Port = {port}\n{lan}  Device = FileStorage\n'
                  f'  Media Type = File\n  Password = "{self.keys["sd"]}"\n}}\n')
         for name, client, directives in self.jobs:
-            body = "".join(f"  {keyword} = {value}\n" for keyword, value in directives.items())
-            text += (f"\nJob {{\n  Name = {name}\n  Type = Backup\n  Client = {client}-fd\n  Pool = Default\n"
-                     f"  Messages = Standard\n{body}}}\n")
+            body = "".join(f"  {keyword} = {value}\n" for keyword, value in {"Messages": "Standard", **directives}.items())
+            text += f"\nJob {{\n  Name = {name}\n  Type = Backup\n  Client = {client}-fd\n  Pool = Default\n{body}}}\n"
         text += f"\nJob {{\n  Name = restore\n  Type = Restore\n  Client = {first}-fd\n  Messages = Standard\n}}\n"
         return text
 

@@ -181,3 +181,26 @@ class MessagesToTheDirector(NetworkTest):
         number = fleet.run("save-alpha")
         [_, stored] = self.said_by(fleet, number, STORAGE)
         self.assertIn(", Default-", stored, "all volumes are named")
+
+
+class MessagesOfAJob(NetworkTest):
+    weight = 2
+
+    def test_a_job_may_have_messages_of_its_own(self):
+        fleet = self.make_fleet()
+        self.make_tree(fleet.sources["alpha"])
+        mine, standard = self.path("mine.log"), os.path.join(fleet.directory, "conf/state/dir/dir.log")
+        fleet.add("dir", f'Messages {{\n  Name = Mine\n  Append = "{mine}" = all, !info\n  Console = terminate\n}}\n')
+        fleet.job("other", "alpha", [fleet.sources["alpha"]], Messages="Mine")
+        fleet.start()
+        fleet.console("messages")
+        number = fleet.run("other")
+        fleets.eventually(lambda: f"Job {number} ended" in fleet.read(mine), "the job's end is told")
+        self.assertNotIn("begins", fleet.read(mine), "of the class info")
+        self.assertNotIn(f"JobId {number}", fleet.read(standard))
+        self.assertEqual(fleet.messages(number), [], "it has no route into the catalog")
+        self.assertEqual([line["text"] for line in fleet.ask("messages") if line.get("job") == number],
+                         [f"Job {number} ended: Done."])
+        usual = fleet.run("save-alpha")
+        fleets.eventually(lambda: f"Job {usual} ended" in fleet.read(standard), "others go where the director's go")
+        self.assertNotIn(f"JobId {usual}", fleet.read(mine))

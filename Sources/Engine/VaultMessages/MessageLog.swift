@@ -18,14 +18,18 @@ package final class MessageLog: Sendable {
   /// A message, and what is to become of it.
   private struct Told: Sendable {
     var message: Message
-    /// Whether it goes to standard error, too: it was for a director that could not be told, and nobody else gets it.
-    var isLeftOver: Bool
+    /// Where those of its job, or of the daemon, went when it was told.
+    var routes: [MessagesResource.Route]
+    /// Whether it goes to standard error, too: nothing says where it goes, or nobody else gets it.
+    var isShown: Bool
   }
 
   private struct State {
     var forConsole: [Message] = []
     /// Jobs whose connections lead to their directors, the newest last.
     var ways: [JobMessages] = []
+    /// Jobs whose messages go where a resource of their own says.
+    var routesOfJobs: [JobNumber: [MessagesResource.Route]] = [:]
     var suppressedCount = 0
     var isEnded = false
   }
@@ -33,8 +37,10 @@ package final class MessageLog: Sendable {
   private let daemon: String
   private let routes: [MessagesResource.Route]
   private let clock: any VaultClock
-  /// Whether all messages go to standard error.
-  private let isEchoing: Bool
+  /// Whether all messages go to standard error, too.
+  private let echoes: Bool
+  /// Whether nothing says where the daemon's messages go.
+  private let isUnrouted: Bool
   private let queue = BoundedQueue<Told>(capacity: MessageLog.waitingLimit)
   private let keep: (@Sendable ([Message]) throws -> Void)?
   private let state = Mutex(State())
@@ -55,7 +61,8 @@ package final class MessageLog: Sendable {
     routes = resource?.routes ?? []
     self.clock = clock
     self.keep = keep
-    isEchoing = echoes || resource == nil
+    self.echoes = echoes
+    isUnrouted = resource == nil
     let thread = try WorkerThread(name: "vault-messages") { [self] in
       writeAll()
       state.withLock { $0.isEnded = true }
@@ -70,10 +77,22 @@ package final class MessageLog: Sendable {
   }
 
   private func tell(_ message: Message, of job: JobMessages?) {
-    if !queue.pushIfRoom(Told(message: message, isLeftOver: !isTold(message, of: job))) {
+    let own = message.job.flatMap { number in state.withLock { $0.routesOfJobs[number] } }
+    let isShown = echoes || own == nil && isUnrouted || !isTold(message, of: job)
+    if !queue.pushIfRoom(Told(message: message, routes: own ?? routes, isShown: isShown)) {
       state.withLock { $0.suppressedCount += 1 }
     }
   }
+
+  // MARK: Jobs
+
+  /// Lets the messages of a job go where a resource says, from now on until `release`.
+  package func follow(_ job: JobNumber, to resource: MessagesResource) {
+    state.withLock { $0.routesOfJobs[job] = resource.routes }
+  }
+
+  /// A job is over.
+  package func release(_ job: JobNumber) { state.withLock { _ = $0.routesOfJobs.removeValue(forKey: job) } }
 
   // MARK: Directors
 
@@ -112,7 +131,7 @@ package final class MessageLog: Sendable {
   /// A director could not be told in the end: a message that has no other place goes to standard error.
   func keep(_ message: Message) {
     let isHere = routes.contains { $0.classes.contains(message.messageClass) && $0.destination.isHere }
-    if !isHere, !isEchoing { Self.write(message.line(of: daemon), to: STDERR_FILENO) }
+    if !isHere, !echoes { Self.write(message.line(of: daemon), to: STDERR_FILENO) }
   }
 
   /// Takes the messages that wait for a console.
@@ -137,21 +156,25 @@ package final class MessageLog: Sendable {
 
   private func writeAll() {
     while let told = queue.pop() {
-      if told.isLeftOver, !isEchoing { Self.write(told.message.line(of: daemon), to: STDERR_FILENO) }
-      write(told.message)
+      write(told)
       let suppressed = state.withLock { state in
         defer { state.suppressedCount = 0 }
         return state.suppressedCount
       }
       if suppressed > 0 {
-        write(Message(time: clock.now(), .warning, "\(suppressed) messages were suppressed: they came too fast."))
+        write(
+          Told(
+            message: Message(
+              time: clock.now(), .warning, "\(suppressed) messages were suppressed: they came too fast."),
+            routes: routes, isShown: echoes || isUnrouted))
       }
     }
   }
 
-  private func write(_ message: Message) {
-    if isEchoing { Self.write(message.line(of: daemon), to: STDERR_FILENO) }
-    for route in routes where route.classes.contains(message.messageClass) {
+  private func write(_ told: Told) {
+    let message = told.message
+    if told.isShown { Self.write(message.line(of: daemon), to: STDERR_FILENO) }
+    for route in told.routes where route.classes.contains(message.messageClass) {
       switch route.destination {
       case .standardOutput: Self.write(message.line(of: daemon), to: STDOUT_FILENO)
       case .file(let path): append(message.line(of: daemon), to: path)

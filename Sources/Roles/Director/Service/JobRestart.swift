@@ -26,7 +26,7 @@ struct JobRestart: Sendable {
         guard let name = job.jobName, parts.configuration.reconnectWindowSeconds > 0 else {
           throw DirectorError.interrupted
         }
-        try await parts.queue.submit(try JobSubmission(parts: parts).continuing(job, named: name))
+        try await JobSubmission(parts: parts).submitContinued(job, named: name)
         parts.log.tell(.info, job: number, "The director is back: the job goes on.")
       } catch {
         parts.log.tell(.warning, job: number, "The job was interrupted; the next run goes on from its last commit.")

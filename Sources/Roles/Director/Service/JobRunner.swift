@@ -26,6 +26,7 @@ struct JobRunner: Sendable {
       status = await failed(error)
     }
     service.log.tell(.terminate, job: job.number, "Job \(job.number) ended: \(status.title).")
+    service.log.release(job.number)
     await service.queue.ended(job.number, status)
   }
 

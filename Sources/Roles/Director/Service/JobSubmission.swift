@@ -28,14 +28,26 @@ struct JobSubmission: Sendable {
       }
       return try JobStart.newJob(request, catalog: catalog, clock: clock)
     }
-    try await parts.queue.submit(try queued(record, resource, request))
+    try await submit(try queued(record, resource, request), of: resource)
     return record.description.number
   }
 
-  /// A job of an earlier life of the director.
-  func continuing(_ record: JobRecord, named name: String) throws -> QueuedJob {
+  /// Queues a job of an earlier life of the director.
+  func submitContinued(_ record: JobRecord, named name: String) async throws {
     let resource = try backupResource(named: name)
-    return try queued(record, resource, try request(of: resource, level: resource.level))
+    try await submit(try queued(record, resource, try request(of: resource, level: resource.level)), of: resource)
+  }
+
+  /// Queues a job, whose messages go where its resource says.
+  private func submit(_ job: QueuedJob, of resource: DirectorConfiguration.Job?) async throws {
+    let messages = configuration.messages.first { $0.name == resource?.messages }
+    if let messages { parts.log.follow(job.number, to: messages) }
+    do {
+      try await parts.queue.submit(job)
+    } catch {
+      parts.log.release(job.number)
+      throw error
+    }
   }
 
   private func queued(
@@ -127,7 +139,7 @@ struct JobSubmission: Sendable {
       priority: resource?.priority ?? 10, concurrentJobLimit: resource?.concurrentJobLimit ?? 10,
       work: .restore(chosen, arguments), submitted: clock.now())
     do {
-      try await parts.queue.submit(job)
+      try await submit(job, of: resource)
     } catch {
       try await onThread(name: "vault-catalog") {
         try catalog.endErrand(errand.number, status: .failed, ended: clock.now(), files: 0, bytes: 0, problems: 0)
