@@ -5,6 +5,7 @@ import os
 import socket
 
 import fleet as fleets
+import program
 import trees
 from fleet import DIRECTOR, STORAGE, NetworkTest
 
@@ -204,3 +205,21 @@ class MessagesOfAJob(NetworkTest):
         usual = fleet.run("save-alpha")
         fleets.eventually(lambda: f"Job {usual} ended" in fleet.read(standard), "others go where the director's go")
         self.assertNotIn(f"JobId {usual}", fleet.read(mine))
+
+
+class MediaTypes(NetworkTest):
+    weight = 2
+
+    def test_both_sides_must_mean_the_same_kind_of_volumes(self):
+        fleet = self.make_fleet()
+        self.make_tree(fleet.sources["alpha"])
+        fleet.set("sd", "Device", "FileStorage", **{"Media Type": "Disk2"})
+        fleet.start()
+        number = fleet.run("save-alpha", statuses=(program.FAILED,))
+        self.assertIn("Device 'FileStorage' has volumes of the Media Type Disk2 here, and the director's Storage says File.",
+                      "\n".join(fleet.messages(number)))
+        fleet["dir"].stop()
+        text = fleet.read(fleet.conf("dir"))
+        trees.write_file(fleet.conf("dir"), fleet.insert(text, "Storage", STORAGE, {"Media Type": "Disk2"}).encode())
+        fleet["dir"].start()
+        self.assertJobRestores(fleet, fleet.run("save-alpha"), fleet.sources["alpha"])

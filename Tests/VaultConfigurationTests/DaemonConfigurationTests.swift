@@ -16,7 +16,7 @@ import VaultModel
     #expect(found.clients.first?.address?.text == "web1")
     #expect(found.clients.first?.mayBeDialled == true)
     #expect(found.clients.first?.peer.heartbeatSeconds == nil)
-    #expect(found.storages.first?.devices == ["D1", "D2"])
+    #expect(found.storages.first?.device == "D1")
     #expect(found.storages.first?.address.form == .ipv6)
     #expect(found.pools.first?.labelFormat == "p-")
     #expect(found.pools.first?.maximumVolumeBytes == 4_095 << 20)
@@ -191,6 +191,14 @@ import VaultModel
     (
       "Storage { Name = t; Address = y; Password = z }",
       "9:1: this Storage has no Device: expected a name of at most 127 bytes"
+    ),
+    (
+      "Storage { Name = t; Address = y; Password = z; Device = D1, D2 }",
+      "9:61: Device takes one value: a director uses one device of a storage daemon"
+    ),
+    (
+      "Storage { Name = t; Address = y; Password = z; Device = D1; Device = D2 }",
+      "9:61: Device is given twice: it stands in /x.conf:9:48 already; a director uses one device of a storage daemon"
     ),
     (
       "Pool { Name = q; Maximum Volume Bytes = 1 }",

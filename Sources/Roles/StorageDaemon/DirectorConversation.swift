@@ -105,7 +105,8 @@ struct DirectorConversation: Sendable {
   /// Chooses what the requests that follow are about.
   private mutating func useDevice(_ line: ControlLine) async throws {
     let wish = DeviceTable.Wish(
-      device: try line.text("device"), repository: try line.identifier("repository"), pool: try line.text("pool"),
+      device: try line.text("device"), mediaType: line["media-type"]?.text,
+      repository: try line.identifier("repository"), pool: try line.text("pool"),
       volumePrefix: try line.text("volume-prefix"), volumeSize: try line.integer("volume-size"))
     let isAnew = line["anew"] == "yes"
     let (devices, director) = (storage.devices, director)

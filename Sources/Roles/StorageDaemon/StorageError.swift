@@ -32,6 +32,8 @@ struct StorageError: DescribedError, Hashable {
     case unknownRequest(String)
     case noDeviceChosen
     case noSuchDevice(String)
+    /// The device, what kind of volumes it has, and what kind the director thinks it has.
+    case wrongMediaType(String, String, String)
     case badVolumePrefix(String)
     /// The device, and why its directory cannot be used.
     case notMounted(String, String)
@@ -55,7 +57,7 @@ struct StorageError: DescribedError, Hashable {
     case .notificationPending, .endOfVolume: .endOfVolume
     case .endOfFile: .endOfFile
     case .notRecovered: .notRecovered
-    case .noDeviceChosen, .noSuchDevice, .badVolumePrefix: .storageRefused
+    case .noDeviceChosen, .noSuchDevice, .wrongMediaType, .badVolumePrefix: .storageRefused
     case .invalidTicket: .invalidTicket
     case .sessionAborted, .unknownJob: .sessionAborted
     case .notFound: .sessionAborted
@@ -76,6 +78,8 @@ struct StorageError: DescribedError, Hashable {
     switch kind {
     case .sessionAborted, .badData: .jobFailed
     case .volumeNotMounted, .endOfVolume, .endOfFile: .damaged
+    // Nothing that time would mend.
+    case .wrongMediaType: .usage
     default: .unreachable
     }
   }
@@ -100,6 +104,8 @@ struct StorageError: DescribedError, Hashable {
     case .noDeviceChosen: "No device was chosen for this request."
     case .noSuchDevice(let name):
       "There is no device '\(name)' here. Compare the Device in the director's Storage with sd.conf."
+    case .wrongMediaType(let device, let own, let wanted):
+      "Device '\(device)' has volumes of the Media Type \(own) here, and the director's Storage says \(wanted)."
     case .badVolumePrefix(let prefix): "'\(prefix)' cannot begin the names of volumes."
     case .notMounted(let device, let reason):
       "The directory of device '\(device)' cannot be used: \(reason) Mount it, or make it."

@@ -111,11 +111,20 @@ extension DirectorConfiguration {
       CommonDirectives.port(9103, aliases: ["SDPort"], "The port that they dial."),
       DirectiveSchema("Lan Address", .host, "Where clients dial it that have a Lan Address too."),
       CommonDirectives.password("The secret that it shares with the director."),
-      DirectiveSchema("Device", .name, .some, "The devices of the storage daemon, by name; jobs use the first."),
-      DirectiveSchema("Media Type", .name, default: "File", "What kind of volumes those devices have."),
+      device,
+      DirectiveSchema(
+        "Media Type", .name, default: "File",
+        "What kind of volumes the device has; a storage daemon that has it with another kind refuses jobs."),
       CommonDirectives.concurrentJobs(20, "How many jobs may use it at once."),
       CommonDirectives.resourceHeartbeat,
     ] + CommonDirectives.tls, check: CommonDirectives.checkTLS)
+
+  private static let device: DirectiveSchema = {
+    var device = DirectiveSchema(
+      "Device", .name, .required, "The device that jobs use, as the storage daemon calls it.")
+    device.insteadOfSeveral = "a director uses one device of a storage daemon"
+    return device
+  }()
 
   private static let pool = BlockSchema(
     "Pool", summary: "Volumes that belong together.",

@@ -42,7 +42,7 @@ package struct DirectorConfiguration: Sendable {
     package var address: HostAddress
     package var port: UInt16
     package var lanAddress: HostAddress?
-    package var devices: [String]
+    package var device: String
     package var mediaType: String
     package var concurrentJobLimit: Int
   }
@@ -163,7 +163,7 @@ extension DirectorConfiguration.Storage {
     address = block.requiredHost("Address")
     port = UInt16(clamping: block.requiredNumber("Port"))
     lanAddress = block.host("Lan Address")
-    devices = block.names("Device")
+    device = block.requiredName("Device")
     mediaType = block.requiredName("Media Type")
     concurrentJobLimit = block.count("Maximum Concurrent Jobs")
   }

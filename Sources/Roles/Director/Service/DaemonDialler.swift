@@ -88,6 +88,7 @@ struct DaemonDialler: Sendable {
   ) async throws -> (incarnation: UniqueIdentifier, isRecovered: Bool) {
     var line = ControlLine("use device")
     line.set("device", place.device)
+    line.set("media-type", place.storage.mediaType)
     line.set("repository", catalog.repository.text)
     line.set("pool", place.pool)
     line.set("volume-prefix", place.volumePrefix)

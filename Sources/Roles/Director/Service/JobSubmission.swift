@@ -57,11 +57,12 @@ struct JobSubmission: Sendable {
     guard let pool = configuration.pools.first(where: { $0.name == resource.pool }),
       let storage = resource.storages.lazy.compactMap({ name in
         configuration.storages.first { $0.peer.name == name && $0.isEnabled }
-      }).first, let place = configuration.place(of: pool, on: storage)
+      }).first
     else { throw QueueRefusal.noPlace(resource.name) }
     return QueuedJob(
       number: record.description.number, name: resource.name, client: client, storage: storage, tree: request.tree,
-      priority: resource.priority, concurrentJobLimit: resource.concurrentJobLimit, work: .backup(request, place),
+      priority: resource.priority, concurrentJobLimit: resource.concurrentJobLimit,
+      work: .backup(request, configuration.place(of: pool, on: storage)),
       submitted: parts.clock.now())
   }
 
