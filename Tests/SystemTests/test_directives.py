@@ -201,7 +201,7 @@ class MessagesOfAJob(NetworkTest):
         self.assertNotIn(f"JobId {number}", fleet.read(standard))
         self.assertEqual(fleet.messages(number), [], "it has no route into the catalog")
         self.assertEqual([line["text"] for line in fleet.ask("messages") if line.get("job") == number],
-                         [f"Job {number} ended: Done."])
+                         [f"Job {number} ended: OK."])
         usual = fleet.run("save-alpha")
         fleets.eventually(lambda: f"Job {usual} ended" in fleet.read(standard), "others go where the director's go")
         self.assertNotIn(f"JobId {usual}", fleet.read(mine))
@@ -223,3 +223,26 @@ class MediaTypes(NetworkTest):
         trees.write_file(fleet.conf("dir"), fleet.insert(text, "Storage", STORAGE, {"Media Type": "Disk2"}).encode())
         fleet["dir"].start()
         self.assertJobRestores(fleet, fleet.run("save-alpha"), fleet.sources["alpha"])
+
+
+class RestoreJobs(NetworkTest):
+    weight = 3
+
+    def test_client_and_file_set_are_what_a_restore_takes(self):
+        fleet = self.make_fleet(("alpha", "beta"))
+        for name in fleet.clients:
+            self.make_tree(fleet.sources[name], name, count=3)
+        self.make_tree(self.path("other"), "other", count=2)
+        fleet.job("other-beta", "beta", [self.path("other")])
+        fleet.add("dir", "Job {\n  Name = again\n  Type = Restore\n  Client = beta-fd\n  FileSet = files-other-beta\n}\n")
+        fleet.start()
+        for job in ("save-alpha", "save-beta", "other-beta"):
+            fleet.run(job)
+        target = self.path("target")
+        fleet.ask(f"restore restorejob=again where={target} wait all")
+        self.assertSameTree(trees.describe(self.path("other")), target + self.path("other"))
+        # Who names a client and a file set gets these; the job's file set is its own client's.
+        for words, client in (("client=beta-fd fileset=files-save-beta", "beta"), ("client=alpha-fd", "alpha")):
+            target = self.path(f"target-{client}")
+            fleet.ask(f"restore restorejob=again {words} where={target} wait all")
+            self.assertSameTree(trees.describe(fleet.sources[client]), target + fleet.sources[client])

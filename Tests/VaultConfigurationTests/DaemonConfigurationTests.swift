@@ -201,6 +201,22 @@ import VaultModel
       "9:61: Device is given twice: it stands in /x.conf:9:48 already; a director uses one device of a storage daemon"
     ),
     (
+      "Job { Name = k; Type = Restore; JobDefs = defs; Pool = p }",
+      "9:49: Pool is for jobs of the Type Backup: a restore goes by what was saved"
+    ),
+    (
+      "Job { Name = k; Type = Restore; Level = Full }",
+      "9:33: Level is for jobs of the Type Backup: a restore goes by what was saved"
+    ),
+    (
+      "Job { Name = k; JobDefs = defs; Client = web1-fd; Where = /x }",
+      "9:51: Where is for jobs of the Type Restore: a backup writes to no file"
+    ),
+    (
+      "Client { Name = x; Address = y; Password = z; Catalog = other }",
+      "9:57: Catalog: there is no Catalog called \"other\": expected c"
+    ),
+    (
       "Pool { Name = q; Maximum Volume Bytes = 1 }",
       "9:41: Maximum Volume Bytes: expected a size from 2 MiB to 16 TiB, such as 10G or 4095 MiB, found \"1\""
     ),

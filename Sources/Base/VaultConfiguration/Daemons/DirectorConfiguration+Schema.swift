@@ -196,8 +196,12 @@ extension DirectorConfiguration {
     DirectiveSchema(
       "Level", .choice(["Auto", "Full", "Differential", "Incremental"]), default: "Auto",
       "What a backup compares with; Auto is full the first time and incremental after."),
-    DirectiveSchema("Client", .reference("Client"), "Whose files."),
-    DirectiveSchema("FileSet", .reference("FileSet"), "Which files."),
+    DirectiveSchema(
+      "Client", .reference("Client"), "Whose files; those that a restore takes when it is not told others."),
+    DirectiveSchema(
+      "FileSet", .reference("FileSet"),
+      "Which files; those that a restore of the job's Client takes when it is not told."
+    ),
     DirectiveSchema(
       "Storage", .reference("Storage"), .repeated, "Where to: the first that is enabled; without it the pool says so."),
     DirectiveSchema("Pool", .reference("Pool"), "Onto which volumes."),
@@ -236,8 +240,24 @@ extension DirectorConfiguration {
     }
   }
 
+  /// Directives that only jobs of one kind have a use for, and whether those are backups.
+  private static let directivesOfOneKind = [
+    ("Level", true), ("Storage", true), ("Pool", true), ("Commit Interval", true), ("Commit Size", true),
+    ("Where", false), ("Replace", false),
+  ]
+
   private static func checkJob(_ block: ConfigurationBlock, _ report: (SourcePosition, String) -> Void) {
-    guard block.name("Type") == "Backup" else { return }
+    let isBackup = block.name("Type") == "Backup"
+    // A pattern may be one of several kinds of jobs: what it says too much is passed over.
+    for (keyword, isOfBackups) in directivesOfOneKind where isOfBackups != isBackup {
+      guard block.name("Type") != nil, let place = block.ownPosition(of: keyword) else { continue }
+      report(
+        place,
+        isOfBackups
+          ? "\(keyword) is for jobs of the Type Backup: a restore goes by what was saved"
+          : "\(keyword) is for jobs of the Type Restore: a backup writes to no file")
+    }
+    guard isBackup else { return }
     for keyword in ["Client", "FileSet", "Pool"] where block.position(of: keyword) == nil {
       report(block.position, "this Job has no \(keyword): expected the name of a \(keyword), here or in its JobDefs")
     }

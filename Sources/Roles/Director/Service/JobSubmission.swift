@@ -114,6 +114,7 @@ struct JobSubmission: Sendable {
   func submitRestore(_ line: ControlLine, _ arguments: [ByteString]) async throws -> JobNumber {
     var line = line
     let resource = try restoreResource(named: line["restore-job"]?.text)
+    if let resource { Self.choose(resource, in: &line) }
     let catalog = parts.catalog
     let asked = line
     let selection = try await onThread(name: "vault-catalog") { try TreeSelection.resolve(asked, catalog) }
@@ -148,6 +149,14 @@ struct JobSubmission: Sendable {
       throw error
     }
     return errand.number
+  }
+
+  /// The files of the restore job's own client, where a console named none.
+  private static func choose(_ resource: DirectorConfiguration.Job, in line: inout ControlLine) {
+    guard line["job"] == nil, let client = resource.client else { return }
+    if line["host"] == nil { line.set("host", client) }
+    // The file set is that client's; another may not have one of that name.
+    if line["name"] == nil, line["host"]?.text == client, let fileSet = resource.fileSet { line.set("name", fileSet) }
   }
 
   private func restoreResource(named name: String?) throws -> DirectorConfiguration.Job? {
