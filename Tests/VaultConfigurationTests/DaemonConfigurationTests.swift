@@ -217,12 +217,47 @@ import VaultModel
       "9:57: Catalog: there is no Catalog called \"other\": expected c"
     ),
     (
+      "Pool { Name = q; Label Format = \"q 1\" }",
+      "9:18: Label Format: names of volumes cannot begin with \"q 1\": expected at most 100 letters, digits, dots, underscores "
+        + "and hyphens of ASCII, no dot first and no digit last"
+    ),
+    (
+      "Pool { Name = \"two words\" }",
+      "9:1: this Pool needs a Label Format, since names of volumes cannot begin with \"two words-\": expected at most 100 "
+        + "letters, digits, dots, underscores and hyphens of ASCII, no dot first and no digit last"
+    ),
+    (
+      "Client { Name = x; Address = 192.0.2.1; Password = z; TLS Authenticate Only = yes }",
+      "9:55: TLS Authenticate Only: 192.0.2.1 is not of a private network, where anybody on the way can read and alter what is "
+        + "said: expected no, or forced"
+    ),
+    (
       "Pool { Name = q; Maximum Volume Bytes = 1 }",
       "9:41: Maximum Volume Bytes: expected a size from 2 MiB to 16 TiB, such as 10G or 4095 MiB, found \"1\""
     ),
   ])
   func tellsOneMistake(added: String, expected: String) {
     #expect(DaemonFixture.mistakes(.director, DaemonFixture.director + added) == [expected])
+  }
+
+  @Test(arguments: [
+    ("yes", "10.0.0.1", true), ("yes", "web1", true), ("yes", "\"fd00::1\"", true), ("yes", "\"2001:db8::1\"", false),
+    ("forced", "192.0.2.1", true), ("no", "192.0.2.1", true),
+  ])
+  func leavesTLSInPrivateNetworks(value: String, address: String, isRight: Bool) throws {
+    let client = "Client { Name = x; Address = \(address); Password = z; TLS Authenticate Only = \(value) }"
+    #expect(DaemonFixture.mistakes(.director, DaemonFixture.director + client).isEmpty == isRight)
+    let listener = "Storage { Name = s; Address = \(address); TLS Authenticate Only = \(value) }"
+    let text = DaemonFixture.storage.replacing("Storage { Name = s }", with: listener)
+    #expect(DaemonFixture.mistakes(.storageDaemon, text).isEmpty == isRight)
+  }
+
+  @Test func listensEverywhereWithoutTLSWhoeverComes() {
+    for everywhere in ["*", "0.0.0.0", "\"::\""] {
+      let listener = "Storage { Name = s; Address = \(everywhere); TLS Authenticate Only = yes }"
+      let text = DaemonFixture.storage.replacing("Storage { Name = s }", with: listener)
+      #expect(DaemonFixture.mistakes(.storageDaemon, text) == [], "the address of each peer decides")
+    }
   }
 
   @Test func aServersDirectivesAreNotForAFile() {

@@ -41,6 +41,9 @@ package protocol Transport: AnyObject, Sendable {
   /// How the peer has proved who it is; nil where nobody has to, inside one process.
   var peerAuthentication: PeerAuthentication? { get }
 
+  /// Whether nobody outside of this machine, its links and private networks is on the way to the peer.
+  var isPrivate: Bool { get }
+
   /// Goes on without encryption, once both sides agreed to it: what either sends from now on can be read and altered on its way.
   func leaveTLS()
 
@@ -52,6 +55,7 @@ extension Transport {
   package var localAddress: SocketAddress? { nil }
   package var peerIdentity: ByteString? { nil }
   package var peerAuthentication: PeerAuthentication? { nil }
+  package var isPrivate: Bool { true }
   package func leaveTLS() {}
   package func beatHeart(everySeconds seconds: UInt64) {}
 }

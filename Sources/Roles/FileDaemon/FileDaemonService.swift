@@ -40,7 +40,8 @@ package enum FileDaemonService {
         host: route.host, port: route.port,
         identity: PeerIdentity(
           purpose: .job(route.job), dialler: .fileDaemon, own.name, listener: .storageDaemon, route.storage),
-        secret: route.key, leavesTLS: own.tls.leavesAfterAuthentication)
+        secret: route.key, leavesTLS: own.tls.leavesAfterAuthentication,
+        isForced: own.tls.leavesAnywhere)
     }
     let listener = try await network.listen(
       on: own.places, limits: own.listenerLimits, role: .fileDaemon,

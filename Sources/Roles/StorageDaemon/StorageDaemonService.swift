@@ -42,7 +42,8 @@ package enum StorageDaemonService {
       // A client comes with the key of a job, which stands for any word about it here.
       peer.role == .director
         ? directors.terms(of: peer.name)
-        : PeerTerms(leavesTLS: own.tls.leavesAfterAuthentication, takesCertificate: false)
+        : PeerTerms(
+          leavesTLS: own.tls.leavesAfterAuthentication, isForced: own.tls.leavesAnywhere, takesCertificate: false)
     }
     let jobs = daemon.jobs
     let listener = try await network.listen(

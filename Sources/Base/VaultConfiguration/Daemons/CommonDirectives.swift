@@ -1,4 +1,5 @@
 import VaultModel
+import VaultSystem
 
 /// Directives that several resources have, so that they mean the same everywhere.
 enum CommonDirectives {
@@ -59,8 +60,9 @@ enum CommonDirectives {
   static let tls = [
     DirectiveSchema("TLS Enable", .yesNo, default: "yes", "Only yes is possible: there is no connection without TLS."),
     DirectiveSchema(
-      "TLS Authenticate Only", .yesNo, default: "no",
-      "Leaves TLS once both sides have proved who they are, if both have this; what follows can be read and altered on its way."
+      "TLS Authenticate Only", .choice(["no", "yes", "forced"]), default: "no",
+      "Leaves TLS once both sides have proved who they are, if both have this; what follows can be read and altered on its way: "
+        + "only forced does so outside of private networks."
     ),
     DirectiveSchema(
       "TLS Certificate", .path, "A file with the certificate in PEM form, for authentication without a password."),
@@ -76,6 +78,19 @@ enum CommonDirectives {
         + "name or the address of the other side."),
   ]
 
+  /// An address outside of private networks that a resource names: a name is looked at when it is dialled.
+  private static func publicAddress(of block: ConfigurationBlock) -> String? {
+    guard block.schema.directives.contains(where: { $0.keyword == "Address" }) else { return nil }
+    let hosts = block.all("Address").compactMap { value in
+      switch value {
+      case .host(let host): host
+      case .listen(let listen): listen.host
+      default: nil
+      }
+    }
+    return hosts.first { !$0.isUnspecified && PrivateNetwork.contains($0.text) == false }?.text
+  }
+
   /// What TLS directives must go together.
   static func checkTLS(_ block: ConfigurationBlock, _ report: (SourcePosition, String) -> Void) {
     func place(_ keyword: String) -> SourcePosition? { block.position(of: keyword) }
@@ -84,6 +99,12 @@ enum CommonDirectives {
         place,
         "TLS Enable: there is no connection without TLS: expected yes; TLS Authenticate Only = yes leaves it afterwards"
       )
+    }
+    if block.name("TLS Authenticate Only") == "yes", let address = publicAddress(of: block) {
+      report(
+        place("TLS Authenticate Only") ?? block.position,
+        "TLS Authenticate Only: \(address) is not of a private network, where anybody on the way can read and alter what is "
+          + "said: expected no, or forced")
     }
     if let place = place("TLS Certificate"), block.position(of: "TLS Key") == nil {
       report(place, "TLS Certificate needs TLS Key beside it: the file with the certificate's private key")

@@ -139,7 +139,7 @@ extension DirectorConfiguration {
         default: SizeText.render(RepositoryConfiguration.defaultVolumeSize), "How long a volume may become."),
       DirectiveSchema(
         "Label Format", .name, "What names of volumes begin with; without it the pool's name and a hyphen."),
-    ])
+    ], check: checkPool)
 
   private static let fileSet = BlockSchema(
     "FileSet", summary: "What of a client is saved.",
@@ -237,6 +237,22 @@ extension DirectorConfiguration {
       }
     } else if let place = block.position(of: "DB Socket"), block.position(of: "DB Address") != nil {
       report(place, "DB Socket and DB Address exclude each other")
+    }
+  }
+
+  /// What a storage daemon takes for the beginning of volumes' names.
+  private static func checkPool(_ block: ConfigurationBlock, _ report: (SourcePosition, String) -> Void) {
+    let rule = "at most 100 letters, digits, dots, underscores and hyphens of ASCII, no dot first and no digit last"
+    if let text = block.name("Label Format") {
+      guard !VolumeName.isPrefix(text) else { return }
+      report(
+        block.position(of: "Label Format") ?? block.position,
+        "Label Format: names of volumes cannot begin with \"\(shortened(text.utf8))\": expected \(rule)")
+    } else if let name = block.name("Name"), !VolumeName.isPrefix("\(name)-") {
+      report(
+        block.position,
+        "this Pool needs a Label Format, since names of volumes cannot begin with \"\(shortened("\(name)-".utf8))\": "
+          + "expected \(rule)")
     }
   }
 

@@ -3,6 +3,8 @@ import VaultModel
 /// How a resource's connections are protected beyond its password.
 package struct TLSParameters: Hashable, Sendable {
   package var leavesAfterAuthentication: Bool
+  /// Whether that holds for peers in public networks, too.
+  package var leavesAnywhere: Bool
   package var certificate: ByteString?
   package var key: ByteString?
   package var certificateAuthorities: ByteString?
@@ -11,7 +13,9 @@ package struct TLSParameters: Hashable, Sendable {
   package var allowedCommonNames: [ByteString]
 
   init(_ block: ConfigurationBlock) {
-    leavesAfterAuthentication = block.isYes("TLS Authenticate Only")
+    let authenticateOnly = block.requiredName("TLS Authenticate Only")
+    leavesAfterAuthentication = authenticateOnly != "no"
+    leavesAnywhere = authenticateOnly == "forced"
     certificate = block.text("TLS Certificate")
     key = block.text("TLS Key")
     certificateAuthorities = block.text("TLS CA Certificate File")

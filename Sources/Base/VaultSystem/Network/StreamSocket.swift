@@ -34,6 +34,11 @@ package enum StreamSocket {
     address { getsockname(socket, $0, $1) }
   }
 
+  /// The address of the other end; nil when there is none any more.
+  package static func peerAddress(of socket: Int32) -> SocketAddress? {
+    address { getpeername(socket, $0, $1) }
+  }
+
   /// The next connection of a listening socket; nil when none waits.
   ///
   /// - Throws: EMFILE and the like, when the connection stays in the queue.

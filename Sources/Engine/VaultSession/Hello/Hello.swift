@@ -114,7 +114,8 @@ package struct Hello: Hashable, Sendable {
     }
     do {
       let (authentication, terms) = (channel.transport.peerAuthentication, terms(peer))
-      try admit(peer, authentication: authentication, allowing: allowed, terms: terms)
+      try admit(
+        peer, authentication: authentication, allowing: allowed, terms: terms, isPrivate: channel.transport.isPrivate)
       if let seconds = terms?.heartbeatSeconds { channel.transport.beatHeart(everySeconds: seconds) }
     } catch {
       try await channel.sendReply(Reply(error.code(of: role), refusing: error))
