@@ -246,3 +246,57 @@ class RestoreJobs(NetworkTest):
             target = self.path(f"target-{client}")
             fleet.ask(f"restore restorejob=again {words} where={target} wait all")
             self.assertSameTree(trees.describe(fleet.sources[client]), target + fleet.sources[client])
+
+
+class ClientsThatCall(NetworkTest):
+    weight = 4
+
+    def calling_fleet(self, director_dials="no"):
+        fleet = self.make_fleet()
+        self.make_tree(fleet.sources["alpha"])
+        fleet.set("dir", "Client", "alpha-fd", **{
+            "Connection From Director To Client": director_dials, "Connection From Client To Director": "yes"})
+        fleet.set("fd-alpha", "Director", DIRECTOR, **{
+            "Connection From Director To Client": director_dials, "Connection From Client To Director": "yes",
+            "Address": fleet.listen[0], "Port": str(fleet.ports["dir"])})
+        return fleet
+
+    def test_jobs_run_on_the_clients_connections_only(self):
+        fleet = self.calling_fleet().start()
+        number = fleet.run("save-alpha")
+        self.assertJobRestores(fleet, number, fleet.sources["alpha"])
+        self.assertEqual(fleet.ask("status client=alpha-fd")[0]["name"], "alpha-fd")
+        # The client does not take the director's word where it did not call it.
+        outcome = fleet.console("status client=alpha-fd")
+        self.assertEqual(outcome.status, program.DONE, outcome)
+        self.assertEqual({peer for own, peer in heartbeats(fleet["dir"].process.pid) if peer == fleet.ports["alpha"]}, set())
+
+    def test_a_client_calls_again_when_the_director_is_back(self):
+        fleet = self.calling_fleet().start()
+        fleet.run("save-alpha")
+        fleet["dir"].kill()
+        fleets.eventually(lambda: "is not reached, and tried on" in fleet.log("alpha"), "the client tells that it is alone")
+        fleet["dir"].start()
+        fleets.eventually(lambda: "is reached again" in fleet.log("alpha"), "the client is back")
+        self.change_tree(fleet.sources["alpha"], "later")
+        self.assertJobRestores(fleet, fleet.run("save-alpha"), fleet.sources["alpha"])
+
+    def test_a_client_that_does_not_call_is_told_of(self):
+        fleet = self.calling_fleet().start()
+        fleet["alpha"].stop()
+        number = fleet.run("save-alpha", statuses=(program.FAILED, program.UNREACHABLE))
+        self.assertIn("alpha-fd cannot be reached: it has not called within 3 seconds", "\n".join(fleet.messages(number)))
+        fleet["alpha"].start()
+        self.assertJobRestores(fleet, fleet.run("save-alpha"), fleet.sources["alpha"])
+
+    def test_both_may_dial(self):
+        fleet = self.calling_fleet("yes").start()
+        self.assertJobRestores(fleet, fleet.run("save-alpha"), fleet.sources["alpha"])
+        self.assertFalse(any("alpha-fd cannot be reached" in line for line in fleet.log("dir").splitlines()))
+
+    def test_a_client_that_may_not_call_is_refused(self):
+        fleet = self.calling_fleet("yes")
+        fleet.set("dir", "Client", "alpha-fd", **{"Connection From Client To Director": "no"})
+        fleet.start()
+        fleets.eventually(lambda: "is not reached, and tried on" in fleet.log("alpha"), "the director refuses it")
+        self.assertJobRestores(fleet, fleet.run("save-alpha"), fleet.sources["alpha"])

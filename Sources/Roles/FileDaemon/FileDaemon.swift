@@ -66,9 +66,19 @@ package struct FileDaemon: Sendable {
   }
 
   private func serve(_ channel: Channel) async {
+    await serve(channel) { try await hello.answer(channel, allowing: [.director], terms: terms) }
+  }
+
+  /// Serves a director that this side has dialled; both have said hello.
+  func serve(_ channel: Channel, dialled director: String) async {
+    // A director that takes connections of clients takes messages of jobs as well.
+    await serve(channel) { Hello(role: .director, name: director) }
+  }
+
+  private func serve(_ channel: Channel, _ greet: () async throws -> Hello?) async {
     defer { channel.close() }
     do {
-      guard let peer = try await hello.answer(channel, allowing: [.director], terms: terms) else { return }
+      guard let peer = try await greet() else { return }
       while let line = try await channel.receiveLine() {
         activity.heard(peer.name, intervalSeconds: line["interval"]?.text.flatMap { UInt64($0) })
         switch line.verb {

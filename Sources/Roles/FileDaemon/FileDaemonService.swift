@@ -60,8 +60,26 @@ package enum FileDaemonService {
         daemon.endLost()
       }
     }
+    let callers = try Self.callers(configuration, daemon, network, secrets, log)
     await daemon.run(listener)
+    for caller in callers { caller.cancel() }
+    for caller in callers { await caller.value }
     sweeper.cancel()
     log.tell(.info, "File daemon \(own.name) ends.")
+  }
+
+  /// Begins to call the directors that this client dials.
+  private static func callers(
+    _ configuration: FileDaemonConfiguration, _ daemon: FileDaemon, _ network: Network, _ secrets: SecretStore,
+    _ log: MessageLog
+  ) throws -> [Task<Void, Never>] {
+    let dialled = configuration.directors.filter(\.isDialled)
+    let directors = try PeerBook(dialled.map(\.peer), own: configuration.daemon.tls, secrets: secrets)
+    return dialled.map { director in
+      let caller = DirectorCaller(
+        daemon: daemon, name: configuration.daemon.name, director: director, directors: directors, network: network,
+        log: log)
+      return Task { await caller.run() }
+    }
   }
 }

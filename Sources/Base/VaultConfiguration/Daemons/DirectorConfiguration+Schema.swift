@@ -79,10 +79,8 @@ extension DirectorConfiguration {
       DirectiveSchema(
         "Connection From Director To Client", .yesNo, default: "yes", "Whether the director may dial the client."),
       DirectiveSchema(
-        "Connection From Client To Director", .yesNo, default: "no", "Whether the client may dial the director."),
-      DirectiveSchema(
-        "Passive", .yesNo, default: "no",
-        "Whether the storage daemon dials the client for data, rather than the client the storage daemon."),
+        "Connection From Client To Director", .yesNo, default: "no",
+        "Whether the client may dial the director, which uses such a connection first."),
       CommonDirectives.concurrentJobs(1, "How many jobs of this client may run at once."),
       CommonDirectives.resourceHeartbeat,
     ] + CommonDirectives.tls

@@ -32,7 +32,6 @@ package struct DirectorConfiguration: Sendable {
     package var lanAddress: HostAddress?
     package var mayBeDialled: Bool
     package var mayDial: Bool
-    package var isPassive: Bool
     package var concurrentJobLimit: Int
   }
 
@@ -151,7 +150,6 @@ extension DirectorConfiguration.Client {
     lanAddress = block.host("Lan Address")
     mayBeDialled = block.isYes("Connection From Director To Client")
     mayDial = block.isYes("Connection From Client To Director")
-    isPassive = block.isYes("Passive")
     concurrentJobLimit = block.count("Maximum Concurrent Jobs")
   }
 }
