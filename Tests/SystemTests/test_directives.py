@@ -2,7 +2,9 @@
 
 import ctypes
 import os
+import shutil
 import socket
+import subprocess
 
 import fleet as fleets
 import program
@@ -266,9 +268,6 @@ class ClientsThatCall(NetworkTest):
         number = fleet.run("save-alpha")
         self.assertJobRestores(fleet, number, fleet.sources["alpha"])
         self.assertEqual(fleet.ask("status client=alpha-fd")[0]["name"], "alpha-fd")
-        # The client does not take the director's word where it did not call it.
-        outcome = fleet.console("status client=alpha-fd")
-        self.assertEqual(outcome.status, program.DONE, outcome)
         self.assertEqual({peer for own, peer in heartbeats(fleet["dir"].process.pid) if peer == fleet.ports["alpha"]}, set())
 
     def test_a_client_calls_again_when_the_director_is_back(self):
@@ -300,3 +299,51 @@ class ClientsThatCall(NetworkTest):
         fleet.start()
         fleets.eventually(lambda: "is not reached, and tried on" in fleet.log("alpha"), "the director refuses it")
         self.assertJobRestores(fleet, fleet.run("save-alpha"), fleet.sources["alpha"])
+
+
+class PublicNetworks(NetworkTest):
+    weight = 2
+
+    #: A network of its own, where the name public.test leads to an address that is not of a private network.
+    WORLD = """
+        ip link set lo up && ip addr add 192.0.2.1/32 dev lo || exit 77
+        echo "192.0.2.1 public.test" > hosts && mount --bind hosts /etc/hosts || exit 77
+        "$VAULT" dir -c dir.conf --foreground 2> dir.errors &
+        director=$!
+        until grep -q "listens on" dir.errors; do sleep 0.05; kill -0 $director || exit 78; done
+        "$VAULT" console -c console.conf -e version 2>&1
+        status=$?
+        kill $director; wait $director
+        exit $status"""
+
+    def version_asked(self, director, console):
+        """What becomes of a console that asks over a public network, and what the director says."""
+        directory = self.path(f"{director}-{console}")
+        shutil.copytree(self.path("conf"), directory)
+        for name, resource, value in (("dir", "Director", director), ("console", "Director", console)):
+            path = os.path.join(directory, f"{name}.conf")
+            text = fleets.Fleet.read(path).replace("Address = localhost", "Address = public.test", name == "console")
+            trees.write_file(path, fleets.Fleet.insert(text, resource, DIRECTOR, {"TLS Authenticate Only": value}).encode())
+        outcome = subprocess.run(
+            ["unshare", "--net", "--mount", "sh", "-c", self.WORLD], cwd=directory, stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=60, env={**os.environ, "VAULT": program.BINARY})
+        if outcome.returncode in (1, 77) and b"Operation not permitted" in outcome.stderr:
+            self.skipTest("no network of its own here")
+        return outcome.returncode, outcome.stdout.decode(), fleets.Fleet.read(os.path.join(directory, "dir.errors"))
+
+    def test_tls_is_left_there_only_when_both_sides_force_it(self):
+        if os.geteuid() != 0:
+            self.skipTest("a network of its own needs root")
+        program.run("init", self.path("conf"), "--director", DIRECTOR)
+        os.makedirs(self.path("conf", "state", "dir"))
+        reason = "is not of a private network"
+        status, said, heard = self.version_asked("yes", "yes")
+        self.assertEqual(status, program.UNREACHABLE, said)
+        self.assertIn(reason, said)
+        self.assertNotIn(reason, heard, "the console has said nothing yet")
+        status, said, heard = self.version_asked("yes", "forced")
+        self.assertEqual(status, program.UNREACHABLE, said)
+        self.assertIn(reason, heard)
+        status, said, heard = self.version_asked("forced", "forced")
+        self.assertEqual(status, program.DONE, said + heard)
+        self.assertEqual(self.version_asked("no", "no")[0], program.DONE, "with TLS all the way")
