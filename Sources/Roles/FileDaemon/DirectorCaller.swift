@@ -14,23 +14,33 @@ struct DirectorCaller: Sendable {
   let directors: PeerBook
   let network: Network
   let log: MessageLog
+  /// For how long one connection waits: neither side may notice by itself that the other is gone.
+  let renewalSeconds: UInt64
 
-  /// Calls until the task is cancelled; another connection is opened as soon as the director uses the one that waits.
+  /// Calls until the task is cancelled; another connection is opened as soon as the director uses the one that waits, or when
+  /// that has waited long enough.
   func run() async {
     await withDiscardingTaskGroup { group in
       var failureCount = 0
+      var waiting: Channel?
       while !Task.isCancelled {
-        if let channel = await dial(failureCount) {
+        let old = waiting
+        waiting = await dial(failureCount)
+        // Only now, so that there is always one.
+        old?.close()
+        if let channel = waiting {
           failureCount = 0
-          await Self.used(channel)
+          guard await isUsed(channel) else { continue }
+          waiting = nil
           group.addTask { await serve(channel) }
-          // Nor is a director that ends connections at once dialled without a breath.
+          // A director that ends connections at once is not dialled without a breath.
           await network.pause(nanoseconds: 250_000_000)
         } else {
           failureCount += 1
           await network.pause(nanoseconds: Self.pause(afterFailures: failureCount))
         }
       }
+      waiting?.close()
       group.cancelAll()
     }
   }
@@ -58,12 +68,16 @@ struct DirectorCaller: Sendable {
     }
   }
 
-  /// Waits until the director says something, or is gone.
-  private static func used(_ channel: Channel) async {
-    await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in channel.whenBytesArrive { continuation.resume() } }
+  /// Waits until the director says something or ends the connection; false when it did neither for long.
+  private func isUsed(_ channel: Channel) async -> Bool {
+    let used = Promise<Bool>()
+    channel.whenBytesArrive { used.fulfil(.success(true)) }
+    let timer = network.poller.after(nanoseconds: renewalSeconds * 1_000_000_000) { used.fulfil(.success(false)) }
+    defer { network.poller.cancel(timer) }
+    return await withTaskCancellationHandler {
+      (try? await used.value()) ?? false
     } onCancel: {
-      channel.close()
+      used.fulfil(.success(false))
     }
   }
 

@@ -76,9 +76,10 @@ package enum FileDaemonService {
     let dialled = configuration.directors.filter(\.isDialled)
     let directors = try PeerBook(dialled.map(\.peer), own: configuration.daemon.tls, secrets: secrets)
     return dialled.map { director in
+      let heartbeatSeconds = director.peer.heartbeatSeconds ?? configuration.daemon.heartbeatSeconds
       let caller = DirectorCaller(
         daemon: daemon, name: configuration.daemon.name, director: director, directors: directors, network: network,
-        log: log)
+        log: log, renewalSeconds: 2 * max(heartbeatSeconds, 60))
       return Task { await caller.run() }
     }
   }
