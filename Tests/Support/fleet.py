@@ -378,9 +378,8 @@ class Fleet:
             text += (f'\nStorage {{\n  Name = {name}\n  Address = {self.listen[0]}\n  Port = {self.ports[name]}\n'
                      f'  Device = FileStorage\n  Media Type = File\n  Password = "{self.keys[name]}"\n}}\n')
         for name, client, directives in self.jobs:
-            body = "".join(f"  {keyword} = {value}\n" for keyword, value in directives.items())
-            text += (f"\nJob {{\n  Name = {name}\n  Type = Backup\n  Client = {client}-fd\n  Pool = Default\n"
-                     f"  Messages = Standard\n{body}}}\n")
+            body = "".join(f"  {keyword} = {value}\n" for keyword, value in {"Messages": "Standard", **directives}.items())
+            text += f"\nJob {{\n  Name = {name}\n  Type = Backup\n  Client = {client}-fd\n  Pool = Default\n{body}}}\n"
         text += f"\nJob {{\n  Name = restore\n  Type = Restore\n  Client = {first}-fd\n  Messages = Standard\n}}\n"
         return text
 

@@ -15,8 +15,8 @@ import VaultModel
     #expect(found.catalog.driver == .sqlite(file: "catalog.sqlite"))
     #expect(found.clients.first?.address?.text == "web1")
     #expect(found.clients.first?.mayBeDialled == true)
-    #expect(found.clients.first?.heartbeatSeconds == nil)
-    #expect(found.storages.first?.devices == ["D1", "D2"])
+    #expect(found.clients.first?.peer.heartbeatSeconds == nil)
+    #expect(found.storages.first?.device == "D1")
     #expect(found.storages.first?.address.form == .ipv6)
     #expect(found.pools.first?.labelFormat == "p-")
     #expect(found.pools.first?.maximumVolumeBytes == 4_095 << 20)
@@ -91,7 +91,7 @@ import VaultModel
       """
     let director = try #require(try DaemonFixture.read(FileDaemonConfiguration.self, text).directors.first)
     #expect(director.isDialled && !director.mayDial)
-    #expect(director.heartbeatSeconds == 300)
+    #expect(director.peer.heartbeatSeconds == 300)
     #expect(director.peer.tls.allowedCommonNames == ["backup.example.com"])
   }
 
@@ -193,12 +193,71 @@ import VaultModel
       "9:1: this Storage has no Device: expected a name of at most 127 bytes"
     ),
     (
+      "Storage { Name = t; Address = y; Password = z; Device = D1, D2 }",
+      "9:61: Device takes one value: a director uses one device of a storage daemon"
+    ),
+    (
+      "Storage { Name = t; Address = y; Password = z; Device = D1; Device = D2 }",
+      "9:61: Device is given twice: it stands in /x.conf:9:48 already; a director uses one device of a storage daemon"
+    ),
+    (
+      "Job { Name = k; Type = Restore; JobDefs = defs; Pool = p }",
+      "9:49: Pool is for jobs of the Type Backup: a restore goes by what was saved"
+    ),
+    (
+      "Job { Name = k; Type = Restore; Level = Full }",
+      "9:33: Level is for jobs of the Type Backup: a restore goes by what was saved"
+    ),
+    (
+      "Job { Name = k; JobDefs = defs; Client = web1-fd; Where = /x }",
+      "9:51: Where is for jobs of the Type Restore: a backup writes to no file"
+    ),
+    (
+      "Client { Name = x; Address = y; Password = z; Catalog = other }",
+      "9:57: Catalog: there is no Catalog called \"other\": expected c"
+    ),
+    (
+      "Pool { Name = q; Label Format = \"q 1\" }",
+      "9:18: Label Format: names of volumes cannot begin with \"q 1\": expected at most 100 letters, digits, dots, underscores "
+        + "and hyphens of ASCII, no dot first and no digit last"
+    ),
+    (
+      "Pool { Name = \"two words\" }",
+      "9:1: this Pool needs a Label Format, since names of volumes cannot begin with \"two words-\": expected at most 100 "
+        + "letters, digits, dots, underscores and hyphens of ASCII, no dot first and no digit last"
+    ),
+    (
+      "Client { Name = x; Address = 192.0.2.1; Password = z; TLS Authenticate Only = yes }",
+      "9:55: TLS Authenticate Only: 192.0.2.1 is not of a private network, where anybody on the way can read and alter what is "
+        + "said: expected no, or forced"
+    ),
+    (
       "Pool { Name = q; Maximum Volume Bytes = 1 }",
       "9:41: Maximum Volume Bytes: expected a size from 2 MiB to 16 TiB, such as 10G or 4095 MiB, found \"1\""
     ),
   ])
   func tellsOneMistake(added: String, expected: String) {
     #expect(DaemonFixture.mistakes(.director, DaemonFixture.director + added) == [expected])
+  }
+
+  @Test(arguments: [
+    ("yes", "10.0.0.1", true), ("yes", "web1", true), ("yes", "\"fd00::1\"", true), ("yes", "\"2001:db8::1\"", false),
+    ("forced", "192.0.2.1", true), ("no", "192.0.2.1", true),
+  ])
+  func leavesTLSInPrivateNetworks(value: String, address: String, isRight: Bool) throws {
+    let client = "Client { Name = x; Address = \(address); Password = z; TLS Authenticate Only = \(value) }"
+    #expect(DaemonFixture.mistakes(.director, DaemonFixture.director + client).isEmpty == isRight)
+    let listener = "Storage { Name = s; Address = \(address); TLS Authenticate Only = \(value) }"
+    let text = DaemonFixture.storage.replacing("Storage { Name = s }", with: listener)
+    #expect(DaemonFixture.mistakes(.storageDaemon, text).isEmpty == isRight)
+  }
+
+  @Test func listensEverywhereWithoutTLSWhoeverComes() {
+    for everywhere in ["*", "0.0.0.0", "\"::\""] {
+      let listener = "Storage { Name = s; Address = \(everywhere); TLS Authenticate Only = yes }"
+      let text = DaemonFixture.storage.replacing("Storage { Name = s }", with: listener)
+      #expect(DaemonFixture.mistakes(.storageDaemon, text) == [], "the address of each peer decides")
+    }
   }
 
   @Test func aServersDirectivesAreNotForAFile() {

@@ -7,7 +7,7 @@ enum DaemonFixture {
     Director { Name = d; Password = secret }
     Catalog { Name = c; DB Driver = sqlite }
     Client { Name = web1-fd; Address = web1; Password = secret }
-    Storage { Name = s; Address = "::1"; Device = D1, D2; Password = secret }
+    Storage { Name = s; Address = "::1"; Device = D1; Password = secret }
     Pool { Name = p; Storage = s }
     FileSet { Name = f; Include { File = /etc } }
     JobDefs { Name = defs; Type = Backup; FileSet = f; Pool = p; Priority = 3 }

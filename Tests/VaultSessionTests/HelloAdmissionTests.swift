@@ -11,11 +11,12 @@ import VaultSession
 
   private func refusal(
     of peer: Hello? = nil, _ authentication: PeerAuthentication?, _ terms: PeerTerms? = PeerTerms(),
-    by listener: Hello? = nil
+    by listener: Hello? = nil, isPrivate: Bool = true
   ) -> HelloRefusal? {
     do throws(HelloRefusal) {
       try (listener ?? self.listener).admit(
-        peer ?? self.peer, authentication: authentication, allowing: [.fileDaemon, .director], terms: terms)
+        peer ?? self.peer, authentication: authentication, allowing: [.fileDaemon, .director], terms: terms,
+        isPrivate: isPrivate)
       return nil
     } catch { return error }
   }
@@ -81,6 +82,9 @@ import VaultSession
     #expect(refusal(of: leaving, key()) == .encryption(leavesDialler: true))
     #expect(refusal(key(), PeerTerms(leavesTLS: true)) == .encryption(leavesDialler: false))
     #expect(refusal(of: leaving, key(), PeerTerms(leavesTLS: true)) == nil)
+    #expect(
+      refusal(of: leaving, key(), PeerTerms(leavesTLS: true), isPrivate: false) == .publicNetwork(name: leaving.name))
+    #expect(refusal(of: leaving, key(), PeerTerms(leavesTLS: true, isForced: true), isPrivate: false) == nil)
   }
 
   @Test func whatAPeerChoseIsShownSafely() {

@@ -41,15 +41,23 @@ package protocol Transport: AnyObject, Sendable {
   /// How the peer has proved who it is; nil where nobody has to, inside one process.
   var peerAuthentication: PeerAuthentication? { get }
 
+  /// Whether nobody outside of this machine, its links and private networks is on the way to the peer.
+  var isPrivate: Bool { get }
+
   /// Goes on without encryption, once both sides agreed to it: what either sends from now on can be read and altered on its way.
   func leaveTLS()
+
+  /// Changes after how many seconds without a byte the network shows a sign of life of this side; 0 for never.
+  func beatHeart(everySeconds seconds: UInt64)
 }
 
 extension Transport {
   package var localAddress: SocketAddress? { nil }
   package var peerIdentity: ByteString? { nil }
   package var peerAuthentication: PeerAuthentication? { nil }
+  package var isPrivate: Bool { true }
   package func leaveTLS() {}
+  package func beatHeart(everySeconds seconds: UInt64) {}
 }
 
 /// A transport that lets a thread wait for the system itself, without another thread in between.

@@ -1,4 +1,3 @@
-import VaultDevice
 import VaultModel
 import VaultProtocol
 import VaultSession

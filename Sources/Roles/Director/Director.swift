@@ -37,6 +37,8 @@ package struct Director: Sendable {
   let diallers: Diallers
   /// Where volumes are that the storage daemon tells of; nil where there is only one place.
   let place: String?
+  /// Takes what file and storage daemon tell during a job; nil where they tell nothing.
+  var relay: (@Sendable (PeerRole, ControlLine) -> Void)?
   private let hello: Hello
 
   package init(

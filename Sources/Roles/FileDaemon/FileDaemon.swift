@@ -66,16 +66,26 @@ package struct FileDaemon: Sendable {
   }
 
   private func serve(_ channel: Channel) async {
+    await serve(channel) { try await hello.answer(channel, allowing: [.director], terms: terms) }
+  }
+
+  /// Serves a director that this side has dialled; both have said hello.
+  func serve(_ channel: Channel, dialled director: String) async {
+    // A director that takes connections of clients takes messages of jobs as well.
+    await serve(channel) { Hello(role: .director, name: director) }
+  }
+
+  private func serve(_ channel: Channel, _ greet: () async throws -> Hello?) async {
     defer { channel.close() }
     do {
-      guard let peer = try await hello.answer(channel, allowing: [.director], terms: terms) else { return }
+      guard let peer = try await greet() else { return }
       while let line = try await channel.receiveLine() {
         activity.heard(peer.name, intervalSeconds: line["interval"]?.text.flatMap { UInt64($0) })
         switch line.verb {
         // A connection carries one job, and ends with it.
-        case "backup": return try await backup(line, channel, peer.name)
+        case "backup": return try await backup(line, channel, peer)
         case "estimate": return try await estimate(line, channel)
-        case "restore": return try await restore(line, channel, peer.name)
+        case "restore": return try await restore(line, channel, peer)
         case "verify": return try await verify(line, channel)
         case "status": try await status(channel)
         case "noop": try await channel.sendReply(hello.noopReply)
@@ -95,15 +105,13 @@ package struct FileDaemon: Sendable {
     }
   }
 
-  private func backup(_ line: ControlLine, _ channel: Channel, _ director: String) async throws {
+  private func backup(_ line: ControlLine, _ channel: Channel, _ director: Hello) async throws {
     let (paths, patterns) = (try await receiveList(.paths, channel), try await receiveList(.patterns, channel))
     let order = try BackupOrder(line, paths: paths, patterns: patterns)
     for path in paths { try await refuseOutside(path) }
-    let ticket = try jobs.begin("backup", number: line["number"]?.text, director: director) { channel.close() }
-    try await channel.sendReply(Reply(.fileDaemonOK))
-    let reply = await BackupJob(daemon: self, order: order, director: channel).run()
-    jobs.end(ticket)
-    try await channel.sendFrame(.jobEnd, reply.line.encoded())
+    try await run("backup", line, channel, director) {
+      await BackupJob(daemon: self, order: order, director: channel).run()
+    }
   }
 
   private func estimate(_ line: ControlLine, _ channel: Channel) async throws {
@@ -144,16 +152,39 @@ package struct FileDaemon: Sendable {
     return try StorageShare(payload: payload)
   }
 
-  private func restore(_ line: ControlLine, _ channel: Channel, _ director: String) async throws {
+  private func restore(_ line: ControlLine, _ channel: Channel, _ director: Hello) async throws {
     let order = try RestoreOrder(line, shares: try await receiveShares(line, channel))
     switch order.destination {
     case .directory(let path, _), .trial(let path, _): try await refuseOutside(path)
     case .stream, .nowhere: break
     }
-    let ticket = try jobs.begin("restore", number: line["number"]?.text, director: director) { channel.close() }
+    try await run("restore", line, channel, director) {
+      await RestoreJob(daemon: self, order: order, director: channel).run()
+    }
+  }
+
+  /// Runs a job that the director's limits and its log know of, from the answer to its order to its end.
+  private func run(
+    _ kind: String, _ line: ControlLine, _ channel: Channel, _ director: Hello, _ body: () async -> Reply
+  ) async throws {
+    let number = line["number"]?.text
+    let ticket = try jobs.begin(kind, number: number, director: director.name) { channel.close() }
+    defer { jobs.end(ticket) }
     try await channel.sendReply(Reply(.fileDaemonOK))
-    let reply = await RestoreJob(daemon: self, order: order, director: channel).run()
-    jobs.end(ticket)
+    let messages = log?.job(number.flatMap { JobNumber($0) }, of: director.name)
+    if director.takesMessages {
+      messages?.carry { message in
+        try message.frame.withUnsafeBytes { try channel.sendFrameBlocking(.message, $0) }
+      }
+    }
+    messages?.tell(.info, "A \(kind) of director \(director.name) begins.")
+    let reply = await body()
+    if reply.code == .fileDaemonOK {
+      messages?.tell(.info, "The \(kind) ends.")
+    } else {
+      messages?.tell(.error, "The \(kind) is given up: \(reply.line["reason"]?.text ?? "no reason is known.")")
+    }
+    if let messages { try await onThread(name: "vault-tell") { messages.end() } }
     try await channel.sendFrame(.jobEnd, reply.line.encoded())
   }
 

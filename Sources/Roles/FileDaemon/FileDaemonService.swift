@@ -27,7 +27,7 @@ package enum FileDaemonService {
     let secrets = SecretStore(workingDirectory: own.workingDirectory) { log.tell(.warning, $0) }
     let directors = try PeerBook(configuration.directors.filter(\.mayDial).map(\.peer), own: own.tls, secrets: secrets)
     for warning in directors.warnings { log.tell(.security, warning) }
-    let network = try Network(certificates: own.tls.certificates)
+    let network = try Network(certificates: own.tls.certificates, heartbeatSeconds: own.heartbeatSeconds)
     defer { network.close() }
     let daemon = FileDaemon(
       name: own.name, clock: clock, workerCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
@@ -40,7 +40,8 @@ package enum FileDaemonService {
         host: route.host, port: route.port,
         identity: PeerIdentity(
           purpose: .job(route.job), dialler: .fileDaemon, own.name, listener: .storageDaemon, route.storage),
-        secret: route.key, leavesTLS: own.tls.leavesAfterAuthentication)
+        secret: route.key, leavesTLS: own.tls.leavesAfterAuthentication,
+        isForced: own.tls.leavesAnywhere)
     }
     let listener = try await network.listen(
       on: own.places, limits: own.listenerLimits, role: .fileDaemon,
@@ -59,8 +60,27 @@ package enum FileDaemonService {
         daemon.endLost()
       }
     }
+    let callers = try Self.callers(configuration, daemon, network, secrets, log)
     await daemon.run(listener)
+    for caller in callers { caller.cancel() }
+    for caller in callers { await caller.value }
     sweeper.cancel()
     log.tell(.info, "File daemon \(own.name) ends.")
+  }
+
+  /// Begins to call the directors that this client dials.
+  private static func callers(
+    _ configuration: FileDaemonConfiguration, _ daemon: FileDaemon, _ network: Network, _ secrets: SecretStore,
+    _ log: MessageLog
+  ) throws -> [Task<Void, Never>] {
+    let dialled = configuration.directors.filter(\.isDialled)
+    let directors = try PeerBook(dialled.map(\.peer), own: configuration.daemon.tls, secrets: secrets)
+    return dialled.map { director in
+      let heartbeatSeconds = director.peer.heartbeatSeconds ?? configuration.daemon.heartbeatSeconds
+      let caller = DirectorCaller(
+        daemon: daemon, name: configuration.daemon.name, director: director, directors: directors, network: network,
+        log: log, renewalSeconds: 2 * max(heartbeatSeconds, 60))
+      return Task { await caller.run() }
+    }
   }
 }

@@ -30,8 +30,9 @@ struct DataConnection: Sendable {
       flow.end(.complete)
       try await channel.sendFrame(.endOfCommits, [])
     } catch {
-      storage.abort(flow.job)
+      // Who is to hear of it hears it before the session's end ends the way there.
       storage.notify(flow.job, of: error)
+      storage.abort(flow.job)
       // A peer that is gone hears nothing of it.
       try? await channel.sendFrame(.jobEnd, Reply.refusing(StorageError.abortion(error)).line.encoded())
       flow.end(.failed("\(error)"))

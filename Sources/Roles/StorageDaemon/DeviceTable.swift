@@ -27,6 +27,8 @@ package final class DeviceTable: Sendable {
   /// What a director wants to use.
   struct Wish: Sendable {
     var device: String
+    /// What kind of volumes it must have; nil for any.
+    var mediaType: String?
     var repository: UniqueIdentifier
     var pool: String
     var volumePrefix: String
@@ -72,6 +74,9 @@ package final class DeviceTable: Sendable {
   func use(_ wish: Wish, by director: String) throws -> OpenDevice {
     guard let place = places.first(where: { $0.name == wish.device }) else {
       throw StorageError(.noSuchDevice(wish.device))
+    }
+    if let wanted = wish.mediaType, wanted != place.mediaType {
+      throw StorageError(.wrongMediaType(place.name, place.mediaType, wanted))
     }
     guard VolumeName.isPrefix(wish.volumePrefix) else { throw StorageError(.badVolumePrefix(wish.volumePrefix)) }
     let key = Key(director: director, device: wish.device, volumePrefix: wish.volumePrefix)

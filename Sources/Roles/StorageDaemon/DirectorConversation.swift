@@ -10,13 +10,16 @@ struct DirectorConversation: Sendable {
   let channel: Channel
   /// What the director calls itself.
   let director: String
+  /// Whether it takes messages of its jobs.
+  private let takesMessages: Bool
   /// What the director's requests are about.
   private var chosen: OpenDevice?
 
-  init(storage: StorageDaemon, channel: Channel, director: String) {
+  init(storage: StorageDaemon, channel: Channel, director: Hello) {
     self.storage = storage
     self.channel = channel
-    self.director = director
+    self.director = director.name
+    takesMessages = director.takesMessages
     chosen = storage.devices.only
   }
 
@@ -102,7 +105,8 @@ struct DirectorConversation: Sendable {
   /// Chooses what the requests that follow are about.
   private mutating func useDevice(_ line: ControlLine) async throws {
     let wish = DeviceTable.Wish(
-      device: try line.text("device"), repository: try line.identifier("repository"), pool: try line.text("pool"),
+      device: try line.text("device"), mediaType: line["media-type"]?.text,
+      repository: try line.identifier("repository"), pool: try line.text("pool"),
       volumePrefix: try line.text("volume-prefix"), volumeSize: try line.integer("volume-size"))
     let isAnew = line["anew"] == "yes"
     let (devices, director) = (storage.devices, director)
@@ -135,6 +139,7 @@ struct DirectorConversation: Sendable {
     let device = open.device
     let key = line["key"] == nil ? nil : try StorageRoute.key(line)
     let (client, password, director) = (line["client"]?.text, line["password"], director)
+    let messages = storage.log?.job(line["number"]?.text.flatMap { JobNumber($0) }, of: director)
     guard storage.devices.beginJob(on: open) else {
       throw StorageError(.deviceBusy(open.place?.name ?? "", open.place?.concurrentJobLimit ?? 0))
     }
@@ -147,7 +152,8 @@ struct DirectorConversation: Sendable {
           session: session, director: director, limits: limits, device: open, key: key, client: client,
           password: password, lastIndex: lastGroup?.firstEntry ?? 0,
           record: try DeviceControlRecord(
-            device: device, session: session, attempt: attempt, jobRecord: record, continuing: resume))
+            device: device, session: session, attempt: attempt, jobRecord: record, continuing: resume),
+          messages: messages)
       }
     } catch {
       storage.devices.endJob(on: open)
@@ -198,10 +204,18 @@ struct DirectorConversation: Sendable {
     guard let job = storage.jobs.appending(try Self.identifier(line)) else { throw StorageError(.unknownJob) }
     try await channel.sendReply(Reply(.storageOK))
     let (channel, device) = (channel, job.device.device)
+    if takesMessages {
+      job.messages?.carry { message in
+        try message.frame.withUnsafeBytes { try channel.sendFrameBlocking(.message, $0) }
+      }
+    }
+    job.messages?.tell(.info, "Device \(job.device.place?.name ?? storage.name) takes what is saved.")
     try await inFrames {
       try await onThread(name: "vault-attributes") {
+        defer { job.messages?.end() }
         let sender = CommitSender(channel: channel, device: device)
         while let commit = job.commits.pop() { try sender.send(OutgoingCommit(commit)) }
+        job.messages?.end()
         try sender.end()
       }
     }

@@ -61,8 +61,9 @@ extension FileDaemonConversation {
       return try await channel.sendFrame(.endOfCommits, [])
     }
     sessions.appends[ticket]?.session.aborted("\(failure)")
-    storage.abort(job)
+    // Who is to hear of it hears it before the session's end ends the way there.
     storage.notify(job, of: failure)
+    storage.abort(job)
     try await channel.sendFrame(.jobEnd, Reply.refusing(StorageError.abortion(failure)).line.encoded())
     let (channel, clock) = (channel, storage.clock)
     // What the client sends meanwhile are frames: lines go on behind them.
@@ -108,17 +109,19 @@ extension FileDaemonConversation {
     try append.session.closeRequested()
     // The job is open for one connection once: its ticket is not needed to keep others away.
     sessions.appends[ticket] = nil
-    append.job.commits.finish()
     let lines = append.job.record.extents.map { extent in
       VolumeLine(
         volume: ByteString(append.job.device.device.volume(extent.volume)?.name ?? extent.volume.text),
         start: extent.start, end: extent.end, session: append.job.session
-      ).line
+      )
     }
+    let names = Set(lines.map(\.volume.displayText)).sorted().joined(separator: ", ")
+    append.job.messages?.tell(.info, names.isEmpty ? "No volume was needed." : "What was saved is on \(names).")
+    append.job.commits.finish()
     var reply = Reply(.storageOK)
     reply.line.set("volumes", lines.count)
     try await channel.sendReply(reply)
-    for line in lines { try await channel.sendLine(line) }
+    for line in lines { try await channel.sendLine(line.line) }
   }
 
   func abort(_ line: ControlLine, _ sessions: inout OpenSessions) async throws {

@@ -1,5 +1,6 @@
 import Synchronization
 import VaultDevice
+import VaultMessages
 import VaultModel
 import VaultProtocol
 import VaultSession
@@ -23,6 +24,8 @@ final class AnnouncedJob: @unchecked Sendable {
   /// An entry's index that all files of this attempt are above.
   let lastIndex: UInt64
   let record: DeviceControlRecord
+  /// What the job tells here; nil where nobody is told anything.
+  let messages: JobMessages?
   /// Commits on their way to the director.
   let commits = BoundedQueue<CommitResult>(capacity: 64)
   /// What the session's data is; nil before the first header packet.
@@ -34,8 +37,10 @@ final class AnnouncedJob: @unchecked Sendable {
 
   init(
     session: UniqueIdentifier, director: String, limits: CommitLimits, device: OpenDevice, key: [UInt8]?,
-    client: String?, password: ByteString?, lastIndex: UInt64, record: DeviceControlRecord
+    client: String?, password: ByteString?, lastIndex: UInt64, record: DeviceControlRecord,
+    messages: JobMessages? = nil
   ) {
+    self.messages = messages
     self.password = password
     self.lastIndex = lastIndex
     self.session = session

@@ -82,7 +82,7 @@ package struct StorageDaemon: Sendable {
       guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon], terms: terms) else { return }
       switch peer.role {
       case .director:
-        var conversation = DirectorConversation(storage: self, channel: channel, director: peer.name)
+        var conversation = DirectorConversation(storage: self, channel: channel, director: peer)
         try await conversation.run()
       case .fileDaemon:
         guard boundJob != nil || channel.transport.peerIdentity == nil else { return }
@@ -103,9 +103,10 @@ package struct StorageDaemon: Sendable {
     mailboxes.post(Notification(time: clock.now(), text: text), to: client, of: director)
   }
 
-  /// Tells who opened a session of the device's error that ended it.
+  /// Tells who opened a session, and the log, of the device's error that ended it.
   func notify(_ job: AnnouncedJob, of error: any Error) {
     guard let error = error as? DeviceError, error.isOfDevice else { return }
+    job.messages?.tell(.error, error.description)
     job.tellOwner(Notification(time: clock.now(), text: "Session \(job.session): \(error.description)"))
   }
 

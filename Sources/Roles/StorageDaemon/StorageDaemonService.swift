@@ -33,7 +33,7 @@ package enum StorageDaemonService {
           name: device.name, mediaType: device.mediaType, archive: device.archiveDevice,
           concurrentJobLimit: device.concurrentJobLimit)
       }, clock: clock)
-    let network = try Network(certificates: own.tls.certificates)
+    let network = try Network(certificates: own.tls.certificates, heartbeatSeconds: own.heartbeatSeconds)
     defer { network.close() }
     let daemon = StorageDaemon(
       name: own.name, devices: devices, clock: clock, jobLimit: own.concurrentJobLimit, log: log,
@@ -42,7 +42,8 @@ package enum StorageDaemonService {
       // A client comes with the key of a job, which stands for any word about it here.
       peer.role == .director
         ? directors.terms(of: peer.name)
-        : PeerTerms(leavesTLS: own.tls.leavesAfterAuthentication, takesCertificate: false)
+        : PeerTerms(
+          leavesTLS: own.tls.leavesAfterAuthentication, isForced: own.tls.leavesAnywhere, takesCertificate: false)
     }
     let jobs = daemon.jobs
     let listener = try await network.listen(

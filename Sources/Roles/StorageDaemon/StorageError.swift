@@ -32,6 +32,8 @@ struct StorageError: DescribedError, Hashable {
     case unknownRequest(String)
     case noDeviceChosen
     case noSuchDevice(String)
+    /// The device, what kind of volumes it has, and what kind the director thinks it has.
+    case wrongMediaType(String, String, String)
     case badVolumePrefix(String)
     /// The device, and why its directory cannot be used.
     case notMounted(String, String)
@@ -55,7 +57,7 @@ struct StorageError: DescribedError, Hashable {
     case .notificationPending, .endOfVolume: .endOfVolume
     case .endOfFile: .endOfFile
     case .notRecovered: .notRecovered
-    case .noDeviceChosen, .noSuchDevice, .badVolumePrefix: .storageRefused
+    case .noDeviceChosen, .noSuchDevice, .wrongMediaType, .badVolumePrefix: .storageRefused
     case .invalidTicket: .invalidTicket
     case .sessionAborted, .unknownJob: .sessionAborted
     case .notFound: .sessionAborted
@@ -77,7 +79,7 @@ struct StorageError: DescribedError, Hashable {
     case .sessionAborted, .badData: .jobFailed
     case .volumeNotMounted, .endOfVolume, .endOfFile: .damaged
     // Nobody mends these by asking again.
-    case .noSuchDevice, .badVolumePrefix: .usage
+    case .noSuchDevice, .badVolumePrefix, .wrongMediaType: .usage
     default: .unreachable
     }
   }
@@ -103,6 +105,8 @@ struct StorageError: DescribedError, Hashable {
     case .noSuchDevice(let name):
       "There is no device '\(name)' here. Compare the Device in the director's Storage with sd.conf, change one of them, and run "
         + "the job again."
+    case .wrongMediaType(let device, let own, let wanted):
+      "Device '\(device)' has volumes of the Media Type \(own) here, and the director's Storage says \(wanted)."
     case .badVolumePrefix(let prefix): "'\(prefix)' cannot begin the names of volumes."
     case .notMounted(let device, let reason):
       "The directory of device '\(device)' cannot be used: \(reason) Mount it, or make it."

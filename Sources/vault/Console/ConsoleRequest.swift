@@ -92,13 +92,15 @@ enum ConsoleRequest: Sendable {
       }
       line.set("at", try expression.resolve(now: context.clock.now(), zone: context.zone).nanoseconds)
     }
-    if line["job"] == nil, line["host"] == nil { throw ConsoleMistake.missing("job=NUMBER or client=NAME", "restore") }
     if let client = words.value("to") { line.set("to-client", client) }
     if let target = words.value("where") {
       guard target.hasPrefix("/") else { throw ConsoleMistake.badValue("where", target, "an absolute path") }
       line.set("target", target)
     }
     if let name = words.value("restorejob") { line.set("restore-job", name) }
+    if line["job"] == nil, line["host"] == nil, line["restore-job"] == nil {
+      throw ConsoleMistake.missing("job=NUMBER or client=NAME", "restore")
+    }
     if let replacement = words.value("replace")?.lowercased() {
       let known = ["never": "never", "ifnewer": "newer", "always": "always"]
       guard let overwrite = known[replacement] else {

@@ -1,4 +1,5 @@
 import VaultModel
+import VaultSystem
 
 /// Directives that several resources have, so that they mean the same everywhere.
 enum CommonDirectives {
@@ -16,16 +17,20 @@ enum CommonDirectives {
     DirectiveSchema("Maximum Concurrent Jobs", .integer(1...10_000), default: String(count), summary)
   }
 
+  /// The longest that the system takes.
+  private static let heartbeatRange: ClosedRange<UInt64> = 0...32_767
+
   static let heartbeat = DirectiveSchema(
-    "Heartbeat Interval", .duration(0...86_400), default: "0",
-    "How long a connection may be silent before a sign of life is sent; 0 sends none.")
+    "Heartbeat Interval", .duration(heartbeatRange), default: "0",
+    "How long a connection may be silent before a sign of life is sent, and how often then, up to 9 hours; 0 sends none."
+  )
 
   static let peerTimeout = DirectiveSchema(
     "Peer Timeout", .duration(4...86_400), default: "60 seconds",
     "How long a daemon that a running job needs may be silent before it counts as lost.")
 
   static let resourceHeartbeat = DirectiveSchema(
-    "Heartbeat Interval", .duration(0...86_400),
+    "Heartbeat Interval", .duration(heartbeatRange),
     "The same for connections of this resource; without it the daemon's own value holds.")
 
   static let messages = DirectiveSchema(
@@ -55,8 +60,9 @@ enum CommonDirectives {
   static let tls = [
     DirectiveSchema("TLS Enable", .yesNo, default: "yes", "Only yes is possible: there is no connection without TLS."),
     DirectiveSchema(
-      "TLS Authenticate Only", .yesNo, default: "no",
-      "Leaves TLS once both sides have proved who they are, if both have this; what follows can be read and altered on its way."
+      "TLS Authenticate Only", .choice(["no", "yes", "forced"]), default: "no",
+      "Leaves TLS once both sides have proved who they are, if both have this; what follows can be read and altered on its way: "
+        + "only forced does so outside of private networks."
     ),
     DirectiveSchema(
       "TLS Certificate", .path, "A file with the certificate in PEM form, for authentication without a password."),
@@ -72,6 +78,19 @@ enum CommonDirectives {
         + "name or the address of the other side."),
   ]
 
+  /// An address outside of private networks that a resource names: a name is looked at when it is dialled.
+  private static func publicAddress(of block: ConfigurationBlock) -> String? {
+    guard block.schema.directives.contains(where: { $0.keyword == "Address" }) else { return nil }
+    let hosts = block.all("Address").compactMap { value in
+      switch value {
+      case .host(let host): host
+      case .listen(let listen): listen.host
+      default: nil
+      }
+    }
+    return hosts.first { !$0.isUnspecified && PrivateNetwork.contains($0.text) == false }?.text
+  }
+
   /// What TLS directives must go together.
   static func checkTLS(_ block: ConfigurationBlock, _ report: (SourcePosition, String) -> Void) {
     func place(_ keyword: String) -> SourcePosition? { block.position(of: keyword) }
@@ -80,6 +99,12 @@ enum CommonDirectives {
         place,
         "TLS Enable: there is no connection without TLS: expected yes; TLS Authenticate Only = yes leaves it afterwards"
       )
+    }
+    if block.name("TLS Authenticate Only") == "yes", let address = publicAddress(of: block) {
+      report(
+        place("TLS Authenticate Only") ?? block.position,
+        "TLS Authenticate Only: \(address) is not of a private network, where anybody on the way can read and alter what is "
+          + "said: expected no, or forced")
     }
     if let place = place("TLS Certificate"), block.position(of: "TLS Key") == nil {
       report(place, "TLS Certificate needs TLS Key beside it: the file with the certificate's private key")
@@ -132,7 +157,8 @@ enum CommonDirectives {
     } else {
       directives.append(
         DirectiveSchema(
-          "Director", .messages(target: "name"), .repeated, "Messages of jobs that go to the director of that name."))
+          "Director", .messages(target: "name"), .repeated,
+          "Messages that go to the director of that name while one of its jobs runs here."))
     }
     return BlockSchema(
       "Messages", summary: "Which messages go where.", directives: directives)

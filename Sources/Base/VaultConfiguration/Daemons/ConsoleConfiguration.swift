@@ -6,8 +6,6 @@ package struct ConsoleConfiguration: Sendable {
     package var peer: PeerParameters
     package var address: HostAddress
     package var port: UInt16
-    /// 0 for no heartbeat.
-    package var heartbeatSeconds: UInt64
   }
 
   package var directors: [Director]
@@ -20,8 +18,7 @@ extension ConsoleConfiguration: DaemonConfiguration {
     directors = resources.all("Director").map { block in
       Director(
         peer: PeerParameters(block), address: block.requiredHost("Address"),
-        port: UInt16(clamping: block.requiredNumber("Port")),
-        heartbeatSeconds: block.requiredNumber("Heartbeat Interval"))
+        port: UInt16(clamping: block.requiredNumber("Port")))
     }
     console = resources.all("Console").first.map { PeerParameters($0) }
   }
@@ -43,9 +40,7 @@ extension ConsoleConfiguration: DaemonConfiguration {
       CommonDirectives.port(9101, aliases: ["DIRPort"], "The port that is dialled."),
       CommonDirectives.password(
         "The secret that the director has in its Director resource, for a console without a name."),
-      DirectiveSchema(
-        "Heartbeat Interval", .duration(0...86_400), default: "0",
-        "How long the connection may be silent before a sign of life is sent; 0 sends none."),
+      CommonDirectives.heartbeat,
     ] + CommonDirectives.tls, check: CommonDirectives.checkTLS)
 
   private static let named = BlockSchema(

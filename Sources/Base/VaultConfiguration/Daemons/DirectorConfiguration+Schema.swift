@@ -79,10 +79,8 @@ extension DirectorConfiguration {
       DirectiveSchema(
         "Connection From Director To Client", .yesNo, default: "yes", "Whether the director may dial the client."),
       DirectiveSchema(
-        "Connection From Client To Director", .yesNo, default: "no", "Whether the client may dial the director."),
-      DirectiveSchema(
-        "Passive", .yesNo, default: "no",
-        "Whether the storage daemon dials the client for data, rather than the client the storage daemon."),
+        "Connection From Client To Director", .yesNo, default: "no",
+        "Whether the client may dial the director, which uses such a connection first."),
       CommonDirectives.concurrentJobs(1, "How many jobs of this client may run at once."),
       CommonDirectives.resourceHeartbeat,
     ] + CommonDirectives.tls
@@ -111,11 +109,20 @@ extension DirectorConfiguration {
       CommonDirectives.port(9103, aliases: ["SDPort"], "The port that they dial."),
       DirectiveSchema("Lan Address", .host, "Where clients dial it that have a Lan Address too."),
       CommonDirectives.password("The secret that it shares with the director."),
-      DirectiveSchema("Device", .name, .some, "The devices of the storage daemon, by name; jobs use the first."),
-      DirectiveSchema("Media Type", .name, default: "File", "What kind of volumes those devices have."),
+      device,
+      DirectiveSchema(
+        "Media Type", .name, default: "File",
+        "What kind of volumes the device has; a storage daemon that has it with another kind refuses jobs."),
       CommonDirectives.concurrentJobs(20, "How many jobs may use it at once."),
       CommonDirectives.resourceHeartbeat,
     ] + CommonDirectives.tls, check: CommonDirectives.checkTLS)
+
+  private static let device: DirectiveSchema = {
+    var device = DirectiveSchema(
+      "Device", .name, .required, "The device that jobs use, as the storage daemon calls it.")
+    device.insteadOfSeveral = "a director uses one device of a storage daemon"
+    return device
+  }()
 
   private static let pool = BlockSchema(
     "Pool", summary: "Volumes that belong together.",
@@ -130,7 +137,7 @@ extension DirectorConfiguration {
         default: SizeText.render(RepositoryConfiguration.defaultVolumeSize), "How long a volume may become."),
       DirectiveSchema(
         "Label Format", .name, "What names of volumes begin with; without it the pool's name and a hyphen."),
-    ])
+    ], check: checkPool)
 
   private static let fileSet = BlockSchema(
     "FileSet", summary: "What of a client is saved.",
@@ -187,8 +194,12 @@ extension DirectorConfiguration {
     DirectiveSchema(
       "Level", .choice(["Auto", "Full", "Differential", "Incremental"]), default: "Auto",
       "What a backup compares with; Auto is full the first time and incremental after."),
-    DirectiveSchema("Client", .reference("Client"), "Whose files."),
-    DirectiveSchema("FileSet", .reference("FileSet"), "Which files."),
+    DirectiveSchema(
+      "Client", .reference("Client"), "Whose files; those that a restore takes when it is not told others."),
+    DirectiveSchema(
+      "FileSet", .reference("FileSet"),
+      "Which files; those that a restore of the job's Client takes when it is not told."
+    ),
     DirectiveSchema(
       "Storage", .reference("Storage"), .repeated, "Where to: the first that is enabled; without it the pool says so."),
     DirectiveSchema("Pool", .reference("Pool"), "Onto which volumes."),
@@ -227,8 +238,40 @@ extension DirectorConfiguration {
     }
   }
 
+  /// What a storage daemon takes for the beginning of volumes' names.
+  private static func checkPool(_ block: ConfigurationBlock, _ report: (SourcePosition, String) -> Void) {
+    let rule = "at most 100 letters, digits, dots, underscores and hyphens of ASCII, no dot first and no digit last"
+    if let text = block.name("Label Format") {
+      guard !VolumeName.isPrefix(text) else { return }
+      report(
+        block.position(of: "Label Format") ?? block.position,
+        "Label Format: names of volumes cannot begin with \"\(shortened(text.utf8))\": expected \(rule)")
+    } else if let name = block.name("Name"), !VolumeName.isPrefix("\(name)-") {
+      report(
+        block.position,
+        "this Pool needs a Label Format, since names of volumes cannot begin with \"\(shortened("\(name)-".utf8))\": "
+          + "expected \(rule)")
+    }
+  }
+
+  /// Directives that only jobs of one kind have a use for, and whether those are backups.
+  private static let directivesOfOneKind = [
+    ("Level", true), ("Storage", true), ("Pool", true), ("Commit Interval", true), ("Commit Size", true),
+    ("Where", false), ("Replace", false),
+  ]
+
   private static func checkJob(_ block: ConfigurationBlock, _ report: (SourcePosition, String) -> Void) {
-    guard block.name("Type") == "Backup" else { return }
+    let isBackup = block.name("Type") == "Backup"
+    // A pattern may be one of several kinds of jobs: what it says too much is passed over.
+    for (keyword, isOfBackups) in directivesOfOneKind where isOfBackups != isBackup {
+      guard block.name("Type") != nil, let place = block.ownPosition(of: keyword) else { continue }
+      report(
+        place,
+        isOfBackups
+          ? "\(keyword) is for jobs of the Type Backup: a restore goes by what was saved"
+          : "\(keyword) is for jobs of the Type Restore: a backup writes to no file")
+    }
+    guard isBackup else { return }
     for keyword in ["Client", "FileSet", "Pool"] where block.position(of: keyword) == nil {
       report(block.position, "this Job has no \(keyword): expected the name of a \(keyword), here or in its JobDefs")
     }

@@ -32,10 +32,7 @@ package struct DirectorConfiguration: Sendable {
     package var lanAddress: HostAddress?
     package var mayBeDialled: Bool
     package var mayDial: Bool
-    package var isPassive: Bool
     package var concurrentJobLimit: Int
-    /// nil for the director's own value.
-    package var heartbeatSeconds: UInt64?
   }
 
   package struct Storage: Hashable, Sendable {
@@ -44,11 +41,9 @@ package struct DirectorConfiguration: Sendable {
     package var address: HostAddress
     package var port: UInt16
     package var lanAddress: HostAddress?
-    package var devices: [String]
+    package var device: String
     package var mediaType: String
     package var concurrentJobLimit: Int
-    /// nil for the director's own value.
-    package var heartbeatSeconds: UInt64?
   }
 
   package struct Pool: Hashable, Sendable {
@@ -155,9 +150,7 @@ extension DirectorConfiguration.Client {
     lanAddress = block.host("Lan Address")
     mayBeDialled = block.isYes("Connection From Director To Client")
     mayDial = block.isYes("Connection From Client To Director")
-    isPassive = block.isYes("Passive")
     concurrentJobLimit = block.count("Maximum Concurrent Jobs")
-    heartbeatSeconds = block.number("Heartbeat Interval")
   }
 }
 
@@ -168,10 +161,9 @@ extension DirectorConfiguration.Storage {
     address = block.requiredHost("Address")
     port = UInt16(clamping: block.requiredNumber("Port"))
     lanAddress = block.host("Lan Address")
-    devices = block.names("Device")
+    device = block.requiredName("Device")
     mediaType = block.requiredName("Media Type")
     concurrentJobLimit = block.count("Maximum Concurrent Jobs")
-    heartbeatSeconds = block.number("Heartbeat Interval")
   }
 }
 

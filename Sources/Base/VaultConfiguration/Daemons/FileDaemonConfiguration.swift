@@ -9,8 +9,6 @@ package struct FileDaemonConfiguration: Sendable {
     package var address: HostAddress?
     package var port: UInt16
     package var isDialled: Bool
-    /// nil for the daemon's own value.
-    package var heartbeatSeconds: UInt64?
   }
 
   package var daemon: DaemonParameters
@@ -29,8 +27,7 @@ extension FileDaemonConfiguration: DaemonConfiguration {
       Director(
         peer: PeerParameters(block), mayDial: block.isYes("Connection From Director To Client"),
         address: block.host("Address"), port: UInt16(clamping: block.requiredNumber("Port")),
-        isDialled: block.isYes("Connection From Client To Director"),
-        heartbeatSeconds: block.number("Heartbeat Interval"))
+        isDialled: block.isYes("Connection From Client To Director"))
     }
     messages = resources.all("Messages").map { MessagesResource($0) }
   }

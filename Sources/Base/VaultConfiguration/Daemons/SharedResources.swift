@@ -3,6 +3,8 @@ import VaultModel
 /// How a resource's connections are protected beyond its password.
 package struct TLSParameters: Hashable, Sendable {
   package var leavesAfterAuthentication: Bool
+  /// Whether that holds for peers in public networks, too.
+  package var leavesAnywhere: Bool
   package var certificate: ByteString?
   package var key: ByteString?
   package var certificateAuthorities: ByteString?
@@ -11,7 +13,9 @@ package struct TLSParameters: Hashable, Sendable {
   package var allowedCommonNames: [ByteString]
 
   init(_ block: ConfigurationBlock) {
-    leavesAfterAuthentication = block.isYes("TLS Authenticate Only")
+    let authenticateOnly = block.requiredName("TLS Authenticate Only")
+    leavesAfterAuthentication = authenticateOnly != "no"
+    leavesAnywhere = authenticateOnly == "forced"
     certificate = block.text("TLS Certificate")
     key = block.text("TLS Key")
     certificateAuthorities = block.text("TLS CA Certificate File")
@@ -59,6 +63,8 @@ package struct PeerParameters: Hashable, Sendable {
   /// nil where certificates do without.
   package var password: Password?
   package var tls: TLSParameters
+  /// For connections of this peer, 0 for no heartbeat; nil for the daemon's own value.
+  package var heartbeatSeconds: UInt64?
 
   package init(name: String, password: Password?, tls: TLSParameters) {
     self.name = name
@@ -68,6 +74,8 @@ package struct PeerParameters: Hashable, Sendable {
 
   init(_ block: ConfigurationBlock) {
     self.init(name: block.requiredName("Name"), password: block.password("Password"), tls: TLSParameters(block))
+    let keyword = "Heartbeat Interval"
+    if block.schema.directives.contains(where: { $0.keyword == keyword }) { heartbeatSeconds = block.number(keyword) }
   }
 }
 

@@ -14,6 +14,8 @@ package struct ConfigurationBlock: Sendable {
   package let position: SourcePosition
   private var values: [String: [Entry]] = [:]
   private var positions: [String: SourcePosition] = [:]
+  /// Directives that another resource gave.
+  private var inherited: Set<String> = []
   package internal(set) var blocks: [ConfigurationBlock] = []
 
   init(schema: BlockSchema, position: SourcePosition) {
@@ -35,6 +37,7 @@ package struct ConfigurationBlock: Sendable {
     for directive in schema.directives where directive.keyword != "Name" && positions[directive.keyword] == nil {
       guard let position = other.positions[directive.keyword] else { continue }
       positions[directive.keyword] = position
+      inherited.insert(directive.keyword)
       values[directive.keyword] = other.values[directive.keyword]
     }
   }
@@ -59,6 +62,9 @@ package struct ConfigurationBlock: Sendable {
 
   /// Where a directive first stands; nil when it was not given.
   package func position(of keyword: String) -> SourcePosition? { positions[keyword] }
+
+  /// The same; nil also when it was given by the pattern only.
+  func ownPosition(of keyword: String) -> SourcePosition? { inherited.contains(keyword) ? nil : positions[keyword] }
 
   /// Every value of a directive that may be repeated, in order.
   package func all(_ keyword: String) -> [ConfigurationValue] { entries(keyword).map(\.value) }

@@ -85,6 +85,8 @@ package struct DirectiveSchema: Sendable {
   package var defaultText: String?
   /// What it does, in one sentence.
   package var summary: String
+  /// For a directive that is often given several values elsewhere: what to do instead.
+  var insteadOfSeveral: String?
 
   package init(
     _ keyword: String, aliases: [String] = [], _ kind: ValueKind, _ occurrence: Occurrence = .optional,

@@ -79,7 +79,8 @@ struct ConfigurationValidator {
       return
     }
     if let first = block.position(of: directive.keyword), !directive.occurrence.isRepeatable {
-      context.report(keyword.position, "\(directive.keyword) is given twice: it stands in \(first) already")
+      let hint = directive.insteadOfSeveral.map { "; \($0)" } ?? ""
+      context.report(keyword.position, "\(directive.keyword) is given twice: it stands in \(first) already\(hint)")
       return
     }
     if directive.kind.takesWholeStatement {
@@ -93,7 +94,8 @@ struct ConfigurationValidator {
       return
     }
     if items.count > 1, !directive.occurrence.isRepeatable {
-      context.report(items[1].position, "\(directive.keyword) takes one value: put it in quotes if it has a comma")
+      let hint = directive.insteadOfSeveral ?? "put it in quotes if it has a comma"
+      context.report(items[1].position, "\(directive.keyword) takes one value: \(hint)")
     }
     for item in items.prefix(directive.occurrence.isRepeatable ? items.count : 1) {
       switch directive.kind.read(item) {

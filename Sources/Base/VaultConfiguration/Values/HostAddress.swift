@@ -32,6 +32,9 @@ package struct HostAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Whether it stands for every address of a machine.
+  var isUnspecified: Bool { form != .name && text.utf8.allSatisfy { $0 == 0x30 || $0 == 0x2e || $0 == 0x3a } }
+
   /// As it stands before a port.
   package var description: String { form == .ipv6 ? "[\(text)]" : text }
 

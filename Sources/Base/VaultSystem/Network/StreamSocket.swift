@@ -14,12 +14,17 @@ package enum StreamSocket {
   }
 
   /// A socket that listens; an IPv6 one takes IPv6 only, so that both families can be listened on side by side.
-  package static func listen(on address: SocketAddress, backlog: Int32 = 256) throws(SystemError) -> Descriptor {
+  ///
+  /// - Parameter heartbeatSeconds: see `keepAlive`; the system gives accepted connections what their listener has.
+  package static func listen(
+    on address: SocketAddress, heartbeatSeconds: UInt64 = 0, backlog: Int32 = 256
+  ) throws(SystemError) -> Descriptor {
     let socket = try open(address)
     let one: Int32 = 1
     try set(socket.rawValue, SOL_SOCKET, SO_REUSEADDR, one, address)
     if address.family == AF_INET6 { try set(socket.rawValue, Int32(IPPROTO_IPV6), IPV6_V6ONLY, one, address) }
     guard address.withSystemForm({ bind(socket.rawValue, $0, $1) }) == 0 else { throw .current("bind", address.text) }
+    keepAlive(socket.rawValue, seconds: heartbeatSeconds)
     guard CLinux.listen(socket.rawValue, backlog) == 0 else { throw .current("listen", address.text) }
     return socket
   }
@@ -27,6 +32,11 @@ package enum StreamSocket {
   /// The address that a socket has on this machine: the port that was given when 0 was asked for.
   package static func localAddress(of socket: Int32) -> SocketAddress? {
     address { getsockname(socket, $0, $1) }
+  }
+
+  /// The address of the other end; nil when there is none any more.
+  package static func peerAddress(of socket: Int32) -> SocketAddress? {
+    address { getpeername(socket, $0, $1) }
   }
 
   /// The next connection of a listening socket; nil when none waits.
@@ -58,10 +68,13 @@ package enum StreamSocket {
   }
 
   /// A socket that is being connected: when it is writable, `connectionError` tells how it went.
-  package static func connect(to address: SocketAddress, from source: SocketAddress? = nil) throws(SystemError)
-    -> Descriptor
-  {
+  ///
+  /// - Parameter heartbeatSeconds: see `keepAlive`.
+  package static func connect(
+    to address: SocketAddress, from source: SocketAddress? = nil, heartbeatSeconds: UInt64 = 0
+  ) throws(SystemError) -> Descriptor {
     let socket = try open(address)
+    keepAlive(socket.rawValue, seconds: heartbeatSeconds)
     if let source {
       guard source.withSystemForm({ bind(socket.rawValue, $0, $1) }) == 0 else { throw .current("bind", source.text) }
     }
@@ -149,13 +162,24 @@ package enum StreamSocket {
     return Descriptor(owning: number)
   }
 
-  /// Small messages go at once, and a peer that is gone without a word is noticed.
-  private static func prepare(_ socket: Int32) {
-    var one: Int32 = 1
-    let length = socklen_t(MemoryLayout<Int32>.size)
-    // A socket that refuses works without.
-    _ = setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &one, length)
-    _ = setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &one, length)
+  /// Small messages go at once.
+  private static func prepare(_ socket: Int32) { change(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
+
+  /// Lets the system ask a peer that is silent for so long for a sign of life, again and again: what lies between the two sees a
+  /// connection in use, and one whose peer does not answer ends. 0 asks nothing, as the system has it.
+  ///
+  /// - Bounds: the system takes up to 32,767 seconds.
+  package static func keepAlive(_ socket: Int32, seconds: UInt64) {
+    change(socket, SOL_SOCKET, SO_KEEPALIVE, seconds > 0 ? 1 : 0)
+    guard seconds > 0 else { return }
+    change(socket, Int32(IPPROTO_TCP), TCP_KEEPIDLE, Int32(clamping: seconds))
+    change(socket, Int32(IPPROTO_TCP), TCP_KEEPINTVL, Int32(clamping: seconds))
+  }
+
+  /// A socket that refuses works without.
+  private static func change(_ socket: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
+    var value = value
+    _ = setsockopt(socket, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
   }
 
   private static func set(

@@ -61,6 +61,8 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
   case jobEnd = 39
   /// What a backup would do with entries, from file daemon to director and on to the console.
   case changes = 40
+  /// Something for the director's log, from file or storage daemon, as a line of text.
+  case message = 41
 
   // Between director and file daemon during a restore, and director and console in a listing.
   /// File daemon to director: the next batch of the plan, please; its payload is the number of the pass.

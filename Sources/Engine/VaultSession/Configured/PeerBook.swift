@@ -54,18 +54,19 @@ package struct PeerBook: Sendable {
     guard let peer = peers[identity.listenerName] else {
       throw TransportError(.refused("Nothing configured here goes by that name."), peer: identity.listenerName)
     }
-    let leavesTLS = peer.tls.leavesAfterAuthentication
+    let (leavesTLS, isForced) = (peer.tls.leavesAfterAuthentication, peer.tls.leavesAnywhere)
     if let password = peer.password {
       let secret = try await secrets.secret(of: password, name: peer.name)
       return try await network.dial(
-        host: host, port: port, identity: identity, secret: secret, leavesTLS: leavesTLS)
+        host: host, port: port, identity: identity, secret: secret, leavesTLS: leavesTLS,
+        isForced: isForced, heartbeat: peer.heartbeatSeconds)
     }
     guard let context = certificates[peer.name] ?? ownCertificates else {
       throw TransportError(.refused("There is neither a password nor a certificate for it."), peer: peer.name)
     }
     return try await network.dial(
       host: host, port: port, identity: identity, certificates: context, allowedNames: peer.tls.allowedCommonNames,
-      leavesTLS: leavesTLS)
+      leavesTLS: leavesTLS, isForced: isForced, heartbeat: peer.heartbeatSeconds)
   }
 
   // MARK: Warnings

@@ -14,7 +14,7 @@ extension PeerParameters {
   /// What a listener holds this peer to, once its hello has told who it is.
   package var terms: PeerTerms {
     PeerTerms(
-      leavesTLS: tls.leavesAfterAuthentication, takesCertificate: password == nil,
-      allowedNames: tls.allowedCommonNames, verifiesPeer: tls.verifiesPeer)
+      leavesTLS: tls.leavesAfterAuthentication, isForced: tls.leavesAnywhere, takesCertificate: password == nil,
+      allowedNames: tls.allowedCommonNames, verifiesPeer: tls.verifiesPeer, heartbeatSeconds: heartbeatSeconds)
   }
 }

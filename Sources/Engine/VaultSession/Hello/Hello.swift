@@ -6,7 +6,9 @@ import VaultProtocol
 /// - Source: DESIGN "Connections", seed 004's feature exchange.
 package struct Hello: Hashable, Sendable {
   /// The protocol features this program has, a bit each; unknown bits of a peer are ignored.
-  package static let features: UInt64 = 1
+  package static let features: UInt64 = 1 | takingMessages
+  /// A director that has this bit takes frames of messages while a job runs.
+  private static let takingMessages: UInt64 = 2
   package static let version = "0.1.0"
 
   /// What a console without a name of its own is called.
@@ -35,6 +37,9 @@ package struct Hello: Hashable, Sendable {
     "Connections with \(resource) are encrypted for authentication only: whoever is on their way can read and alter "
       + "everything that is saved and restored over them (TLS Authenticate Only = yes)."
   }
+
+  /// Whether this side, a director, takes frames of messages.
+  package var takesMessages: Bool { features & Self.takingMessages != 0 }
 
   package var line: ControlLine {
     var line = ControlLine(
@@ -108,8 +113,10 @@ package struct Hello: Hashable, Sendable {
       throw error
     }
     do {
-      let authentication = channel.transport.peerAuthentication
-      try admit(peer, authentication: authentication, allowing: allowed, terms: terms(peer))
+      let (authentication, terms) = (channel.transport.peerAuthentication, terms(peer))
+      try admit(
+        peer, authentication: authentication, allowing: allowed, terms: terms, isPrivate: channel.transport.isPrivate)
+      if let seconds = terms?.heartbeatSeconds { channel.transport.beatHeart(everySeconds: seconds) }
     } catch {
       try await channel.sendReply(Reply(error.code(of: role), refusing: error))
       throw error

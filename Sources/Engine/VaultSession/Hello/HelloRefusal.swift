@@ -19,13 +19,15 @@ package enum HelloRefusal: DescribedError, Hashable {
   case unproved(name: String)
   /// One side leaves TLS after the authentication and the other does not.
   case encryption(leavesDialler: Bool)
+  /// TLS was to end, and a public network is on the way.
+  case publicNetwork(name: String)
 
   package var exitStatus: ExitStatus { .unreachable }
 
   /// The code with which a listener tells it.
   package func code(of listener: PeerRole) -> StatusCode {
     switch self {
-    case .role, .encryption: listener.refusalCode
+    case .role, .encryption, .publicNetwork: listener.refusalCode
     case .unknown, .otherPeer, .otherListener, .purpose, .needsPassword, .unproved: listener.mistrustCode
     }
   }
@@ -45,6 +47,9 @@ package enum HelloRefusal: DescribedError, Hashable {
     case .encryption(let leavesDialler):
       "The \(leavesDialler ? "dialler" : "listener") is configured to leave TLS after the authentication and the "
         + "\(leavesDialler ? "listener" : "dialler") is not: TLS Authenticate Only must be the same on both sides."
+    case .publicNetwork(let name):
+      "The address of \(Self.quoted(name)) is not of a private network, where anybody on the way could read and alter what is "
+        + "said: TLS Authenticate Only = yes is refused, and = forced is not."
     }
   }
 

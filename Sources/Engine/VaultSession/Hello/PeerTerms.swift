@@ -5,17 +5,25 @@ import VaultModel
 package struct PeerTerms: Hashable, Sendable {
   /// Whether TLS ends with the hello; both sides must be configured so.
   package var leavesTLS: Bool
+  /// Whether TLS may end on the way through a public network, too.
+  package var isForced: Bool
   /// Whether a certificate may stand for the password.
   package var takesCertificate: Bool
   /// Names of which the peer's certificate must have one; when empty, the one that it claims.
   package var allowedNames: [ByteString]
   /// Whether the peer must have proved who it is; without it a dialler that shows no certificate is believed what it says.
   package var verifiesPeer: Bool
+  /// After how many seconds without a byte the connection carries a sign of life; nil for the listener's own value.
+  package var heartbeatSeconds: UInt64?
 
   package init(
-    leavesTLS: Bool = false, takesCertificate: Bool = true, allowedNames: [ByteString] = [], verifiesPeer: Bool = true
+    leavesTLS: Bool = false, isForced: Bool = false, takesCertificate: Bool = true, allowedNames: [ByteString] = [],
+    verifiesPeer: Bool = true,
+    heartbeatSeconds: UInt64? = nil
   ) {
+    self.heartbeatSeconds = heartbeatSeconds
     self.leavesTLS = leavesTLS
+    self.isForced = isForced
     self.takesCertificate = takesCertificate
     self.allowedNames = allowedNames
     self.verifiesPeer = verifiesPeer
@@ -28,8 +36,10 @@ extension Hello {
   /// - Parameters:
   ///   - authentication: how the peer has proved who it is; nil inside one process, where nobody has to.
   ///   - terms: those configured for a peer of this role and name; nil when nothing goes by it.
+  ///   - isPrivate: whether no public network is on the way to it.
   package func admit(
-    _ peer: Hello, authentication: PeerAuthentication?, allowing allowed: Set<PeerRole>, terms: PeerTerms?
+    _ peer: Hello, authentication: PeerAuthentication?, allowing allowed: Set<PeerRole>, terms: PeerTerms?,
+    isPrivate: Bool = true
   ) throws(HelloRefusal) {
     guard allowed.contains(peer.role) else { throw .role(peer.role, listener: role) }
     switch authentication {
@@ -45,6 +55,7 @@ extension Hello {
       guard terms.takesCertificate, !terms.verifiesPeer else { throw .unproved(name: peer.name) }
     }
     guard peer.leavesTLS == terms.leavesTLS else { throw .encryption(leavesDialler: peer.leavesTLS) }
+    if peer.leavesTLS, !terms.isForced, !isPrivate { throw .publicNetwork(name: peer.name) }
   }
 
   private func admit(_ peer: Hello, calling bytes: ByteString) throws(HelloRefusal) {

@@ -9,10 +9,15 @@ package final class Network: Sendable {
 
   package let poller: Poller
   private let context: TLSContext
+  private let heartbeatSeconds: UInt64
 
-  /// - Parameter certificates: what a listener shows to peers that go by certificates, beside those that go by keys; nil for none.
+  /// - Parameters:
+  ///   - certificates: what a listener shows to peers that go by certificates, beside those that go by keys; nil for none.
+  ///   - heartbeatSeconds: after how long without a byte a connection carries a sign of life, unless a peer's resource says
+  ///     otherwise; 0 for never.
   /// - Throws: `SystemError`, `CryptoError`, `TLSFileError`.
-  package init(certificates: TLSCertificates? = nil) throws {
+  package init(certificates: TLSCertificates? = nil, heartbeatSeconds: UInt64 = 0) throws {
+    self.heartbeatSeconds = heartbeatSeconds
     context = try certificates.map { try TLSContext(certificates: $0) } ?? TLSContext()
     poller = try Poller()
   }
@@ -36,8 +41,8 @@ package final class Network: Sendable {
       addresses += found.filter { !addresses.contains($0) }
     }
     return try TLSListener(
-      addresses: addresses, poller: poller, context: context, limits: limits, role: role, onRefusal: onRefusal,
-      lookUp: lookUp)
+      addresses: addresses, poller: poller, context: context, limits: limits, role: role,
+      heartbeatSeconds: heartbeatSeconds, onRefusal: onRefusal, lookUp: lookUp)
   }
 
   /// Dials, authenticates, and says hello.
@@ -46,11 +51,14 @@ package final class Network: Sendable {
   ///   - identity: what this side is to the listener.
   ///   - secret: what both share.
   ///   - leavesTLS: whether TLS is to end with the hello.
+  ///   - isForced: whether TLS may end on the way through a public network, too.
+  ///   - heartbeat: the resource's own Heartbeat Interval in seconds; nil for the process's.
   package func dial(
-    host: String, port: UInt16, identity: PeerIdentity, secret: [UInt8], leavesTLS: Bool = false
+    host: String, port: UInt16, identity: PeerIdentity, secret: [UInt8], leavesTLS: Bool = false,
+    isForced: Bool = false, heartbeat: UInt64? = nil
   ) async throws -> Channel {
-    let dialler = TLSDialler(poller: poller, context: context)
-    return try await greet(identity, host, leavesTLS) {
+    let dialler = TLSDialler(poller: poller, context: context, heartbeatSeconds: heartbeat ?? heartbeatSeconds)
+    return try await greet(identity, host, leavesTLS, isForced) {
       try await dialler.dial(host: host, port: port, identity: identity, secret: secret)
     }
   }
@@ -62,17 +70,17 @@ package final class Network: Sendable {
   ///   - allowedNames: of which the listener's certificate must have one; when empty, that of the host or of the listener.
   package func dial(
     host: String, port: UInt16, identity: PeerIdentity, certificates: TLSContext, allowedNames: [ByteString],
-    leavesTLS: Bool = false
+    leavesTLS: Bool = false, isForced: Bool = false, heartbeat: UInt64? = nil
   ) async throws -> Channel {
-    let dialler = TLSDialler(poller: poller, context: certificates)
-    return try await greet(identity, host, leavesTLS) {
+    let dialler = TLSDialler(poller: poller, context: certificates, heartbeatSeconds: heartbeat ?? heartbeatSeconds)
+    return try await greet(identity, host, leavesTLS, isForced) {
       try await dialler.dial(
         host: host, port: port, listenerName: identity.listenerName, allowedNames: allowedNames)
     }
   }
 
   private func greet(
-    _ identity: PeerIdentity, _ host: String, _ leavesTLS: Bool,
+    _ identity: PeerIdentity, _ host: String, _ leavesTLS: Bool, _ isForced: Bool,
     _ dial: @escaping @Sendable () async throws -> TLSTransport
   ) async throws -> Channel {
     let transport = try await cancellable(
@@ -81,8 +89,9 @@ package final class Network: Sendable {
     // A listener that took the connection and then says nothing is waited for no longer than one that does not answer at all.
     channel.limitSilence(seconds: Self.helloSeconds, poller: poller)
     do {
-      try await Hello(role: identity.dialler, name: identity.diallerName, leavesTLS: leavesTLS)
-        .dial(channel, expecting: identity.listener)
+      let hello = Hello(role: identity.dialler, name: identity.diallerName, leavesTLS: leavesTLS)
+      if leavesTLS, !isForced, !transport.isPrivate { throw HelloRefusal.publicNetwork(name: identity.listenerName) }
+      try await hello.dial(channel, expecting: identity.listener)
       channel.limitSilence(seconds: 0, poller: poller)
       return channel
     } catch {

@@ -8,8 +8,13 @@ package struct TLSDialler: Sendable {
   let context: TLSContext
   /// How long one address may take, handshake included.
   let limitNanoseconds: UInt64
+  /// After how long without a byte a connection carries a sign of life; 0 for never.
+  let heartbeatSeconds: UInt64
 
-  package init(poller: Poller, context: TLSContext, limitNanoseconds: UInt64 = 10_000_000_000) {
+  package init(
+    poller: Poller, context: TLSContext, limitNanoseconds: UInt64 = 10_000_000_000, heartbeatSeconds: UInt64 = 0
+  ) {
+    self.heartbeatSeconds = heartbeatSeconds
     self.poller = poller
     self.context = context
     self.limitNanoseconds = limitNanoseconds
@@ -69,7 +74,8 @@ package struct TLSDialler: Sendable {
       limitNanoseconds: limitNanoseconds)
     return await withCheckedContinuation { continuation in
       do throws(SystemError) {
-        TLSHandshake.start(try StreamSocket.connect(to: address), plan, poller) { continuation.resume(returning: $0) }
+        let socket = try StreamSocket.connect(to: address, heartbeatSeconds: heartbeatSeconds)
+        TLSHandshake.start(socket, plan, poller) { continuation.resume(returning: $0) }
       } catch {
         continuation.resume(
           returning: .failure(TransportError(.unreachable(error.errno.description), peer: address.text)))

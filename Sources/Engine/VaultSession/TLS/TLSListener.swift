@@ -53,13 +53,15 @@ package final class TLSListener: Listener {
   ///
   /// - Parameters:
   ///   - role: whose code a connection above the limits is refused with; without one such a connection ends without a word.
+  ///   - heartbeatSeconds: after how long without a byte a connection carries a sign of life; 0 for never.
   ///   - onRefusal: is told of every connection that was turned away.
   ///   - lookUp: finds the key for an identity that dials in. It is called on the poller's thread and must not block: what takes
   ///     time is done elsewhere, within the time that a handshake has.
   /// - Throws: `SystemError` for the first address that cannot be listened on.
   package init(
     addresses wanted: [SocketAddress], poller: Poller, context: TLSContext, limits: Limits = Limits(),
-    role: PeerRole? = nil, onRefusal: @escaping @Sendable (Refusal) -> Void, lookUp: @escaping KeyLookup
+    role: PeerRole? = nil, heartbeatSeconds: UInt64 = 0, onRefusal: @escaping @Sendable (Refusal) -> Void,
+    lookUp: @escaping KeyLookup
   ) throws(SystemError) {
     self.poller = poller
     self.context = context
@@ -71,7 +73,7 @@ package final class TLSListener: Listener {
     var sockets: [PolledSocket] = []
     var addresses: [SocketAddress] = []
     for address in wanted {
-      let socket = try PolledSocket(try StreamSocket.listen(on: address), poller)
+      let socket = try PolledSocket(try StreamSocket.listen(on: address, heartbeatSeconds: heartbeatSeconds), poller)
       addresses.append(StreamSocket.localAddress(of: socket.number) ?? address)
       sockets.append(socket)
     }

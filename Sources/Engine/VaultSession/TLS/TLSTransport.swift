@@ -98,6 +98,12 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
     TransportError(failure == .closed ? .closed : .broken(failure.description), peer: peer)
   }
 
+  package var isPrivate: Bool {
+    StreamSocket.peerAddress(of: socket.number).flatMap { PrivateNetwork.contains($0.host) } ?? false
+  }
+
+  package func beatHeart(everySeconds seconds: UInt64) { StreamSocket.keepAlive(socket.number, seconds: seconds) }
+
   // MARK: Without encryption
 
   package func leaveTLS() {

@@ -117,11 +117,13 @@ struct BackupJob: Sendable {
     hasRun = true
     cancel.whenSet { fileDaemon.sendSoon(.cancel) }
 
-    let place = director.place
+    let (place, relay) = (director.place, director.relay)
     let number = start.description.number
     async let commits: Void = onThread(name: "vault-commits") {
       // Without its commits a job is lost: everything else stops too.
-      do { try CommitReceiver(channel: attributes, catalog: catalog, place: place).receiveAll(of: number) } catch {
+      do {
+        try CommitReceiver(channel: attributes, catalog: catalog, place: place, relay: relay).receiveAll(of: number)
+      } catch {
         fileDaemon.close()
         throw error
       }
@@ -173,13 +175,13 @@ struct BackupJob: Sendable {
   }
 
   private func serve(_ fileDaemon: Channel, _ start: JobStart) async throws -> ControlLine {
-    let (catalog, tell) = (director.catalog, tell)
+    let (catalog, tell, relay) = (director.catalog, tell, director.relay)
     let description = start.description
     let isContinued = start.resume != nil
     let expected = start.expected
     return try await onThread(name: "vault-state") {
       var server = StateServer(
-        channel: fileDaemon, catalog: catalog, job: description, isContinued: isContinued
+        channel: fileDaemon, catalog: catalog, job: description, isContinued: isContinued, relay: relay
       ) { line in
         var line = line
         expected?.writeTotals(to: &line)

@@ -9,10 +9,16 @@ struct CommitReceiver: ~Copyable {
   private let catalog: any CatalogStore
   /// Where the volumes are that the storage daemon tells of.
   private let place: String?
+  /// Takes what the storage daemon tells between its commits and within.
+  private let relay: (@Sendable (PeerRole, ControlLine) -> Void)?
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: FrameHeader.payloadLimit, alignment: 16)
 
-  init(channel: Channel, catalog: any CatalogStore, place: String?) {
+  init(
+    channel: Channel, catalog: any CatalogStore, place: String?,
+    relay: (@Sendable (PeerRole, ControlLine) -> Void)? = nil
+  ) {
     self.place = place
+    self.relay = relay
     self.channel = channel
     self.catalog = catalog
   }
@@ -33,12 +39,17 @@ struct CommitReceiver: ~Copyable {
 
   /// Receives a frame; its payload is lent until the next call.
   func receive() throws -> (FrameKind, UnsafeRawBufferPointer) {
-    let header = try channel.receiveFrameHeader()
-    let payload = UnsafeMutableRawBufferPointer(rebasing: buffer[..<header.payloadLength])
-    try channel.receive(into: payload)
-    // The storage daemon could not go on: in its own words.
-    if header.kind == .jobEnd { throw PeerRefusal(try Reply(try ControlLine(payload: Array(payload)))) }
-    return (header.kind, UnsafeRawBufferPointer(payload))
+    while true {
+      let header = try channel.receiveFrameHeader()
+      let payload = UnsafeMutableRawBufferPointer(rebasing: buffer[..<header.payloadLength])
+      try channel.receive(into: payload)
+      switch header.kind {
+      // The storage daemon could not go on: in its own words.
+      case .jobEnd: throw PeerRefusal(try Reply(try ControlLine(payload: Array(payload))))
+      case .message: relay?(.storageDaemon, try ControlLine(payload: Array(payload)))
+      default: return (header.kind, UnsafeRawBufferPointer(payload))
+      }
+    }
   }
 
   func unexpected(_ kind: FrameKind) -> TransportError {

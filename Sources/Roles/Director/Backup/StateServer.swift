@@ -18,6 +18,8 @@ struct StateServer: ~Copyable {
   /// Whether earlier attempts staged entries: their inodes are known too.
   private let isContinued: Bool
   private let onProgress: @Sendable (ControlLine) -> Void
+  /// Takes what the file daemon tells; an estimate has none.
+  private let relay: (@Sendable (PeerRole, ControlLine) -> Void)?
   /// Takes what an estimate tells: frames of changes, and problems as listing.
   private let onFinding: (@Sendable (FrameKind, [UInt8]) -> Void)?
   private var position: CanonicalPosition?
@@ -26,8 +28,9 @@ struct StateServer: ~Copyable {
 
   init(
     channel: Channel, catalog: any CatalogStore, job: JobDescription, isContinued: Bool,
-    onProgress: @escaping @Sendable (ControlLine) -> Void
+    relay: (@Sendable (PeerRole, ControlLine) -> Void)? = nil, onProgress: @escaping @Sendable (ControlLine) -> Void
   ) {
+    self.relay = relay
     self.channel = channel
     self.catalog = catalog
     tree = job.tree
@@ -50,6 +53,7 @@ struct StateServer: ~Copyable {
     self.tree = tree
     self.baseSequence = baseSequence
     job = nil
+    relay = nil
     isContinued = false
     self.onProgress = onProgress
     self.onFinding = onFinding
@@ -68,6 +72,7 @@ struct StateServer: ~Copyable {
       case .stateRequest: try sendState()
       case .inodeQuestions where job != nil: try answer(payload)
       case .progress: onProgress(try ControlLine(payload: payload))
+      case .message where job != nil: relay?(.fileDaemon, try ControlLine(payload: payload))
       case .changes, .listing:
         guard let onFinding else { throw unexpected(header.kind) }
         onFinding(header.kind, payload)

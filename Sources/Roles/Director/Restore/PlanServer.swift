@@ -14,6 +14,8 @@ struct PlanServer: ~Copyable {
   private let source: SelectionSource
   private let selection: Selection
   private let onProgress: @Sendable (FrameKind, [UInt8]) -> Void
+  /// Takes what the file daemon tells; nil where it tells nothing.
+  private let relay: (@Sendable (PeerRole, ControlLine) -> Void)?
   private var pass: UInt8 = 0
   private var cursor: SelectionCursor?
   private var isAtEnd = false
@@ -28,6 +30,7 @@ struct PlanServer: ~Copyable {
   /// - Parameter tree: whose entries are restored; nil when their contents are only read.
   init(
     channel: Channel, catalog: any CatalogStore, tree: Tree?, source: SelectionSource, selection: Selection,
+    relay: (@Sendable (PeerRole, ControlLine) -> Void)? = nil,
     onProgress: @escaping @Sendable (FrameKind, [UInt8]) -> Void
   ) {
     self.channel = channel
@@ -35,6 +38,7 @@ struct PlanServer: ~Copyable {
     self.source = source
     self.selection = selection
     self.onProgress = onProgress
+    self.relay = relay
     locations = LocationCursor(catalog: catalog)
     owners = tree.map { OwnerNameCursor(catalog: catalog, tree: $0) }
     extended = ExtendedCursor(catalog: catalog)
@@ -49,6 +53,7 @@ struct PlanServer: ~Copyable {
       switch header.kind {
       case .planRequest: try sendBatch(payload.first ?? 0)
       case .progress, .restoreProblem, .restoredBytes: onProgress(header.kind, payload)
+      case .message: relay?(.fileDaemon, try ControlLine(payload: payload))
       case .jobEnd: return try ControlLine(payload: payload)
       default:
         throw TransportError(.malformed("a frame of kind \(header.kind) in a restore"), peer: channel.transport.peer)

@@ -108,7 +108,7 @@ struct RestoreJob: Sendable {
   private func restore(
     _ tree: TreeSelection, _ selection: Selection, _ expected: JobCounters?
   ) async throws -> Reply {
-    let (catalog, tell) = (director.catalog, tell)
+    let (catalog, tell, relay) = (director.catalog, tell, director.relay)
     let restore = UniqueIdentifier.random()
     let storages = try await openStorages(for: restore, tree.source, selection)
     defer { for channel in storages.channels { channel.close() } }
@@ -116,7 +116,7 @@ struct RestoreJob: Sendable {
     defer { fileDaemon.close() }
     var request = ControlLine("restore", words: [ByteString(restore.text)])
     // What the file daemon lacks or does not know it refuses itself.
-    for key in ["mode", "target", "overwrite", "strip", "numeric-ids"] {
+    for key in ["number", "mode", "target", "overwrite", "strip", "numeric-ids"] {
       if let value = line[key] { request.set(key, value) }
     }
     storages.only?.write(to: &request)
@@ -126,7 +126,8 @@ struct RestoreJob: Sendable {
     cancel.whenSet { fileDaemon.close() }
     let end = try await onThread(name: "vault-plan") {
       var server = PlanServer(
-        channel: fileDaemon, catalog: catalog, tree: tree.tree, source: tree.source, selection: selection
+        channel: fileDaemon, catalog: catalog, tree: tree.tree, source: tree.source, selection: selection,
+        relay: relay
       ) { kind, payload in
         var payload = payload
         if kind == .progress, let expected, var line = try? ControlLine(payload: payload) {

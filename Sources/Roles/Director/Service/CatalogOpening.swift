@@ -22,7 +22,7 @@ package enum CatalogOpening {
     }
   }
 
-  /// Where the director finds volumes by their names, when they lie on the first device of a storage.
+  /// Where the director finds volumes by their names, when they lie on the device of a storage.
   ///
   /// - Parameter storage: its name; nil where there is only one.
   /// - Throws: `QueueRefusal` when the configuration does not say which.
@@ -30,13 +30,13 @@ package enum CatalogOpening {
     _ configuration: DirectorConfiguration, storage name: String?
   ) throws -> @Sendable (String) -> String? {
     let storages = configuration.storages.filter { name == nil || $0.peer.name == name }
-    guard let storage = storages.first, let device = storage.devices.first else {
+    guard let storage = storages.first else {
       throw QueueRefusal.noSuchResource("Storage", name ?? "")
     }
     guard storages.count == 1 else { throw QueueRefusal.severalStorages(storages.map(\.peer.name)) }
     return { volume in
       let prefix = volume.utf8.reversed().drop { (0x30...0x39).contains($0) }.reversed()
-      return "\(storage.peer.name)/\(device)/\(String(decoding: Array(prefix), as: UTF8.self))"
+      return "\(storage.peer.name)/\(storage.device)/\(String(decoding: Array(prefix), as: UTF8.self))"
     }
   }
 

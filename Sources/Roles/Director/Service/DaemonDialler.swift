@@ -16,6 +16,8 @@ struct DaemonDialler: Sendable {
   let log: MessageLog
   private let clients: PeerBook
   private let storages: PeerBook
+  /// Connections that clients opened.
+  let waiting = WaitingClients()
   private let recoveries = RecoveryGate()
 
   init(
@@ -37,17 +39,75 @@ struct DaemonDialler: Sendable {
 
   // MARK: Clients
 
-  /// Dials a client, again and again for as long as its connect timeout says.
+  /// A connection to a client: one that it has opened, else one that is dialled, again and again for as long as its connect
+  /// timeout says, else one that it opens in as long a time again.
   ///
   /// - Parameter seconds: for how long; nil for the configuration's own.
   func dialClient(_ client: DirectorConfiguration.Client, forSeconds seconds: UInt64? = nil) async throws -> Channel {
-    guard let address = client.address, client.mayBeDialled, clients.hasCredentials(for: client.peer.name) else {
-      throw DialRefusal.notReachable(client.peer.name)
+    let seconds = seconds ?? configuration.clientConnectSeconds
+    if client.mayDial, let channel = await waitingChannel(of: client.peer.name) { return channel }
+    var failure: (any Error)?
+    if let address = client.address, client.mayBeDialled, clients.hasCredentials(for: client.peer.name) {
+      let identity = PeerIdentity(dialler: .director, name, listener: .fileDaemon, client.peer.name)
+      do {
+        return try await insisting(forSeconds: seconds) {
+          try await clients.dial(network, host: address.text, port: client.port, identity: identity)
+        }
+      } catch {
+        guard client.mayDial, Self.mayAnswerLater(error), !Task.isCancelled else { throw error }
+        failure = error
+      }
     }
-    let identity = PeerIdentity(dialler: .director, name, listener: .fileDaemon, client.peer.name)
-    return try await insisting(forSeconds: seconds ?? configuration.clientConnectSeconds) {
-      try await clients.dial(network, host: address.text, port: client.port, identity: identity)
+    guard client.mayDial else { throw DialRefusal.notReachable(client.peer.name) }
+    if let channel = await comingChannel(of: client.peer.name, forSeconds: seconds) { return channel }
+    let dialled = failure.map { "; dialling it failed: \($0)" } ?? ""
+    throw TransportError(
+      .unreachable("it has not called within \(seconds) seconds (Connection From Client To Director)\(dialled)"),
+      peer: client.peer.name)
+  }
+
+  /// What a client that calls in is held to; nil for one that may not.
+  func terms(ofClient name: String) -> PeerTerms? { mayDial(name) ? clients.terms(of: name) : nil }
+
+  /// Finds the key of a client that calls in; does not block.
+  func findKey(ofClient name: String, for identity: PeerIdentity, tell: @escaping @Sendable ([UInt8]?) -> Void) {
+    if mayDial(name) { clients.findKey(of: name, for: identity, tell: tell) } else { tell(nil) }
+  }
+
+  private func mayDial(_ name: String) -> Bool {
+    configuration.clients.contains { $0.peer.name == name && $0.mayDial }
+  }
+
+  /// A connection that waits and whose client is there.
+  private func waitingChannel(of client: String) async -> Channel? {
+    while let channel = waiting.take(client) {
+      channel.limitSilence(seconds: Self.answerSeconds, poller: network.poller)
+      if await Self.answers(channel) {
+        channel.limitSilence(seconds: 0, poller: network.poller)
+        return channel
+      }
+      channel.close()
     }
+    return nil
+  }
+
+  /// How long a client may take to answer on a connection that waited.
+  private static let answerSeconds: UInt64 = 5
+
+  private static func answers(_ channel: Channel) async -> Bool {
+    (try? await channel.request(ControlLine("noop"), expecting: .fileDaemonOK)) != nil
+  }
+
+  /// The same, of those that come within a time.
+  private func comingChannel(of client: String, forSeconds seconds: UInt64) async -> Channel? {
+    let deadline = clock.monotonicNanoseconds() + seconds * 1_000_000_000
+    while !Task.isCancelled {
+      if let channel = await waitingChannel(of: client) { return channel }
+      let now = clock.monotonicNanoseconds()
+      guard now < deadline else { return nil }
+      await waiting.arrival(of: client, poller: network.poller, nanoseconds: deadline - now)
+    }
+    return nil
   }
 
   // MARK: Storage daemons
@@ -88,6 +148,7 @@ struct DaemonDialler: Sendable {
   ) async throws -> (incarnation: UniqueIdentifier, isRecovered: Bool) {
     var line = ControlLine("use device")
     line.set("device", place.device)
+    line.set("media-type", place.storage.mediaType)
     line.set("repository", catalog.repository.text)
     line.set("pool", place.pool)
     line.set("volume-prefix", place.volumePrefix)

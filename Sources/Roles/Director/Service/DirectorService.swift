@@ -52,7 +52,7 @@ package enum DirectorService {
     let consoles = try PeerBook(
       configuration.consoles + (configuration.password == nil ? [] : [unnamed]), own: own.tls, secrets: secrets)
     for warning in consoles.warnings { log.tell(.security, warning) }
-    let network = try Network(certificates: own.tls.certificates)
+    let network = try Network(certificates: own.tls.certificates, heartbeatSeconds: own.heartbeatSeconds)
     defer { network.close() }
     let parts = DirectorParts(
       configuration: configuration, catalog: catalog, clock: clock, zone: zone, log: log, network: network,
@@ -66,10 +66,14 @@ package enum DirectorService {
       on: own.places, limits: own.listenerLimits, role: .director,
       onRefusal: { log.tell(.security, "\($0.peer) was turned away: \($0.reason)") },
       lookUp: { identity, tell in
-        guard identity.purpose == .control, identity.dialler == .console, identity.listener == .director,
-          identity.listenerName == own.name
-        else { return tell(nil) }
-        consoles.findKey(of: identity.diallerName, for: identity, tell: tell)
+        guard identity.purpose == .control, identity.listener == .director, identity.listenerName == own.name else {
+          return tell(nil)
+        }
+        switch identity.dialler {
+        case .console: consoles.findKey(of: identity.diallerName, for: identity, tell: tell)
+        case .fileDaemon: parts.dialler.findKey(ofClient: identity.diallerName, for: identity, tell: tell)
+        case .director, .storageDaemon: tell(nil)
+        }
       })
     log.tell(.info, "Director \(own.name) listens on \(listener.addresses.map(\.text).joined(separator: ", ")).")
     try await JobRestart(parts: parts, absence: absence).run()
@@ -77,10 +81,11 @@ package enum DirectorService {
     isReady()
     await withTaskGroup { group in
       group.addTask { await runJobs(parts) }
-      group.addTask { await serveConsoles(parts, consoles, listener) }
+      group.addTask { await serveCallers(parts, consoles, listener) }
       await group.next()
       // The listener is closed: the process is to end.
       parts.end()
+      parts.dialler.waiting.close()
       await parts.queue.close()
       for job in await parts.queue.all() { job.cancel.set() }
       await group.waitForAll()
@@ -128,20 +133,23 @@ package enum DirectorService {
     await parts.queue.abandonWatchers()
   }
 
-  private static func serveConsoles(_ parts: DirectorParts, _ consoles: PeerBook, _ listener: any Listener) async {
+  private static func serveCallers(_ parts: DirectorParts, _ consoles: PeerBook, _ listener: any Listener) async {
     let hello = Hello(role: .director, name: parts.name)
     await withDiscardingTaskGroup { group in
       while let transport = await listener.accept() {
         group.addTask {
           let channel = Channel(transport)
-          defer { channel.close() }
           do {
-            guard
-              let peer = try await hello.answer(channel, allowing: [.console], terms: { consoles.terms(of: $0.name) })
-            else { return }
-            try await ConsoleConversation(service: parts, channel: channel, console: peer.name).run()
+            let peer = try await hello.answer(channel, allowing: [.console, .fileDaemon]) { peer in
+              peer.role == .console ? consoles.terms(of: peer.name) : parts.dialler.terms(ofClient: peer.name)
+            }
+            // A client's connection is kept: it is the director's to use.
+            if let peer, peer.role == .fileDaemon { return parts.dialler.waiting.add(channel, of: peer.name) }
+            defer { channel.close() }
+            if let peer { try await ConsoleConversation(service: parts, channel: channel, console: peer.name).run() }
           } catch {
-            // The console is gone, or said what no console says; other consoles' conversations go on.
+            channel.close()
+            // The peer is gone, or said what nobody says; other consoles' conversations go on.
             if let text = PeerComplaint.text(about: error, from: transport.peer) { parts.log.tell(.security, text) }
           }
         }

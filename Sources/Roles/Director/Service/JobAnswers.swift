@@ -130,6 +130,7 @@ struct JobAnswers: Sendable {
 
   /// Notes the end of a job that was cancelled before it began.
   func endUnbegun(_ job: QueuedJob) async throws {
+    service.log.release(job.number)
     let (catalog, clock) = (service.catalog, service.clock)
     try await onThread(name: "vault-catalog") {
       switch job.work {

@@ -40,7 +40,7 @@ struct JobRestart: Sendable {
       let number = job.description.number
       do {
         guard let name = job.jobName, isWithinWindow else { throw DirectorError.interrupted }
-        try await parts.queue.submit(try JobSubmission(parts: parts).continuing(job, named: name))
+        try await JobSubmission(parts: parts).submitContinued(job, named: name)
         parts.log.tell(.info, job: number, "The director is back: the job goes on.")
       } catch {
         parts.log.tell(

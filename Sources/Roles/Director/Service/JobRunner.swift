@@ -26,6 +26,7 @@ struct JobRunner: Sendable {
       status = await failed(error)
     }
     service.log.tell(.terminate, job: job.number, "Job \(job.number) ended: \(status.title).")
+    service.log.release(job.number)
     await service.queue.ended(job.number, status)
   }
 
@@ -53,9 +54,10 @@ struct JobRunner: Sendable {
       storage: { try await connecting.place(place) }, fileDaemon: { try await connecting.client() })
     diallers.route = { session in try connecting.route(to: place.storage, for: session) }
     diallers.client = job.client.peer.name
-    let director = Director(
+    var director = Director(
       name: service.name, catalog: service.catalog, clock: service.clock, zone: service.zone, diallers: diallers,
       place: place.text)
+    director.relay = MessageRelay(log: service.log, job: job, storage: place.storage).take
     let patience = ReconnectPatience(
       windowSeconds: service.configuration.reconnectWindowSeconds,
       pause: { nanoseconds in await connecting.pause(nanoseconds: nanoseconds) },
@@ -115,8 +117,11 @@ struct JobRunner: Sendable {
       storage: { throw QueueRefusal.noVolumes }, fileDaemon: { try await connecting.client() })
     diallers.client = job.client.peer.name
     diallers.readingStorages = storages
-    let director = Director(
+    var director = Director(
       name: service.name, catalog: catalog, clock: service.clock, zone: service.zone, diallers: diallers)
+    director.relay = MessageRelay(log: service.log, job: job).take
+    var line = line
+    line.set("number", job.number)
     let restore = RestoreJob(director: director, line: line, arguments: arguments, cancel: job.cancel) {
       kind, payload in
       guard let line = try? ControlLine(payload: payload) else { return }

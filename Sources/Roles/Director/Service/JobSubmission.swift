@@ -28,7 +28,7 @@ struct JobSubmission: Sendable {
       }
       return try JobStart.newJob(request, catalog: catalog, clock: clock)
     }
-    try await parts.queue.submit(try queued(record, resource, request))
+    try await submit(try queued(record, resource, request), of: resource)
     return record.description.number
   }
 
@@ -42,7 +42,7 @@ struct JobSubmission: Sendable {
     // As incomplete it may go on, and does so at the next run at the latest.
     if record.status != .incomplete { try await end(record, as: .incomplete) }
     do {
-      try await parts.queue.submit(job)
+      try await submit(job, of: try backupResource(named: name))
     } catch {
       if record.status != .incomplete { try await end(record, as: record.status) }
       throw error
@@ -91,6 +91,23 @@ struct JobSubmission: Sendable {
     return try queued(record, resource, request)
   }
 
+  /// Queues a job of an earlier life of the director.
+  func submitContinued(_ record: JobRecord, named name: String) async throws {
+    try await submit(try continuing(record, named: name), of: try backupResource(named: name))
+  }
+
+  /// Queues a job, whose messages go where its resource says.
+  private func submit(_ job: QueuedJob, of resource: DirectorConfiguration.Job?) async throws {
+    let messages = configuration.messages.first { $0.name == resource?.messages }
+    if let messages { parts.log.follow(job.number, to: messages) }
+    do {
+      try await parts.queue.submit(job)
+    } catch {
+      parts.log.release(job.number)
+      throw error
+    }
+  }
+
   private func queued(
     _ record: JobRecord, _ resource: DirectorConfiguration.Job, _ request: RunRequest
   ) throws -> QueuedJob {
@@ -98,11 +115,12 @@ struct JobSubmission: Sendable {
     guard let pool = configuration.pools.first(where: { $0.name == resource.pool }),
       let storage = resource.storages.lazy.compactMap({ name in
         configuration.storages.first { $0.peer.name == name && $0.isEnabled }
-      }).first, let place = configuration.place(of: pool, on: storage)
+      }).first
     else { throw QueueRefusal.noPlace(resource.name) }
     return QueuedJob(
       number: record.description.number, name: resource.name, client: client, storage: storage, tree: request.tree,
-      priority: resource.priority, concurrentJobLimit: resource.concurrentJobLimit, work: .backup(request, place),
+      priority: resource.priority, concurrentJobLimit: resource.concurrentJobLimit,
+      work: .backup(request, configuration.place(of: pool, on: storage)),
       submitted: parts.clock.now())
   }
 
@@ -154,6 +172,7 @@ struct JobSubmission: Sendable {
   func submitRestore(_ line: ControlLine, _ arguments: [ByteString]) async throws -> JobNumber {
     var line = line
     let resource = try restoreResource(named: line["restore-job"]?.text)
+    if let resource { Self.choose(resource, in: &line) }
     let catalog = parts.catalog
     let asked = line
     let parts = parts
@@ -186,7 +205,7 @@ struct JobSubmission: Sendable {
       priority: resource?.priority ?? 10, concurrentJobLimit: resource?.concurrentJobLimit ?? 10,
       work: .restore(chosen, arguments), submitted: clock.now())
     do {
-      try await parts.queue.submit(job)
+      try await submit(job, of: resource)
     } catch {
       try await onThread(name: "vault-catalog") {
         try catalog.endErrand(errand.number, status: .failed, ended: clock.now(), files: 0, bytes: 0, problems: 0)
@@ -194,6 +213,14 @@ struct JobSubmission: Sendable {
       throw error
     }
     return errand.number
+  }
+
+  /// The files of the restore job's own client, where a console named none.
+  private static func choose(_ resource: DirectorConfiguration.Job, in line: inout ControlLine) {
+    guard line["job"] == nil, let client = resource.client else { return }
+    if line["host"] == nil { line.set("host", client) }
+    // The file set is that client's; another may not have one of that name.
+    if line["name"] == nil, line["host"]?.text == client, let fileSet = resource.fileSet { line.set("name", fileSet) }
   }
 
   private func restoreResource(named name: String?) throws -> DirectorConfiguration.Job? {

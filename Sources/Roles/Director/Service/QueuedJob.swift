@@ -85,7 +85,7 @@ final class Hindrance: Sendable {
   func set(_ wait: QueuedJob.Wait?) { state.withLock { $0 = wait } }
 
   /// A daemon refused what the job cannot do without.
-  func refused(_ refusal: PeerRefusal) { set(refusal.code.isOfStorageDaemon ? .storageDaemon : .fileDaemon) }
+  func refused(_ refusal: PeerRefusal) { set(refusal.code?.isOfStorageDaemon == true ? .storageDaemon : .fileDaemon) }
 }
 
 extension StatusCode {

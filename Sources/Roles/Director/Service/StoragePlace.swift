@@ -14,11 +14,10 @@ struct StoragePlace: Hashable, Sendable {
 }
 
 extension DirectorConfiguration {
-  /// Where a pool's volumes go on a storage: onto its first device.
-  func place(of pool: Pool, on storage: Storage) -> StoragePlace? {
-    guard let device = storage.devices.first else { return nil }
-    return StoragePlace(
-      storage: storage, device: device, pool: pool.name, volumePrefix: pool.labelFormat,
+  /// Where a pool's volumes go on a storage.
+  func place(of pool: Pool, on storage: Storage) -> StoragePlace {
+    StoragePlace(
+      storage: storage, device: storage.device, pool: pool.name, volumePrefix: pool.labelFormat,
       volumeSize: pool.maximumVolumeBytes)
   }
 
