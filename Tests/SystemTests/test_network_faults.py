@@ -388,7 +388,7 @@ class Cut(FaultTest):
         for each in numbers:
             self.assertEnds(fleet, each, "T")
         self.assertEqual(fleet.listed(number)["attempt"], attempt + 1)
-        self.assertEqual(sum(text.endswith("begins.") for text in fleet.messages(number)), 2, fleet.about(number))
+        self.assertEqual(sum(text == "Backup job 'save-alpha' begins." for text in fleet.messages(number)), 2, fleet.about(number))
         self.assertJobRestores(fleet, number, self.source)
 
     def test_lost_connection_within_the_window(self):
