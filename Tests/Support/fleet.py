@@ -313,10 +313,10 @@ class Fleet:
             texts[f"fd-{client}"] = self.edit(text, "Port = 9102", *self.address_lines(client))
             os.makedirs(os.path.join(self.directory, "conf", "state", f"fd-{client}"), exist_ok=True)
         for name, text in texts.items():
+            text += "".join(f"\n{each}" for each in self.resources.get(name, []))
             for (file, resource, own), directives in self.lines.items():
                 if file == name:
                     text = self.insert(text, resource, own, directives)
-            text += "".join(f"\n{each}" for each in self.resources.get(name, []))
             with open(os.open(self.conf(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
                 stream.write(text)
 

@@ -39,9 +39,19 @@ private struct Trouble: DescribedError {
     #expect(refusal.description == "The peer answered 3502: \(StatusCode.volumeBusy.meaning).")
   }
 
-  @Test(arguments: ["", "OK", "300 OK", "3001 OK", "9999", "OK 3000", "x = 3000"])
+  @Test(arguments: ["", "OK", "300 OK", "30000 OK", "+300 OK", "OK 3000", "x = 3000"])
   func whatIsNoReplyIsRefused(_ text: String) {
     #expect(throws: ControlError.self) { try Reply(decode(text)) }
+  }
+
+  /// A newer peer has codes of its own; its words are told like any other's.
+  @Test func aCodeThatIsNotKnownIsARefusal() throws {
+    let reply = try Reply(decode("3777 Failed = status=5 reason=later"))
+    #expect(reply.code == nil && reply.number == 3777)
+    let refusal = PeerRefusal(reply)
+    #expect(refusal.code == nil && refusal.exitStatus == .unreachable && refusal.description == "later")
+    let silent = PeerRefusal(try Reply(decode("3777 Failed")))
+    #expect(silent.description == "The peer answered 3777: a code of a newer version.")
   }
 
   @Test func countersTravelAsFields() throws {

@@ -45,6 +45,8 @@ package final class DeviceControlRecord {
 
   /// The bytes of groups that were appended and no commit covers.
   package private(set) var uncommittedByteCount: UInt64 = 0
+  /// The bytes of records in those of them that hold attributes.
+  package private(set) var uncommittedAttributeByteCount: UInt64 = 0
   /// Where the attempt's committed blocks lie, volume by volume, from first to last.
   package private(set) var extents: [SessionExtent] = []
 
@@ -122,6 +124,7 @@ package final class DeviceControlRecord {
     pending.append(PendingGroup(header: header, block: queuedCount))
     nextGroup += 1
     uncommittedByteCount += UInt64(byteCount)
+    if header.kind == .attributes { uncommittedAttributeByteCount += UInt64(header.rawLength) }
     return header
   }
 
@@ -179,6 +182,7 @@ package final class DeviceControlRecord {
     pending.removeAll(keepingCapacity: true)
     queuedCount = 0
     uncommittedByteCount = 0
+    uncommittedAttributeByteCount = 0
     return CommitResult(number: record.number, attempt: attempt, groups: groups, volumes: volumes, state: state)
   }
 

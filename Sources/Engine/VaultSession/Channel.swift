@@ -158,7 +158,7 @@ package final class Channel: @unchecked Sendable {
     try await sendLine(line)
     for frame in frames { try await sendFrame(frame.kind, frame.payload) }
     let reply = try await receiveReply()
-    guard expecting.contains(reply.code) else { throw PeerRefusal(reply) }
+    guard let code = reply.code, expecting.contains(code) else { throw PeerRefusal(reply) }
     return reply
   }
 

@@ -134,7 +134,11 @@ struct AppendStream: ~Copyable {
     mayCommit = try job.record.append(reserved: byteCount).mayCommit
     guard mayCommit else { return }
     let elapsed = clock.monotonicNanoseconds() - lastCommitNanoseconds
-    if job.record.uncommittedByteCount >= job.limits.byteCount || elapsed >= job.limits.nanoseconds { try commit() }
+    if job.record.uncommittedByteCount >= job.limits.byteCount || elapsed >= job.limits.nanoseconds
+      || job.record.uncommittedAttributeByteCount >= CommitLimits.attributeByteCount
+    {
+      try commit()
+    }
   }
 
   // MARK: Commits

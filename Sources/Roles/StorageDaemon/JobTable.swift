@@ -79,6 +79,10 @@ enum StreamForm {
 
 /// When a commit point is due.
 struct CommitLimits: Sendable {
+  /// After so many bytes of attributes, too, about 30,000 entries: then the catalog takes them in while data still flow, and
+  /// nobody gathers more than that.
+  static let attributeByteCount: UInt64 = 4 << 20
+
   var nanoseconds: UInt64
   var byteCount: UInt64
 

@@ -53,11 +53,15 @@ package enum StatusCode: UInt16, Sendable, CaseIterable {
 
 /// A reply: a code, words, and fields.
 package struct Reply: Hashable, Sendable {
-  package var code: StatusCode
+  /// Nil for one that this program does not know: a newer peer may have it, and it is a refusal like others.
+  package let code: StatusCode?
+  /// The code as it stands in the line.
+  package let number: UInt16
   package var line: ControlLine
 
   package init(_ code: StatusCode, _ text: String = "OK", fields: [ControlLine.Field] = []) {
     self.code = code
+    number = code.rawValue
     line = ControlLine("\(code.rawValue) \(text)", fields: fields)
   }
 
@@ -73,17 +77,19 @@ package struct Reply: Hashable, Sendable {
   /// Reads a reply from a line.
   package init(_ line: ControlLine) throws(ControlError) {
     let digits = line.verb.prefix(4)
-    guard digits.count == 4, let number = UInt16(digits), let code = StatusCode(rawValue: number) else {
+    guard digits.utf8.count == 4, digits.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt16(digits) else {
       throw ControlError(.malformedLine, line: line.verb)
     }
-    self.code = code
+    code = StatusCode(rawValue: number)
+    self.number = number
     self.line = line
   }
 }
 
 /// A peer's refusal, in the peer's words.
 package struct PeerRefusal: DescribedError, Hashable {
-  package let code: StatusCode
+  /// Nil for a code that this program does not know.
+  package let code: StatusCode?
   package let exitStatus: ExitStatus
   package let description: String
 
@@ -91,6 +97,7 @@ package struct PeerRefusal: DescribedError, Hashable {
     code = reply.code
     let number = reply.line["status"]?.text.flatMap { Int32($0) }
     exitStatus = number.flatMap { ExitStatus(rawValue: $0) } ?? .unreachable
-    description = reply.line["reason"]?.text ?? "The peer answered \(reply.code.rawValue): \(reply.code.meaning)."
+    let meaning = reply.code?.meaning ?? "a code of a newer version"
+    description = reply.line["reason"]?.text ?? "The peer answered \(reply.number): \(meaning)."
   }
 }

@@ -137,10 +137,8 @@ struct RestoreJob: Sendable {
       }
       return try server.run()
     }
-    var reply = try Reply(end)
+    let reply = try Reply(end)
     guard reply.code == .fileDaemonOK else { throw PeerRefusal(reply) }
-    reply.code = .directorOK
-    reply.line.verb = "\(StatusCode.directorOK.rawValue) OK"
-    return reply
+    return Reply(.directorOK, fields: reply.line.fields)
   }
 }

@@ -145,9 +145,14 @@ struct ServerConnection: ~Copyable {
     return .server(state, field("M") ?? "", detail: field("D"), isBroken: isBroken)
   }
 
+  /// The error for what libpq itself could not do; the connection is broken from then on.
+  ///
+  /// libpq does not call it so when a statement could not be sent and the server had said something before it went.
   private func lost() -> CatalogError {
     let message = String(cString: PQerrorMessage(handle)).split(whereSeparator: \.isNewline).first.map { String($0) }
-    return CatalogError(isBroken ? .unreachable : .server(""), message ?? "the connection was lost")
+    sever()
+    while PQstatus(handle) == CONNECTION_OK, PQconsumeInput(handle) == 1 {}
+    return CatalogError(.unreachable, message ?? "the connection was lost")
   }
 }
 

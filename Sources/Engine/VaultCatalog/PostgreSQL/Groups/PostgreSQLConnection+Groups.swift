@@ -31,11 +31,12 @@ extension PostgreSQLConnection {
       """, values)
   }
 
-  /// Locations of groups on their first copy.
+  /// Locations of groups on their first copy, each found by its whole key: a planner without statistics takes part of it.
   private static func select(_ condition: String) -> String {
     """
     SELECT g.number, g.kind, g.first_entry, g.first_offset, v.uuid, l.file, l.block, l.stored_length, g.raw_length
-    FROM record_group AS g JOIN group_location AS l ON l.job = g.job AND l.number = g.number AND l.copy = 0
+    FROM record_group AS g CROSS JOIN LATERAL (
+        SELECT * FROM group_location WHERE job = g.job AND number = g.number AND copy = 0 LIMIT 1) AS l
       JOIN volume AS v ON v.id = l.volume
     WHERE \(condition)
     """

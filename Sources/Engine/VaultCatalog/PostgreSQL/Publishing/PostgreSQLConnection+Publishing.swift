@@ -34,6 +34,7 @@ extension PostgreSQLConnection {
     try execute(ServerPublication.temporaryTables)
     try run(ServerPublication.keepNames, publication)
     try keepDirectories(publication)
+    try execute("ANALYZE pg_temp.kept_name, pg_temp.kept_directory")
     try run(ServerPublication.closeOutdated, publication)
     if publication.base > 0 {
       try run(ServerPublication.findRevived, publication)

@@ -46,6 +46,7 @@ extension PostgreSQLConnection {
     case .paths(let paths): try choose(SelectionPlan(paths: paths), source)
     case .noted(let number): try choose(number, source)
     }
+    try execute("ANALYZE pg_temp.chosen_directory, pg_temp.chosen_name")
     var values: [ServerValue] = [.integer(Int64(selection.table)), .integer(source.tree)]
     switch source {
     case .current: break

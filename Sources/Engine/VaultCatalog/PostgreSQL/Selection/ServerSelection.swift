@@ -74,7 +74,8 @@ struct ServerSelection {
       (SELECT j.number FROM job AS j WHERE j.session = e.content_session), 4611686018427387904 + e.content_session) END
     """
 
-  /// Rows of selection $1 after $2, up to $3, of tree $4; $5 is the job and $6 the sequence of a staged state.
+  /// Rows of selection $1 after $2, up to $3, of tree $4; numbers have no gaps, so a page is a range of them.
+  /// $5 is the job and $6 the sequence of a staged state.
   var read: String {
     let columns = [
       "content_session", "content_index", "device", "inode", "attributes", "extents", "extended_session",
@@ -98,7 +99,7 @@ struct ServerSelection {
     return """
       SELECT x.directory, (SELECT key FROM directory WHERE id = x.directory), x.name, \(first), \
       \(columns.map { "e.\($0)" }.joined(separator: ", ")), x.id, x.leads
-      FROM (SELECT * FROM selection_row WHERE selection = $1 AND id > $2 ORDER BY id LIMIT $3) AS x
+      FROM (SELECT * FROM selection_row WHERE selection = $1 AND id > $2 AND id <= $2 + $3 ORDER BY id) AS x
         LEFT JOIN LATERAL (\(rows) LIMIT 1) AS e ON true
       ORDER BY x.id
       """

@@ -37,24 +37,19 @@ extension PostgreSQLConnection {
       CREATE TEMP TABLE known_directory(handle int8 PRIMARY KEY, id int8) ON COMMIT DROP
       """)
     try copy(staging.directories, to: "pg_temp.incoming_directory")
-    // Looked up one by one through the index, whatever the planner thinks of tables that it has no statistics of.
+    // Looked up one by one through the index: of tables that are filled a moment ago the planner knows nothing, and a join
+    // of two becomes a loop within a loop.
     let number = "(SELECT d.id FROM directory AS d WHERE d.tree = $1 AND sha256(d.key) = sha256(i.key))"
-    try run(
-      "INSERT INTO pg_temp.known_directory(handle, id) SELECT i.handle, \(number) FROM pg_temp.incoming_directory AS i",
-      [.integer(tree)])
     try run(
       """
       INSERT INTO directory(tree, key)
-      SELECT DISTINCT $1::int8, i.key
-      FROM pg_temp.incoming_directory AS i JOIN pg_temp.known_directory AS k ON k.handle = i.handle AND k.id IS NULL
+      SELECT DISTINCT $1::int8, i.key FROM pg_temp.incoming_directory AS i WHERE \(number) IS NULL
       ORDER BY i.key ON CONFLICT (tree, sha256(key)) DO NOTHING
       """, [.integer(tree)])
     // What another job of the tree made in between is there now, too.
     try run(
-      """
-      UPDATE pg_temp.known_directory AS k SET id = \(number) FROM pg_temp.incoming_directory AS i
-      WHERE k.handle = i.handle AND k.id IS NULL
-      """, [.integer(tree)])
+      "INSERT INTO pg_temp.known_directory(handle, id) SELECT i.handle, \(number) FROM pg_temp.incoming_directory AS i",
+      [.integer(tree)])
   }
 
   private func applyRows(_ staging: PostgreSQLStaging, job: JobRow) throws(CatalogError) {
@@ -69,6 +64,8 @@ extension PostgreSQLConnection {
       """)
     try copy(staging.rows, to: "pg_temp.incoming_row")
     if staging.segments.count > 2 { try execute("CREATE INDEX ON pg_temp.incoming_row(ordinal)") }
+    try execute("ANALYZE pg_temp.incoming_row")
+    if !staging.directories.isEmpty { try execute("ANALYZE pg_temp.known_directory") }
     for (index, segment) in staging.segments.enumerated() {
       let end = index + 1 < staging.segments.count ? staging.segments[index + 1].first : staging.rows.rowCount
       if segment.isSeals {
