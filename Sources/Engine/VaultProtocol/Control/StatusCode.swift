@@ -76,7 +76,7 @@ package struct Reply: Hashable, Sendable {
 
   /// Reads a reply from a line.
   package init(_ line: ControlLine) throws(ControlError) {
-    let digits = line.verb.prefix(4)
+    let digits = line.verb.prefix { $0 != " " }
     guard digits.utf8.count == 4, digits.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt16(digits) else {
       throw ControlError(.malformedLine, line: line.verb)
     }

@@ -8,7 +8,7 @@ enum ConfigurationMistake {
   static func isOne(_ error: any Error) -> Bool {
     switch error {
     case let refusal as PeerRefusal:
-      refusal.exitStatus == .usage || [.fileDaemonMistrusts, .storageMistrusts].contains(refusal.code)
+      refusal.exitStatus == .usage || refusal.code == .fileDaemonMistrusts || refusal.code == .storageMistrusts
     case let error as TransportError: error.isRefusal
     case is QueueRefusal, is DialRefusal: true
     default: false

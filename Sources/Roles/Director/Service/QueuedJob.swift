@@ -85,12 +85,12 @@ final class Hindrance: Sendable {
   func set(_ wait: QueuedJob.Wait?) { state.withLock { $0 = wait } }
 
   /// A daemon refused what the job cannot do without.
-  func refused(_ refusal: PeerRefusal) { set(refusal.code?.isOfStorageDaemon == true ? .storageDaemon : .fileDaemon) }
+  func refused(_ refusal: PeerRefusal) { set(refusal.code?.isOfFileDaemon ?? false ? .fileDaemon : .storageDaemon) }
 }
 
 extension StatusCode {
   /// Codes of file daemons begin with 2, of storage daemons with 3.
-  fileprivate var isOfStorageDaemon: Bool { rawValue >= 3000 }
+  fileprivate var isOfFileDaemon: Bool { (2000..<3000).contains(rawValue) }
 }
 
 /// The last that a running job said of how far it is.
