@@ -59,6 +59,7 @@ demo: all
 
 # PEERS="tar-lz4 restic borg bacula cp" WORKLOADS="linux big many" ROUNDS=3: see bench/run.py
 bench: all
+	@case " $(WORKLOADS) " in *" micro "*) swift build -c release --static-swift-stdlib --product VaultBench ;; esac
 	@PEERS="$(PEERS)" WORKLOADS="$(WORKLOADS)" ROUNDS="$(ROUNDS)" python3 bench/run.py
 
 install: program
@@ -87,7 +88,7 @@ install: program
 	install -m 644 etc/local/example.conf $(DESTDIR)$(SYSCONFDIR)/vault/local/example.conf
 
 format:
-	swift format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests
+	swift format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests bench
 
 lint:
 	@python3 Tests/run.py lint </dev/null

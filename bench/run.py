@@ -4,10 +4,12 @@
 usage: run.py        by way of `make bench`; what is measured comes from the environment:
   WORKLOADS     linux, big, many: full backup, nothing changed, restore, by everyone
                 incremental, empty: `vault local` alone, after many increments and with a million files
+                micro: parts of the program by themselves, beside the machine's limits
                 default: linux big many incremental empty
   PEERS         tar-lz4, restic, borg, bacula, cp; those that are not installed are skipped. Default: tar-lz4
   ROUNDS        how often each is measured; default 3
   BENCH_DIR     for repositories and workloads; default vault-bench below the temporary directory
+  CATALOG_ROWS  how many rows the catalog has that micro asks; default 10000000, which takes 6 GB and some minutes
   WORKLOAD_DIR  for workloads that are there already; default BENCH_DIR/workloads
 
 The page cache is warm, and everything written is on the disk before anyone begins. A table goes to the screen, everything
@@ -24,12 +26,14 @@ import sys
 import tempfile
 import time
 
+import micro
 import peers
 from measuring import Failure, measure
 from workloads import size_of, warm, workload
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAM = os.path.abspath(os.environ.get("VAULT_BINARY") or os.path.join(ROOT, ".build/release/vault"))
+PARTS = os.path.join(ROOT, ".build/release/VaultBench")
 BASE = os.path.realpath(os.environ.get("BENCH_DIR") or os.path.join(tempfile.gettempdir(), "vault-bench"))
 WORKLOADS = os.path.realpath(os.environ.get("WORKLOAD_DIR") or os.path.join(BASE, "workloads"))
 ROUNDS = int(os.environ.get("ROUNDS") or "3")
@@ -153,6 +157,14 @@ class Bench:
         self.results["measured"]["empty"] = measured
         self.save()
 
+    def micro(self):
+        source = os.path.realpath(workload(WORKLOADS, "linux"))
+        warm(source)
+        measured = micro.Micro(PARTS, self.fresh("micro"), source).measure()
+        self.results["measured"]["micro"] = measured
+        self.save()
+        micro.show(measured)
+
     # ---- The table
 
     @staticmethod
@@ -229,7 +241,7 @@ def main():
     try:
         kinds = chosen_peers(bench)
         for part in parts:
-            {"incremental": bench.incremental, "empty": bench.empty}.get(
+            {"incremental": bench.incremental, "empty": bench.empty, "micro": bench.micro}.get(
                 part, lambda: bench.compare(part, kinds))()
         bench.table()
         print(f"It took {time.monotonic() - begin:.0f} s.")
