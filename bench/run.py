@@ -4,6 +4,7 @@
 usage: run.py        by way of `make bench`; what is measured comes from the environment:
   WORKLOADS     linux, big, many: full backup, nothing changed, restore, by everyone
                 incremental, empty: `vault local` alone, after many increments and with a million files
+                idle: a thousand idle connections to a director
                 micro: parts of the program by themselves, beside the machine's limits
                 default: linux big many incremental empty
   PEERS         tar-lz4, restic, borg, bacula, cp; those that are not installed are skipped. Default: tar-lz4
@@ -26,6 +27,7 @@ import sys
 import tempfile
 import time
 
+import idle
 import micro
 import peers
 from measuring import Failure, measure
@@ -157,6 +159,12 @@ class Bench:
         self.results["measured"]["empty"] = measured
         self.save()
 
+    def idle(self):
+        found = idle.measure_idle(PROGRAM, self.fresh("idle"))
+        self.results["measured"]["idle"] = found
+        self.save()
+        idle.show(found)
+
     def micro(self):
         source = os.path.realpath(workload(WORKLOADS, "linux"))
         warm(source)
@@ -206,9 +214,9 @@ class Bench:
             for row in rows:
                 print("  ".join(cell.ljust(width) if column < 2 else cell.rjust(width)
                                 for column, (cell, width) in enumerate(zip(row, widths))).rstrip())
-        print(f"\nMedians of {ROUNDS}; the columns at the right are ours over theirs, so less than 1 is faster. Peak memory is the "
-              f"sum over the\nprocesses of a system; 'sync s' is what the disk still took afterwards. All of it: "
-              f"{BASE}/results.json")
+        if any("peers" in found for found in self.results["measured"].values()):
+            print(f"\nMedians of {ROUNDS}; the columns at the right are ours over theirs, so less than 1 is faster. Peak memory is "
+                  "the sum over the\nprocesses of a system; 'sync s' is what the disk still took afterwards.")
 
     def is_fine(self):
         return all(each["restore"]["equal"] for found in self.results["measured"].values() if "peers" in found
@@ -241,10 +249,10 @@ def main():
     try:
         kinds = chosen_peers(bench)
         for part in parts:
-            {"incremental": bench.incremental, "empty": bench.empty, "micro": bench.micro}.get(
-                part, lambda: bench.compare(part, kinds))()
+            alone = {"incremental": bench.incremental, "empty": bench.empty, "idle": bench.idle, "micro": bench.micro}
+            alone.get(part, lambda: bench.compare(part, kinds))()
         bench.table()
-        print(f"It took {time.monotonic() - begin:.0f} s.")
+        print(f"\nAll of it is in {BASE}/results.json. It took {time.monotonic() - begin:.0f} s.")
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
