@@ -1,5 +1,5 @@
 # make            build the program          make test      run every test
-# make demo       see it work                make bench     measure it beside tar | lz4
+# make demo       see it work                make bench     measure it beside others
 # make install PREFIX=/usr/local DESTDIR=    make lint      check the form of everything
 # make deps       install what is missing    make format    bring the Swift code into form
 
@@ -57,8 +57,10 @@ $(FAULT_LIBRARY): Tests/Support/fault.c
 demo: all
 	@Tests/demo.sh $(PROGRAM)
 
+# PEERS="tar-lz4 restic borg bacula cp" WORKLOADS="linux big many" ROUNDS=3: see bench/run.py
 bench: all
-	@python3 bench/run.py
+	@case " $(WORKLOADS) " in *" micro "*) swift build -c release --static-swift-stdlib --product VaultBench ;; esac
+	@PEERS="$(PEERS)" WORKLOADS="$(WORKLOADS)" ROUNDS="$(ROUNDS)" python3 bench/run.py
 
 install: program
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -86,7 +88,7 @@ install: program
 	install -m 644 etc/local/example.conf $(DESTDIR)$(SYSCONFDIR)/vault/local/example.conf
 
 format:
-	swift format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests
+	swift format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests bench
 
 lint:
 	@python3 Tests/run.py lint </dev/null

@@ -124,6 +124,16 @@ let testTargets: [Target] = [
   tests("VaultSchedulerTests", ["VaultScheduler", "VaultConfiguration", "VaultModel"]),
 ]
 
+/// Measurements of single parts; `make bench` builds it, and nothing ships it.
+let benchTargets: [Target] = [
+  .executableTarget(
+    name: "VaultBench",
+    dependencies: [
+      "VaultModel", "VaultSystem", "VaultCrypto", "VaultCompression", "VaultProtocol", "VaultFileSet", "VaultDevice",
+      "VaultCatalog", system,
+    ], path: "bench/Micro", swiftSettings: settings)
+]
+
 /// The fuzz entry is built only where `--sanitize=fuzzer` is: libFuzzer brings its own main.
 let fuzzTargets: [Target] =
   Context.environment["VAULT_FUZZ"] == nil
@@ -143,5 +153,5 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
   ],
-  targets: cLibraries + base + engine + roles + program + testTargets + fuzzTargets
+  targets: cLibraries + base + engine + roles + program + testTargets + benchTargets + fuzzTargets
 )

@@ -37,8 +37,9 @@ def lint():
     """The form of the Swift code, the manual, the test tools, and what the build must not leave in git."""
     checks = {
         "Swift code": ["swift", "format", "lint", "--strict", "--recursive", "--parallel", "--configuration",
-                       ".swift-format", "Package.swift", "Sources", "Tests"],
+                       ".swift-format", "Package.swift", "Sources", "Tests", "bench"],
         "fault library": ["make", "-s", "--no-print-directory", ".build/support/libfault.so"],
+        "measuring helper": [os.environ.get("CC") or "cc", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "bench/idle.c"],
         "Python code": [sys.executable, "-c", "import ast, sys\nfor name in sys.argv[1:]: ast.parse(open(name).read(), name)",
                         *files("Tests", ".py"), *files("bench", ".py")],
         "JSON schemas": [sys.executable, "-c", "import json, sys\nfor name in sys.argv[1:]: json.load(open(name))",

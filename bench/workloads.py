@@ -1,4 +1,4 @@
-"""Makes the trees that the measurements save. Each is made once and kept below BENCH_DIR/workloads.
+"""Makes the trees that the measurements save. Each is made once and kept.
 
 linux   the kernel's source of Debian's linux-source-6.1: 79,000 files, 1.3 GB
 big     two files of 1 GiB: one random, one of shuffled pieces of this machine's programs and texts
@@ -10,7 +10,8 @@ import os
 import random
 import shutil
 import subprocess
-import sys
+
+from measuring import Failure
 
 PIECE = 1 << 16
 EPOCH_NS = 1_600_000_000 * 10**9
@@ -109,17 +110,19 @@ def make_empty(place, files=1_000_000, directories=1_000):
 MAKERS = {"linux": make_linux, "big": make_big, "many": make_many, "empty": make_empty}
 
 
-def workload(base, name):
-    """The path of a workload, made now if it is not there."""
-    place = os.path.join(base, "workloads", name)
-    if not os.path.isdir(place):
+def workload(place, name):
+    """The path of a workload in a directory, made now if it is not there."""
+    path = os.path.join(place, name)
+    if name not in MAKERS:
+        raise Failure(f"no workload {name}: {', '.join(MAKERS)}")
+    if not os.path.isdir(path):
         print(f"making the workload {name}", flush=True)
-        half = place + ".making"
+        half = path + ".making"
         shutil.rmtree(half, ignore_errors=True)
-        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.makedirs(place, exist_ok=True)
         MAKERS[name](half)
-        os.rename(half, place)
-    return place
+        os.rename(half, path)
+    return path
 
 
 def size_of(place):
@@ -144,8 +147,3 @@ def warm(place):
             with open(path, "rb", buffering=0) as stream:
                 while stream.read(1 << 22):
                     pass
-
-
-if __name__ == "__main__":
-    for wanted in sys.argv[1:] or MAKERS:
-        print(wanted, *size_of(workload(os.environ.get("BENCH_DIR", "/tmp/vault-bench"), wanted)))
