@@ -19,7 +19,7 @@ class SystemTest(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        self.directory = program.scratch("test", self.in_memory)
+        self.directory = program.scratch("system", self.in_memory)
         if os.environ.get("VAULT_KEEP"):
             self.note(f"directory {self.directory}")
         else:
