@@ -20,7 +20,7 @@ import VaultProtocol
       (.groupLocations, 17), (.commit, 18), (.endOfCommits, 19), (.commitCatalogued, 20), (.jobRecord, 21),
       (.paths, 22), (.patterns, 23), (.neededSessions, 24), (.neededGroups, 25), (.movedGroups, 26),
       (.stateRequest, 32), (.state, 33), (.stateEnd, 34), (.inodeQuestions, 35), (.inodeAnswers, 36), (.progress, 37),
-      (.cancel, 38), (.jobEnd, 39), (.changes, 40), (.planRequest, 48), (.plan, 49), (.planEnd, 50),
+      (.cancel, 38), (.jobEnd, 39), (.changes, 40), (.message, 41), (.planRequest, 48), (.plan, 49), (.planEnd, 50),
       (.restoreProblem, 51),
       (.listing, 52),
       (.listingEnd, 53), (.planLocations, 54), (.restoredBytes, 55), (.storageRoute, 56),
