@@ -121,7 +121,12 @@ package final class MessageLog: Sendable {
     let wanting = routes.filter { $0.classes.contains(message.messageClass) }
     var isLeftOver = false
     for route in wanting {
-      guard case .director(let name) = route.destination, job == nil || job?.director == name else { continue }
+      guard case .director(let name) = route.destination else { continue }
+      // A job's messages are its director's only: what is routed to another's needs another place.
+      if let job, job.director != name {
+        isLeftOver = isLeftOver || !leads(to: job.director)
+        continue
+      }
       let way = job ?? state.withLock { $0.ways.last { $0.director == name } }
       if way?.offer(message) != true { isLeftOver = true }
     }

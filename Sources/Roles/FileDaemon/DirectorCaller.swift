@@ -24,19 +24,22 @@ struct DirectorCaller: Sendable {
       var failureCount = 0
       var waiting: Channel?
       while !Task.isCancelled {
-        let old = waiting
-        waiting = await dial(failureCount)
-        // Only now, so that there is always one.
-        old?.close()
-        if let channel = waiting {
+        if let fresh = await dial(failureCount) {
           failureCount = 0
-          guard await isUsed(channel) else { continue }
+          // Only now, so that there is always one.
+          waiting?.close()
+          waiting = fresh
+        } else {
+          failureCount += 1
+        }
+        if let channel = waiting {
+          let limit = failureCount == 0 ? renewalSeconds * 1_000_000_000 : Self.pause(afterFailures: failureCount)
+          guard await isUsed(channel, nanoseconds: limit) else { continue }
           waiting = nil
           group.addTask { await serve(channel) }
           // A director that ends connections at once is not dialled without a breath.
           await network.pause(nanoseconds: 250_000_000)
         } else {
-          failureCount += 1
           await network.pause(nanoseconds: Self.pause(afterFailures: failureCount))
         }
       }
@@ -68,11 +71,11 @@ struct DirectorCaller: Sendable {
     }
   }
 
-  /// Waits until the director says something or ends the connection; false when it did neither for long.
-  private func isUsed(_ channel: Channel) async -> Bool {
+  /// Waits until the director says something or ends the connection; false when it did neither for so long.
+  private func isUsed(_ channel: Channel, nanoseconds: UInt64) async -> Bool {
     let used = Promise<Bool>()
     channel.whenBytesArrive { used.fulfil(.success(true)) }
-    let timer = network.poller.after(nanoseconds: renewalSeconds * 1_000_000_000) { used.fulfil(.success(false)) }
+    let timer = network.poller.after(nanoseconds: nanoseconds) { used.fulfil(.success(false)) }
     defer { network.poller.cancel(timer) }
     return await withTaskCancellationHandler {
       (try? await used.value()) ?? false

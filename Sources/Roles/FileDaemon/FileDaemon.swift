@@ -184,7 +184,10 @@ package struct FileDaemon: Sendable {
     } else {
       messages?.tell(.error, "The \(kind) is given up: \(reply.line["reason"]?.text ?? "no reason is known.")")
     }
-    if let messages { try await onThread(name: "vault-tell") { messages.end() } }
+    if let messages {
+      // The job's end is said, thread or no thread.
+      do { try await onThread(name: "vault-tell") { messages.end() } } catch { messages.end() }
+    }
     try await channel.sendFrame(.jobEnd, reply.line.encoded())
   }
 

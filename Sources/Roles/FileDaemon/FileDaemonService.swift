@@ -26,7 +26,11 @@ package enum FileDaemonService {
     defer { log.close() }
     let secrets = SecretStore(workingDirectory: own.workingDirectory) { log.tell(.warning, $0) }
     let directors = try PeerBook(configuration.directors.filter(\.mayDial).map(\.peer), own: own.tls, secrets: secrets)
-    for warning in directors.warnings { log.tell(.security, warning) }
+    let dialled = try PeerBook(configuration.directors.filter(\.isDialled).map(\.peer), own: own.tls, secrets: secrets)
+    for warning in Set(directors.warnings + dialled.warnings).sorted() { log.tell(.security, warning) }
+    if own.tls.leavesAfterAuthentication {
+      log.tell(.security, Hello.warning(leavingTLSWith: "storage daemons"))
+    }
     let network = try Network(certificates: own.tls.certificates, heartbeatSeconds: own.heartbeatSeconds)
     defer { network.close() }
     let daemon = FileDaemon(
@@ -60,7 +64,7 @@ package enum FileDaemonService {
         daemon.endLost()
       }
     }
-    let callers = try Self.callers(configuration, daemon, network, secrets, log)
+    let callers = Self.callers(configuration, daemon, network, dialled, log)
     await daemon.run(listener)
     for caller in callers { caller.cancel() }
     for caller in callers { await caller.value }
@@ -70,12 +74,10 @@ package enum FileDaemonService {
 
   /// Begins to call the directors that this client dials.
   private static func callers(
-    _ configuration: FileDaemonConfiguration, _ daemon: FileDaemon, _ network: Network, _ secrets: SecretStore,
+    _ configuration: FileDaemonConfiguration, _ daemon: FileDaemon, _ network: Network, _ directors: PeerBook,
     _ log: MessageLog
-  ) throws -> [Task<Void, Never>] {
-    let dialled = configuration.directors.filter(\.isDialled)
-    let directors = try PeerBook(dialled.map(\.peer), own: configuration.daemon.tls, secrets: secrets)
-    return dialled.map { director in
+  ) -> [Task<Void, Never>] {
+    configuration.directors.filter(\.isDialled).map { director in
       let heartbeatSeconds = director.peer.heartbeatSeconds ?? configuration.daemon.heartbeatSeconds
       let caller = DirectorCaller(
         daemon: daemon, name: configuration.daemon.name, director: director, directors: directors, network: network,

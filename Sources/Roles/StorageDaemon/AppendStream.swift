@@ -136,6 +136,7 @@ struct AppendStream: ~Copyable {
     let elapsed = clock.monotonicNanoseconds() - lastCommitNanoseconds
     if job.record.uncommittedByteCount >= job.limits.byteCount || elapsed >= job.limits.nanoseconds
       || job.record.uncommittedAttributeByteCount >= CommitLimits.attributeByteCount
+        && elapsed >= CommitLimits.attributeNanoseconds
     {
       try commit()
     }

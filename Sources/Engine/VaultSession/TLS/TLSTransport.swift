@@ -27,6 +27,8 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
   private var writeNeedsReadable = false
   private var sending = Form.encrypted
   private var receiving = Form.encrypted
+  /// Who waits for bytes: the last that asked.
+  private var onReceivable: (@Sendable () -> Void)?
   /// Counts this connection among its listener's.
   private var ticket: ConnectionTicket?
 
@@ -47,7 +49,10 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
     self.ticket = ticket
   }
 
-  deinit { close() }
+  deinit {
+    close()
+    onReceivable?()
+  }
 
   package var localAddress: SocketAddress? { StreamSocket.localAddress(of: socket.number) }
 
@@ -140,26 +145,42 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
   // MARK: Waiting
 
   package func whenReceivable(_ wake: @escaping @Sendable () -> Void) {
-    let needs: Poller.Interest? = lock.withLock { _ in
-      if isClosed { return nil }
-      if receiving != .plain {
-        // A readable socket may hold half a record, or one that is not for the reader.
-        switch stream.peek() {
-        case .end where receiving == .ending:
-          receiving = .plain
-          readNeedsWritable = false
-        case .done, .end: return nil
-        case .needsReadable: return .readable
-        case .needsWritable: return .writable
-        }
+    lock.withLock { _ in onReceivable = wake }
+    lookForBytes()
+  }
+
+  /// Wakes who waits for bytes when there are any, or has the poller look again: whichever look is the last, it is for the last
+  /// that asked.
+  private func lookForBytes() {
+    let (needs, wake) = lock.withLock { _ -> (Poller.Interest?, (@Sendable () -> Void)?) in
+      guard onReceivable != nil else { return (nil, nil) }
+      let needs = receivingNeeds
+      guard needs == nil else { return (needs, nil) }
+      defer { onReceivable = nil }
+      return (nil, onReceivable)
+    }
+    guard let needs else {
+      wake?()
+      return
+    }
+    socket.when(needs) { [weak self] in self?.lookForBytes() }
+  }
+
+  /// What the next read waits for; nil when it would not wait.
+  private var receivingNeeds: Poller.Interest? {
+    if isClosed { return nil }
+    if receiving != .plain {
+      // A readable socket may hold half a record, or one that is not for the reader.
+      switch stream.peek() {
+      case .end where receiving == .ending:
+        receiving = .plain
+        readNeedsWritable = false
+      case .done, .end: return nil
+      case .needsReadable: return .readable
+      case .needsWritable: return .writable
       }
-      return StreamSocket.isReceivable(socket.number) ? nil : .readable
     }
-    guard let needs else { return wake() }
-    socket.when(needs) { [weak self] in
-      guard let self else { return wake() }
-      whenReceivable(wake)
-    }
+    return StreamSocket.isReceivable(socket.number) ? nil : .readable
   }
 
   package func whenSendable(_ wake: @escaping @Sendable () -> Void) {

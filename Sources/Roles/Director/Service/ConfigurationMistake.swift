@@ -10,7 +10,7 @@ enum ConfigurationMistake {
     case let refusal as PeerRefusal:
       refusal.exitStatus == .usage || refusal.code == .fileDaemonMistrusts || refusal.code == .storageMistrusts
     case let error as TransportError: error.isRefusal
-    case is QueueRefusal, is DialRefusal: true
+    case is QueueRefusal, DialRefusal.notReachable: true
     default: false
     }
   }

@@ -44,7 +44,11 @@ final class Connecting: Sendable {
     }
     // It is dialled last: everybody is there.
     job.hindrance.set(nil)
-    watch(.fileDaemonOK) { [service, job] in try await service.dialler.dialClient(job.client, forSeconds: 5) }
+    // One that calls needs its time to call again.
+    let watchSeconds = max(5, service.configuration.daemon.peerTimeoutSeconds)
+    watch(.fileDaemonOK) { [service, job] in
+      try await service.dialler.dialClient(job.client, forSeconds: watchSeconds)
+    }
     return channel
   }
 

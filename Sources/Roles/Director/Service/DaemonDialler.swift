@@ -80,7 +80,7 @@ struct DaemonDialler: Sendable {
 
   /// A connection that waits and whose client is there.
   private func waitingChannel(of client: String) async -> Channel? {
-    while let channel = waiting.take(client) {
+    while !Task.isCancelled, let channel = waiting.take(client) {
       channel.limitSilence(seconds: Self.answerSeconds, poller: network.poller)
       if await Self.answers(channel) {
         channel.limitSilence(seconds: 0, poller: network.poller)
@@ -148,7 +148,8 @@ struct DaemonDialler: Sendable {
   ) async throws -> (incarnation: UniqueIdentifier, isRecovered: Bool) {
     var line = ControlLine("use device")
     line.set("device", place.device)
-    line.set("media-type", place.storage.mediaType)
+    // It is that of the device which dir.conf names; older volumes may lie on another.
+    if place.device == place.storage.device { line.set("media-type", place.storage.mediaType) }
     line.set("repository", catalog.repository.text)
     line.set("pool", place.pool)
     line.set("volume-prefix", place.volumePrefix)

@@ -42,9 +42,11 @@ struct JobRestart: Sendable {
         guard let name = job.jobName, isWithinWindow else { throw DirectorError.interrupted }
         try await JobSubmission(parts: parts).submitContinued(job, named: name)
         parts.log.tell(.info, job: number, "The director is back: the job goes on.")
-      } catch {
+      } catch DirectorError.interrupted {
         parts.log.tell(
           .warning, job: number, "\(reason) The job was interrupted; the next run goes on from its last commit.")
+      } catch {
+        parts.log.tell(.warning, job: number, "\(reason) The job was interrupted, and does not go on: \(error)")
       }
     }
   }

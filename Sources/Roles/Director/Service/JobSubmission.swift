@@ -40,11 +40,12 @@ struct JobSubmission: Sendable {
     guard let name = record.jobName else { throw ContinueRefusal.hasNoResource(number) }
     let job = try continuing(record, named: name)
     // As incomplete it may go on, and does so at the next run at the latest.
+    if await parts.queue.job(number) != nil { throw ContinueRefusal.isQueued(number) }
     if record.status != .incomplete { try await end(record, as: .incomplete) }
     do {
       try await submit(job, of: try backupResource(named: name))
     } catch {
-      if record.status != .incomplete { try await end(record, as: record.status) }
+      if record.status != .incomplete, await parts.queue.job(number) == nil { try await end(record, as: record.status) }
       throw error
     }
   }
@@ -86,7 +87,9 @@ struct JobSubmission: Sendable {
     let number = record.description.number
     guard configuration.jobs.contains(where: { $0.name == name }) else { throw ContinueRefusal.hasNoResource(number) }
     let resource = try backupResource(named: name)
-    let request = try request(of: resource, level: resource.level)
+    // What it was made as: while nothing of it ran, its level is decided anew when it begins.
+    let level = record.attempt == 0 ? record.description.level : resource.level
+    let request = try request(of: resource, level: level)
     guard request.tree == record.description.tree else { throw ContinueRefusal.otherTree(number, name) }
     return try queued(record, resource, request)
   }
@@ -215,9 +218,10 @@ struct JobSubmission: Sendable {
     return errand.number
   }
 
-  /// The files of the restore job's own client, where a console named none.
+  /// The files of the restore job's own client, where a console named the restore job and none; one that nobody named says
+  /// nothing about files.
   private static func choose(_ resource: DirectorConfiguration.Job, in line: inout ControlLine) {
-    guard line["job"] == nil, let client = resource.client else { return }
+    guard line["restore-job"] != nil, line["job"] == nil, let client = resource.client else { return }
     if line["host"] == nil { line.set("host", client) }
     // The file set is that client's; another may not have one of that name.
     if line["name"] == nil, line["host"]?.text == client, let fileSet = resource.fileSet { line.set("name", fileSet) }

@@ -18,6 +18,9 @@ final class WaitingClients: Sendable {
 
   /// Takes a connection in; it is closed when its client ends it, or when newer ones are more than enough.
   func add(_ channel: Channel, of client: String) {
+    // A client that waits says nothing: what comes is the end. Before anybody can take the connection, whose own waiting
+    // replaces this.
+    channel.whenBytesArrive { [weak self] in self?.drop(channel, of: client) }
     let (surplus, arrivals) = state.withLock { state -> (Channel?, [Promise<Void>]) in
       if state.isClosed { return (channel, []) }
       state.channels[client, default: []].append(channel)
@@ -25,8 +28,6 @@ final class WaitingClients: Sendable {
       return (isTooMany ? state.channels[client]?.removeFirst() : nil, state.arrivals.removeValue(forKey: client) ?? [])
     }
     surplus?.close()
-    // A client that waits says nothing: what comes is the end.
-    if surplus !== channel { channel.whenBytesArrive { [weak self] in self?.drop(channel, of: client) } }
     for arrival in arrivals { arrival.fulfil(.success(())) }
   }
 

@@ -37,6 +37,11 @@ extension PostgreSQLCatalog {
     let page = try read(Self.readingSelection) { connection throws(CatalogError) in
       try connection.selectionPage(selection.table, source, key.pass, after: row, limit: limit)
     }
+    // Another reader of the same rows may have come to their end meanwhile. Whoever drops a selection forgets it first, so that
+    // no page of one that is forgotten says anything.
+    guard waiting.withLock({ $0.selections.contains { $0.table == selection.table } }) else {
+      return try sortedPage(key, after: row, limit: limit)
+    }
     if page.cursor == nil { try drop([selection]) }
     return page
   }
