@@ -45,7 +45,7 @@ final class Connecting: Sendable {
     // It is dialled last: everybody is there.
     job.hindrance.set(nil)
     // One that calls needs its time to call again.
-    let watchSeconds = max(5, service.configuration.daemon.peerTimeoutSeconds)
+    let watchSeconds = job.client.mayDial ? max(5, service.configuration.daemon.peerTimeoutSeconds) : 5
     watch(.fileDaemonOK) { [service, job] in
       try await service.dialler.dialClient(job.client, forSeconds: watchSeconds)
     }
