@@ -13,8 +13,8 @@ from measuring import Failure, PATIENCE_SECONDS, memory, run
 from vault_net import Fleet
 
 CONNECTIONS = int(os.environ.get("CONNECTIONS") or "1000")
-#: No more may it be: a connection that waits costs a descriptor and some memory, and no thread.
-GROWTH_LIMIT = TOTAL_LIMIT = 50 << 20
+#: So much more memory they may take together; no thread in any case.
+GROWTH_LIMIT = 50 << 20
 IDENTITY = "1 control console *default* director bench-dir"
 
 
@@ -71,13 +71,12 @@ def measure_idle(program, place):
         fleet.stop()
     grown = during["residentBytes"] - before["residentBytes"]
     return {"connections": CONNECTIONS, "openedInSeconds": round(seconds, 3), "before": before, "during": during,
-            "after": after, "isWithinLimits": during["threads"] <= before["threads"] and grown < GROWTH_LIMIT
-            and during["residentBytes"] < TOTAL_LIMIT}
+            "after": after, "isWithinLimits": during["threads"] <= before["threads"] and grown < GROWTH_LIMIT}
 
 
 def show(found):
     print(f"\n{found['connections']} idle connections, opened in {found['openedInSeconds']:.2f} s: "
-          f"{'within' if found['isWithinLimits'] else 'ABOVE'} the limits (no thread more, 50 MiB)")
+          f"{'within' if found['isWithinLimits'] else 'ABOVE'} the limits (no thread and less than 50 MiB more)")
     for when in ("before", "during", "after"):
         print(f"  {when:6}  {found[when]['threads']:4} threads  {found[when]['descriptors']:5} descriptors  "
               f"{found[when]['residentBytes'] / 2**20:6.1f} MiB resident, {found[when]['privateBytes'] / 2**20:.1f} of it its own")
