@@ -95,6 +95,7 @@ class Certificates(NetworkTest):
             other.sign(name)
         self.describe(other)
         self.start_without_passwords()
+        fleets.eventually(lambda: "listens on" in self.fleet.log("alpha"), "the client does not say that it listens")
         before = self.fleet.log("alpha")
         outcome = self.refuses(self.fleet.console("status client=alpha-fd"), program.UNREACHABLE)
         self.assertRegex(outcome.errors.decode().lower(), "certificate|authority")

@@ -27,6 +27,9 @@ class HostileTest(NetworkTest):
         fleet.set("dir", "Director", DIRECTOR, **{"Reconnect Window": "0", "FD Connect Timeout": "1"})
         self.prepare(fleet)
         fleet.start()
+        # A log is written behind what it tells of: what comes after this is of the test.
+        for name in ("dir", "sd", *fleet.clients):
+            fleets.eventually(lambda: "listens on" in fleet.log(name), f"{name} does not say that it listens")
         #: A right identity and its secret for each port.
         self.rights = {
             "dir": (hostile.identity("console", "*default*", "director", DIRECTOR), "console"),
