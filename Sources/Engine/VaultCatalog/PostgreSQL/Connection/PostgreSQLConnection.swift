@@ -68,7 +68,7 @@ final class PostgreSQLConnection: @unchecked Sendable {
   /// Sends the rows of a spool to a table; `change` may change them on their way.
   func copy(
     _ spool: RowSpool, to table: String,
-    changing change: ((UnsafeMutableRawBufferPointer) throws(CatalogError) -> Void)? = nil
+    changing change: ((UnsafeMutableRawBufferPointer) throws(CatalogError) -> Int)? = nil
   ) throws(CatalogError) {
     let sql = "COPY \(table) FROM STDIN (FORMAT BINARY)"
     strike(.before, sql)

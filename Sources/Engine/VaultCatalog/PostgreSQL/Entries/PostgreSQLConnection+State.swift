@@ -3,14 +3,15 @@ import VaultModel
 extension PostgreSQLConnection {
   // MARK: Sources
 
-  /// Where the rows of a source are; nil when the catalog does not know its tree.
+  /// Where the rows of a source are; nil when the catalog does not know its tree, or no state of it.
   func stateSource(of selection: SelectionSource) throws(CatalogError) -> StateSource? {
     switch selection {
     case .state(let tree, let sequence):
       guard let number = try treeNumber(tree) else { return nil }
-      let wanted = Int64(clamping: sequence)
-      return wanted >= (try latestSequence(ofTree: number))
-        ? .current(tree: number) : .asOf(tree: number, sequence: wanted)
+      let (wanted, latest) = (Int64(clamping: sequence), try latestSequence(ofTree: number))
+      // Rows may be there nevertheless: those that its first job stages in place.
+      guard latest > 0 else { return nil }
+      return wanted >= latest ? .current(tree: number) : .asOf(tree: number, sequence: wanted)
     case .staged(let number):
       let job = try existingJob(number)
       return .staged(
@@ -84,6 +85,7 @@ extension PostgreSQLConnection {
       """
       FROM entry_current AS s
       WHERE s.tree = $3 AND s.inode = q.inode AND s.content_session IS NOT NULL AND s.device = q.device
+        AND NOT EXISTS (SELECT 1 FROM job AS j WHERE j.tree = $3 AND j.in_place = 1)
       """, first: "s.first", .integer(tree), questions)
   }
 

@@ -48,6 +48,11 @@ extension StateSource {
   /// The file type is the second byte of the attributes in every version.
   static let isDirectory = "substring(e.attributes, 2, 1) = '\\x02'::bytea"
 
+  /// Whether a job stages its entries in `entry_current`.
+  static func isInPlace(_ job: String) -> String {
+    "EXISTS (SELECT 1 FROM job AS j WHERE j.number = \(job) AND j.in_place = 1)"
+  }
+
   private func values(_ second: ServerValue, _ third: ServerValue, _ limit: Int) -> [ServerValue] {
     var values: [ServerValue] = [.integer(tree), second, third, .integer(Int64(limit))]
     switch self {
@@ -81,7 +86,14 @@ extension StateSource {
           \(select("entry_past", "e.tree = $1 AND e.first <= $5 AND e.last > $5"))
         ) AS u
         """
-    case .staged: return select("stage", "e.job = $5 AND e.state = \(StageState.entry)", first: "$6::int8")
+    case .staged:
+      return """
+        SELECT * FROM (
+          \(select("stage", "e.job = $5 AND e.state = \(StageState.entry)", first: "$6::int8"))
+          UNION ALL
+          \(select("entry_current", "e.tree = $1 AND e.first = $6 AND \(Self.isInPlace("$5"))"))
+        ) AS u
+        """
     }
   }
 }

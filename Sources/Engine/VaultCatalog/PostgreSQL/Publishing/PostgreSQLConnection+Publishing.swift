@@ -19,11 +19,23 @@ extension PostgreSQLConnection {
     guard publication.sequence > latest else {
       throw CatalogError(.conflict, "job \(latest) of the same tree is published already and is newer")
     }
-    if latest > 0 { try closeAndReopen(publication) }
+    if latest > 0 { try closeAndReopen(publication) } else { try makeRoom(for: publication) }
     try run(ServerPublication.insertEntries, publication)
     try run(ServerPublication.recordWhole, publication)
     try run(ServerPublication.deleteStage, publication)
+    try run("UPDATE job SET in_place = 0 WHERE number = $1", [.integer(publication.job)])
     try recordOutcome(outcome, of: number)
+  }
+
+  /// Moves what another job of the tree staged in place to where such rows wait.
+  private func makeRoom(for publication: ServerPublication) throws(CatalogError) {
+    let other = try number(
+      "SELECT number FROM job WHERE tree = $1 AND in_place = 1 AND number <> $2",
+      [.integer(publication.tree), .integer(publication.job)])
+    guard let other else { return }
+    try run(ServerPublication.moveToStage, [.integer(other), .integer(publication.tree)])
+    try run("DELETE FROM entry_current WHERE tree = $1", [.integer(publication.tree)])
+    try run("UPDATE job SET in_place = 0 WHERE number = $1", [.integer(other)])
   }
 
   /// Ends the rows that the job replaces or did not see, and brings back what a differential's base saw.

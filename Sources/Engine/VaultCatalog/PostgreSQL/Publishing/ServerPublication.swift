@@ -51,6 +51,12 @@ struct ServerPublication {
     WHERE job = $1 AND state = \(StageState.entry) ORDER BY directory, name
     """
 
+  /// Parameters: 1 the job that staged a tree's rows in place, 2 the tree.
+  static let moveToStage = """
+    INSERT INTO stage(job, directory, name, state, \(columns))
+    SELECT $1::int8, directory, name, \(StageState.entry), \(columns) FROM entry_current WHERE tree = $2
+    """
+
   static let deleteStage = "DELETE FROM stage WHERE job = $1"
 
   // MARK: What the job did not see

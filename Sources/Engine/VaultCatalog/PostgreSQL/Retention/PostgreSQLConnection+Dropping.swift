@@ -33,6 +33,10 @@ extension PostgreSQLConnection {
     let kept = try latestSequence(ofTree: tree)
     if kept < newest { try undo(tree: tree, after: kept) }
     try deleteUnseen(jobs, tree: tree)
+    for job in jobs where try stagesInPlace(job.number) {
+      try run("DELETE FROM entry_current WHERE tree = $1", [.integer(tree)])
+      try run("UPDATE job SET in_place = 0 WHERE number = $1", [.integer(ordered(job.number))])
+    }
     for job in jobs {
       for table in ["stage", "problem", "job_log"] {
         try run("DELETE FROM \(table) WHERE job = $1", [.integer(ordered(job.number))])

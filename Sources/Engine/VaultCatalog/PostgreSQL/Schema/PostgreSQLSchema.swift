@@ -4,7 +4,13 @@ enum PostgreSQLSchema {
   static var version: Int64 { Int64(migrations.count) }
 
   /// Each brings a catalog from the version before to its own, its place in the list counted from 1.
-  static let migrations = [jobTables + entryTables + volumeTables + waitingTables]
+  static let migrations = [jobTables + entryTables + volumeTables + waitingTables, stagingInPlace]
+
+  /// Which job stages its entries where they are to stay: see `PostgreSQLConnection.stagesInPlace`.
+  private static let stagingInPlace = """
+    ALTER TABLE job ADD COLUMN in_place int8 NOT NULL DEFAULT 0;
+    CREATE UNIQUE INDEX job_in_place ON job(tree) WHERE in_place = 1;
+    """
 
   /// Into how many parts the entries are divided, by tree.
   private static let partitionCount = 16

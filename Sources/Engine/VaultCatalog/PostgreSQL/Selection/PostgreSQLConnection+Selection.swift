@@ -51,7 +51,7 @@ extension PostgreSQLConnection {
     switch source {
     case .current: break
     case .asOf(_, let sequence): values.append(.integer(sequence))
-    case .staged(_, let job, _): values.append(.integer(job))
+    case .staged(_, let job, let sequence): values += [.integer(job), .integer(sequence)]
     }
     try run(ServerSelection(source: source, pass: selection.key.pass).fill, values)
   }

@@ -15,7 +15,8 @@ struct ServerSelection {
     CREATE TEMP TABLE chosen_name(directory int8, name bytea, leads int8) ON COMMIT DROP
     """
 
-  /// Fills selection $1 from what was chosen; $2 is the tree, $3 the sequence or the job.
+  /// Fills selection $1 from what was chosen; $2 is the tree, $3 the sequence or, for what is staged, the job and $4 its
+  /// sequence.
   var fill: String {
     """
     INSERT INTO selection_row(selection, id, directory, name, first, leads)
@@ -40,7 +41,11 @@ struct ServerSelection {
         arm("entry_current", "e.tree = $2 AND e.first <= $3"),
         arm("entry_past", "e.tree = $2 AND e.first <= $3 AND e.last > $3"),
       ]
-    case .staged: [arm("stage", "e.job = $3 AND e.state = \(StageState.entry)", first: "0::int8")]
+    case .staged:
+      [
+        arm("stage", "e.job = $3 AND e.state = \(StageState.entry)", first: "0::int8"),
+        arm("entry_current", "e.tree = $2 AND e.first = $4 AND \(StateSource.isInPlace("$3"))"),
+      ]
     }
   }
 
@@ -87,7 +92,11 @@ struct ServerSelection {
     let rows: String
     if case .staged = source {
       first = "$6::int8"
-      rows = "SELECT \(names) FROM stage WHERE job = $5 AND \(place)"
+      rows = """
+        SELECT \(names) FROM stage WHERE job = $5 AND \(place)
+        UNION ALL
+        SELECT \(names) FROM entry_current WHERE tree = $4 AND \(place) AND first = $6
+        """
     } else {
       first = "x.first"
       rows = """

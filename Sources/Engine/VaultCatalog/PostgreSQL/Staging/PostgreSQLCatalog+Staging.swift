@@ -16,8 +16,10 @@ extension PostgreSQLCatalog {
       throw CatalogError.fromCaller(error).located(activity: activity, path: place, isOnServer: true)
     }
     try write(activity) { connection throws(CatalogError) in
-      // Until here others may have dropped the job, or staged the same commit.
-      try connection.run("SELECT 1 FROM tree WHERE id = $1 FOR SHARE", [.integer(job.tree)])
+      // Until here others may have dropped the job, or staged the same commit. A job's first commit decides for the whole
+      // tree which job stages in place.
+      let strength = job.record.lastCommit == 0 ? "UPDATE" : "SHARE"
+      try connection.run("SELECT 1 FROM tree WHERE id = $1 FOR \(strength)", [.integer(job.tree)])
       try connection.run("SELECT 1 FROM job WHERE number = $1 FOR UPDATE", [.integer(connection.ordered(number))])
       guard let present = try connection.stageable(commit, number) else { return }
       try connection.apply(staging, commit, of: present)

@@ -12,9 +12,12 @@ extension PostgreSQLConnection {
       nextCommit: job.record.lastCommit + 1, halfSent: half, keptEntries: kept.entries,
       keptBytes: kept.bytes.addingClamped(half?.committed.rawByteCount ?? 0))
     let before = half.map { CanonicalPosition(directory: $0.directory, name: $0.entry.name) }
-    let staged = try lastPosition(Self.lastStaged, of: job, before: before)
-    let problem = try lastPosition(Self.lastProblem, of: job, before: before)
-    point.position = [staged, problem].compactMap { $0 }.max()
+    let inPlace = try stagesInPlace(number)
+    let staged = try lastPosition(Self.last("stage", by: "job"), ordered(number), of: job, before: before)
+    let placed =
+      inPlace ? try lastPosition(Self.last("entry_current", by: "tree"), job.tree, of: job, before: before) : nil
+    let problem = try lastPosition(Self.lastProblem, ordered(number), of: job, before: before)
+    point.position = [staged, placed, problem].compactMap { $0 }.max()
     return point
   }
 
@@ -52,19 +55,27 @@ extension PostgreSQLConnection {
 
   /// Entries that are complete, and the bytes of those whose content this job carried; read in pages.
   private func keptContents(of job: JobRow) throws(CatalogError) -> (entries: UInt64, bytes: UInt64) {
-    let number = try ordered(job.number)
-    let count = try self.number(
-      "SELECT count(*) FROM stage WHERE job = $1 AND state = 1", [.integer(number)])
+    let waiting = try keptContents(of: job, in: "stage", "job = $1 AND state = \(StageState.entry)", job.number)
+    guard try stagesInPlace(job.number) else { return waiting }
+    let placed = try keptContents(of: job, in: "entry_current", "tree = $1", UInt64(clamping: job.tree))
+    return (waiting.entries + placed.entries, waiting.bytes.addingClamped(placed.bytes))
+  }
+
+  private func keptContents(
+    of job: JobRow, in table: String, _ condition: String, _ parameter: UInt64
+  ) throws(CatalogError) -> (entries: UInt64, bytes: UInt64) {
+    let number = ServerValue.integer(try ordered(parameter))
+    let count = try self.number("SELECT count(*) FROM \(table) WHERE \(condition)", [number])
     var bytes: UInt64 = 0
     var last: (directory: Int64, name: [UInt8]) = (0, [])
     let limit = 10_000
     while true {
       var rows = try query(
         """
-        SELECT directory, name, attributes FROM stage
-        WHERE job = $1 AND state = 1 AND content_session = $2 AND extents IS NULL AND (directory, name) > ($3, $4)
+        SELECT directory, name, attributes FROM \(table)
+        WHERE \(condition) AND content_session = $2 AND extents IS NULL AND (directory, name) > ($3, $4)
         ORDER BY directory, name LIMIT \(limit)
-        """, [.integer(number), .integer(job.session), .integer(last.directory), .bytes(last.name)])
+        """, [number, .integer(job.session), .integer(last.directory), .bytes(last.name)])
       while rows.step() {
         guard let decoded = EntryCodec.decode(try rows.bytes(2), device: 0, inode: 0) else {
           throw .corrupt("a staged entry is damaged")
@@ -78,16 +89,19 @@ extension PostgreSQLConnection {
 
   // MARK: Positions
 
-  private static let lastStaged = """
+  /// The last of a table's rows that have $1 in a column.
+  private static func last(_ table: String, by column: String) -> String {
+    """
     SELECT x.key, (
-      SELECT s.name FROM stage AS s WHERE s.job = $1 AND s.directory = x.id AND (x.key < $3 OR s.name < $4)
+      SELECT s.name FROM \(table) AS s WHERE s.\(column) = $1 AND s.directory = x.id AND (x.key < $3 OR s.name < $4)
       ORDER BY s.name DESC LIMIT 1)
     FROM (
       SELECT d.id, d.key FROM directory AS d
       WHERE d.tree = $2 AND d.key <= $3 AND EXISTS (
-        SELECT 1 FROM stage AS s WHERE s.job = $1 AND s.directory = d.id AND (d.key < $3 OR s.name < $4))
+        SELECT 1 FROM \(table) AS s WHERE s.\(column) = $1 AND s.directory = d.id AND (d.key < $3 OR s.name < $4))
       ORDER BY \(StateSource.head("d.key")) DESC, d.key DESC LIMIT 1) AS x
     """
+  }
 
   /// A path that was asked for and is missing is told at once, wherever the walk is.
   private static let lastProblem = """
@@ -98,12 +112,12 @@ extension PostgreSQLConnection {
 
   /// The greatest position that a statement finds before one, or of all.
   private func lastPosition(
-    _ sql: String, of job: JobRow, before: CanonicalPosition?
+    _ sql: String, _ key: Int64, of job: JobRow, before: CanonicalPosition?
   ) throws(CatalogError) -> CanonicalPosition? {
     var rows = try query(
       sql,
       [
-        .integer(ordered(job.number)), .integer(job.tree), .bytes(before?.directory.bytes.bytes ?? DirectoryRange.end),
+        .integer(key), .integer(job.tree), .bytes(before?.directory.bytes.bytes ?? DirectoryRange.end),
         .bytes(before?.name.bytes ?? []),
       ])
     guard rows.step() else { return nil }
@@ -113,15 +127,27 @@ extension PostgreSQLConnection {
 
   // MARK: Staged contents
 
+  private static let contentColumns = """
+    e.directory, e.name, e.content_session, e.content_index, e.device, e.inode, e.attributes, e.extents,
+    e.extended_session, e.extended_index
+    """
+
   /// Notes what is staged by now, by inode.
   func indexStage(of number: JobNumber) throws(CatalogError) {
-    let job = ServerValue.integer(try ordered(try existingJob(number).number))
+    let found = try existingJob(number)
+    let job = ServerValue.integer(try ordered(number))
     try run("DELETE FROM staged_inode WHERE job = $1", [job])
     try run(
       """
       INSERT INTO staged_inode(job, inode, directory, name) SELECT job, inode, directory, name FROM stage
       WHERE job = $1 AND state = \(StageState.entry) AND content_session IS NOT NULL
       """, [job])
+    guard try stagesInPlace(number) else { return }
+    try run(
+      """
+      INSERT INTO staged_inode(job, inode, directory, name) SELECT $1::int8, inode, directory, name FROM entry_current
+      WHERE tree = $2 AND content_session IS NOT NULL
+      """, [job, .integer(found.tree)])
   }
 
   func stagedContents(
@@ -130,9 +156,15 @@ extension PostgreSQLConnection {
     let job = try existingJob(number)
     return try contents(
       """
-      FROM staged_inode AS i JOIN stage AS s ON s.job = i.job AND s.directory = i.directory AND s.name = i.name
+      FROM staged_inode AS i CROSS JOIN LATERAL (
+        SELECT \(Self.contentColumns) FROM stage AS e
+        WHERE e.job = $3 AND e.directory = i.directory AND e.name = i.name AND e.state = \(StageState.entry)
+        UNION ALL
+        SELECT \(Self.contentColumns) FROM entry_current AS e
+        WHERE e.tree = (SELECT j.tree FROM job AS j WHERE j.number = $3 AND j.in_place = 1)
+          AND e.directory = i.directory AND e.name = i.name
+      ) AS s
       WHERE i.job = $3 AND i.inode = q.inode AND s.inode = q.inode AND s.device = q.device
-        AND s.state = \(StageState.entry)
       """, first: "0::int8", .integer(try ordered(job.number)), questions)
   }
 }

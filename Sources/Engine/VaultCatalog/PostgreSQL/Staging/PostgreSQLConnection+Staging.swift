@@ -4,6 +4,7 @@ import VaultModel
 extension PostgreSQLConnection {
   /// Adds what was gathered for a commit; part of a transaction.
   func apply(_ staging: PostgreSQLStaging, _ commit: CommitHeader, of job: JobRow) throws(CatalogError) {
+    if job.record.lastCommit == 0 { try chooseWhereToStage(job) }
     try applyDirectories(staging, tree: job.tree)
     try applyRows(staging, job: job)
     try applyProblems(staging, job: job)
@@ -55,7 +56,8 @@ extension PostgreSQLConnection {
   private func applyRows(_ staging: PostgreSQLStaging, job: JobRow) throws(CatalogError) {
     guard !staging.rows.isEmpty else { return }
     let sessions = try sessionNumbers(staging.sessions)
-    if try applyNewRows(staging, job: job, sessions) { return }
+    let inPlace = try stagesInPlace(job.number)
+    if try applyNewRows(staging, job: job, sessions, inPlace: inPlace) { return }
     try execute(
       """
       CREATE TEMP TABLE incoming_row(
@@ -74,27 +76,40 @@ extension PostgreSQLConnection {
         try applyRows(segment.first..<end, job: job, sessions)
       }
     }
+    guard inPlace, !staging.directories.isEmpty else { return }
+    try run(
+      "DELETE FROM entry_current AS e USING \(Self.stagedHere) AND e.tree = $2 AND \(Self.isSameName)",
+      [.integer(ordered(job.number)), .integer(job.tree)])
   }
 
   /// Sends rows straight to where they belong; false, with nothing done, when they seal or replace any.
   private func applyNewRows(
-    _ staging: PostgreSQLStaging, job: JobRow, _ sessions: [Int64]
+    _ staging: PostgreSQLStaging, job: JobRow, _ sessions: [Int64], inPlace: Bool
   ) throws(CatalogError) -> Bool {
     guard staging.segments.count == 1, staging.segments.first?.isSeals == false else { return false }
     var known = try query("SELECT id FROM pg_temp.known_directory ORDER BY handle")
     var directories: [Int64] = []
     directories.reserveCapacity(Int(known.rowCount))
     while known.step() { directories.append(try known.integer(0)) }
-    let numbers = StagedRowNumbers(job: try ordered(job.number), directories: directories, sessions: sessions)
+    var numbers = StagedRowNumbers(
+      job: try ordered(job.number), directories: directories, sessions: sessions, rows: inPlace ? .withoutEntries : .all
+    )
     try execute("SAVEPOINT rows")
     do throws(CatalogError) {
-      try copy(
-        staging.rows,
-        to: """
-          stage(job, directory, name, state, content_session, content_index, device, inode, attributes, extents,
-            extended_session, extended_index)
-          """
-      ) { rows throws(CatalogError) in try numbers.write(into: rows) }
+      let stage = "stage(job, directory, name, state, \(Self.contentColumns))"
+      try copy(staging.rows, to: stage) { rows throws(CatalogError) in try numbers.write(into: rows) }
+      if inPlace {
+        numbers.rows = .entries(tree: job.tree, sequence: try ordered(job.record.description.sequence))
+        let current = "entry_current(tree, directory, name, first, \(Self.contentColumns))"
+        try copy(staging.rows, to: current) { rows throws(CatalogError) in try numbers.write(into: rows) }
+        let doubled = try number(
+          "SELECT 1::int8 FROM entry_current AS e, \(Self.stagedHere) AND e.tree = $2 AND \(Self.isSameName) LIMIT 1",
+          [.integer(ordered(job.number)), .integer(job.tree)])
+        if doubled != nil {
+          try execute("ROLLBACK TO SAVEPOINT rows")
+          return false
+        }
+      }
     } catch  where error.kind == .server("23505") {
       try execute("ROLLBACK TO SAVEPOINT rows")
       return false
@@ -103,12 +118,39 @@ extension PostgreSQLConnection {
     return true
   }
 
+  // MARK: In place
+
+  private static let contentColumns = """
+    content_session, content_index, device, inode, attributes, extents, extended_session, extended_index
+    """
+
+  /// Rows of job $1 that wait in `stage`, in the directories of this commit; a condition follows.
+  private static let stagedHere =
+    "stage AS s WHERE s.job = $1 AND s.directory IN (SELECT k.id FROM pg_temp.known_directory AS k)"
+  private static let isSameName = "e.directory = s.directory AND e.name = s.name"
+
+  /// Lets the first job of a tree that has no state stage its entries in place: nobody else has rows there.
+  private func chooseWhereToStage(_ job: JobRow) throws(CatalogError) {
+    try run(
+      """
+      UPDATE job SET in_place = 1 WHERE number = $1 AND NOT EXISTS (
+        SELECT 1 FROM job AS k
+        WHERE k.tree = $2 AND (k.in_place = 1 OR (k.status IN ('T', 'W') AND k.dropped IS NULL)))
+      """, [.integer(ordered(job.number)), .integer(job.tree)])
+  }
+
+  /// Whether a job's entries are staged where they are to stay, in `entry_current`.
+  ///
+  /// A name has one row: what is no entry yet, or replaced one, waits in `stage` as ever.
+  func stagesInPlace(_ number: JobNumber) throws(CatalogError) -> Bool {
+    try self.number("SELECT in_place FROM job WHERE number = $1", [.integer(ordered(number))]) == 1
+  }
+
   /// Of rows with one name the last one counts; it replaces what an earlier commit staged.
   private func applyRows(_ ordinals: Range<Int64>, job: JobRow, _ sessions: [Int64]) throws(CatalogError) {
     try run(
       """
-      INSERT INTO stage(job, directory, name, state, content_session, content_index, device, inode, attributes, extents,
-        extended_session, extended_index)
+      INSERT INTO stage(job, directory, name, state, \(Self.contentColumns))
       SELECT DISTINCT ON (k.id, i.name) $1::int8, k.id, i.name, i.state, ($2::int8[])[i.content_session],
         i.content_index, i.device, i.inode, i.attributes, i.extents, ($2::int8[])[i.extended_session], i.extended_index
       FROM pg_temp.incoming_row AS i JOIN pg_temp.known_directory AS k ON k.handle = i.directory

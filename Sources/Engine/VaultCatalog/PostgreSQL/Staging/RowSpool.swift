@@ -72,9 +72,10 @@ final class RowSpool {
 
   // MARK: Sending
 
-  /// Hands everything to a `COPY`; `change`, if given, may change rows on their way, a number of whole rows at a time.
+  /// Hands everything to a `COPY`; `change`, if given, may change rows on their way, a number of whole rows at a time, and
+  /// tells how many bytes of them go on.
   func send(
-    changing change: ((UnsafeMutableRawBufferPointer) throws(CatalogError) -> Void)? = nil,
+    changing change: ((UnsafeMutableRawBufferPointer) throws(CatalogError) -> Int)? = nil,
     to sink: (UnsafeRawBufferPointer) throws(CatalogError) -> Void
   ) throws(CatalogError) {
     try send(Self.header, sink)
@@ -88,8 +89,8 @@ final class RowSpool {
       } else {
         rows.copyMemory(from: memory.bytes(0..<byteCount))
       }
-      try change?(rows)
-      try sink(UnsafeRawBufferPointer(rows))
+      let count = try change?(rows) ?? byteCount
+      if count > 0 { try sink(UnsafeRawBufferPointer(rebasing: rows[..<count])) }
     }
     try send(Self.trailer, sink)
   }

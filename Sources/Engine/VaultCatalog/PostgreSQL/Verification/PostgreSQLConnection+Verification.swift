@@ -10,7 +10,8 @@ extension PostgreSQLConnection {
 
   /// The rows of all states, with the sequences of the jobs that show them.
   private static let allRows = """
-    SELECT directory, name, first, NULL::int8 AS last, \(columns) FROM entry_current
+    SELECT e.directory, e.name, e.first, j.sequence + 1 AS last, \(columns)
+    FROM entry_current AS e LEFT JOIN job AS j ON j.tree = e.tree AND j.in_place = 1
     UNION ALL
     SELECT directory, name, first, last, \(columns) FROM entry_past
     UNION ALL
