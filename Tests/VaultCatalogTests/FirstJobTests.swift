@@ -157,7 +157,7 @@ import VaultModel
     try old.close()
     _ = try server.sql(
       """
-      ALTER TABLE \(schema).job DROP COLUMN in_place; UPDATE \(schema).repository SET schema_version = 1
+      ALTER TABLE \(schema).job DROP COLUMN in_place; DROP TABLE \(schema).transaction_trace; UPDATE \(schema).repository SET schema_version = 1
       """)
     let catalog = try server.open(schema: schema)
     #expect(try catalog.paths(1) == ["/a", "/a/x", "/a/y"])

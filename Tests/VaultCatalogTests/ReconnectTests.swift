@@ -178,6 +178,53 @@ import VaultSystem
     try catalog.close()
   }
 
+  /// Kills the server when what a commit point adds is about to be committed, and lets others have the numbers of the
+  /// transactions that it did not get to write down.
+  private final class Crash: PostgreSQLFaults {
+    private enum State { case idle, armed, staging }
+
+    private let server: TestServer
+    private let state = Mutex(State.idle)
+
+    init(_ server: TestServer) { self.server = server }
+
+    func arm() { state.withLock { $0 = .armed } }
+
+    func strikes(_ moment: FaultMoment, _ statement: String) -> Bool {
+      let isDue = state.withLock { state in
+        switch state {
+        case .armed where statement.contains("UPDATE job SET last_commit"): state = .staging
+        case .staging where moment == .before && statement == "COMMIT":
+          state = .idle
+          return true
+        default: break
+        }
+        return false
+      }
+      guard isDue else { return false }
+      server.stop(SIGKILL)
+      try? server.start()
+      for _ in 0..<8 { _ = try? server.sql("SELECT pg_current_xact_id()") }
+      return true
+    }
+  }
+
+  @Test func aNumberThatACrashGaveToAnotherDeceivesNobody() throws {
+    let server = try TestServer()
+    defer { server.stop(SIGQUIT) }
+    let crash = Crash(server)
+    let catalog = try server.open(schema: server.newSchema(), options: options(crash))
+    let job = try catalog.makeJob()
+    for commit in 1...3 as ClosedRange<UInt64> {
+      crash.arm()
+      try catalog.stage(job, commit: commit, index: commit * 100, entries(Int(commit) * 4, 1))
+    }
+    #expect(try catalog.job(number: 1)?.lastCommit == 3)
+    try catalog.publish(job)
+    #expect(try catalog.state(1).count == 12)
+    try catalog.close()
+  }
+
   /// The server comes back while a call waits for it: the call's own waiting starts it.
   @Test func aCallWaitsForTheServer() throws {
     let server = try TestServer()

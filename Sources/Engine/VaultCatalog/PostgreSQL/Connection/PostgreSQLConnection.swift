@@ -7,6 +7,9 @@ final class PostgreSQLConnection: @unchecked Sendable {
   private let server: ServerConnection
   private let faults: (any PostgreSQLFaults)?
   private var wasSevered = false
+  /// What no other connection is called.
+  private let identifier = Int64.random(in: .min ... .max)
+  private var transactionCount: Int64 = 0
 
   /// Sessions and trees by their small numbers; emptied when a transaction is undone.
   private var sessionIdentifiers: [Int64: UniqueIdentifier] = [:]
@@ -84,12 +87,18 @@ final class PostgreSQLConnection: @unchecked Sendable {
 
   /// Begins a transaction that writes.
   ///
-  /// - Returns: its number, which tells later whether it was committed.
+  /// - Returns: what tells later whether it was committed.
   func begin(_ mode: WritingMode) throws(CatalogError) -> TransactionTrace {
     try execute("BEGIN ISOLATION LEVEL \(mode == .byStatement ? "READ COMMITTED" : "REPEATABLE READ") READ WRITE")
-    var rows = try query("SELECT pg_current_xact_id()::text")
+    transactionCount += 1
+    var rows = try query(
+      """
+      INSERT INTO transaction_trace(connection, number) VALUES ($1, $2)
+      ON CONFLICT (connection) DO UPDATE SET number = excluded.number RETURNING pg_current_xact_id()::text
+      """, [.integer(identifier), .integer(transactionCount)])
     guard rows.step() else { throw .corrupt("a transaction has no number") }
-    return TransactionTrace(number: try rows.text(0), backend: backend)
+    return TransactionTrace(
+      connection: identifier, number: transactionCount, serverNumber: try rows.text(0), backend: backend)
   }
 
   func commit() throws(CatalogError) {
@@ -107,27 +116,22 @@ final class PostgreSQLConnection: @unchecked Sendable {
 
   /// Whether a transaction of a connection that broke was committed; afterwards it is over, one way or the other.
   ///
+  /// What it wrote tells. Its number on the server does not: a server that crashed gives the numbers of transactions that it
+  /// did not get to write down to others.
+  ///
   /// - Throws: `.unreachable` while the server has not ended it yet.
   func isCommitted(_ trace: TransactionTrace) throws(CatalogError) -> Bool {
-    let state: String?
-    do throws(CatalogError) {
-      var rows = try query("SELECT pg_xact_status($1::xid8)", [.text(trace.number)])
-      state = rows.step() && !rows.isNull(0) ? try rows.text(0) : nil
-    } catch  where error.kind == .server("22023") {
-      // The number is of the future: this server never had that transaction.
-      return false
-    }
-    switch state {
-    case "committed": return true
-    case "in progress":
-      try execute(
-        """
-        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE pid = \(trace.backend) AND usename = current_user AND backend_xid = '\(trace.number)'::xid8::xid
-        """)
+    let holds = try number(
+      """
+      SELECT pg_terminate_backend(pid)::int::int8 FROM pg_stat_activity
+      WHERE pid = $1 AND usename = current_user AND backend_xid = $2::xid8::xid
+      """, [.integer(trace.backend), .text(trace.serverNumber)])
+    guard holds == nil else {
       throw CatalogError(.unreachable, "the server still holds the transaction of a connection that was lost")
-    default: return false
     }
+    return try number(
+      "SELECT 1::int8 FROM transaction_trace WHERE connection = $1 AND number = $2",
+      [.integer(trace.connection), .integer(trace.number)]) != nil
   }
 
   // MARK: Faults
@@ -156,8 +160,12 @@ enum WritingMode {
 
 /// What finds a transaction again on another connection.
 struct TransactionTrace {
+  /// The connection that it was made on.
+  var connection: Int64
+  /// Its number there.
+  var number: Int64
   /// The server's number for it, with epoch.
-  var number: String
+  var serverNumber: String
   var backend: Int64
 }
 

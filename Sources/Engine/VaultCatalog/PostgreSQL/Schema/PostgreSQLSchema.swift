@@ -4,12 +4,14 @@ enum PostgreSQLSchema {
   static var version: Int64 { Int64(migrations.count) }
 
   /// Each brings a catalog from the version before to its own, its place in the list counted from 1.
-  static let migrations = [jobTables + entryTables + volumeTables + waitingTables, stagingInPlace]
+  static let migrations = [jobTables + entryTables + volumeTables + waitingTables, stagingInPlaceAndTraces]
 
-  /// Which job stages its entries where they are to stay: see `PostgreSQLConnection.stagesInPlace`.
-  private static let stagingInPlace = """
+  /// Which job stages its entries where they are to stay: see `PostgreSQLConnection.stagesInPlace`; and the last transaction of
+  /// each connection: see `PostgreSQLConnection.isCommitted`.
+  private static let stagingInPlaceAndTraces = """
     ALTER TABLE job ADD COLUMN in_place int8 NOT NULL DEFAULT 0;
     CREATE UNIQUE INDEX job_in_place ON job(tree) WHERE in_place = 1;
+    CREATE TABLE transaction_trace(connection int8 PRIMARY KEY, number int8 NOT NULL);
     """
 
   /// Into how many parts the entries are divided, by tree.
@@ -211,7 +213,7 @@ enum PostgreSQLSchema {
   /// What waits between the calls of one process; emptied when it opens the catalog.
   static let waitingTableNames = [
     "selection_place", "selection_row", "staged_inode", "every_content", "damaged_content", "affected", "needed_group",
-    "moved_group",
+    "moved_group", "transaction_trace",
   ]
 
   private static let waitingTables = """
