@@ -169,9 +169,11 @@ class Together(NetworkTest):
         self.assertEqual({line.get("client") for line in lines if line["kind"] == "device control record"},
                          {"alpha-fd", "beta-fd"})
         self.assertEqual([line["jobs"] for line in lines if line["kind"] == "device"], [2])
+        agreed = fleet.ask("version")[0]["features"]
+        self.assertEqual(lines[0]["features"], agreed)
         for name in fleet.clients:
             line, job = fleet.ask(f"status client={name}-fd")
-            self.assertEqual(line["jobs"], 1)
+            self.assertEqual((line["jobs"], line["features"]), (1, agreed))
             self.assertEqual(job["text"], f"backup {numbers[fleet.clients.index(name)]} of {fleets.DIRECTOR}")
         between.calm()
         for number, source in zip(numbers, sources):

@@ -65,6 +65,9 @@ package protocol CatalogStore: AnyObject, Sendable {
   /// - Throws: `.conflict` when a job of the tree with a higher sequence is published already.
   func publish(_ job: JobNumber, outcome: JobOutcome) throws(CatalogError)
 
+  /// The sessions of a tree's jobs, dropped ones too: no entry of the tree refers to blocks of any other.
+  func sessions(of tree: Tree) throws(CatalogError) -> [UniqueIdentifier]
+
   // MARK: Reading the tree
 
   /// Up to `limit` rows of the tree's state as the job with `sequence` left it, in canonical order after `position`.

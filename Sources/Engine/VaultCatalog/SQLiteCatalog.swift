@@ -50,6 +50,10 @@ extension SQLiteCatalog {
     try exclusively("listing trees") { connection throws(CatalogError) in try connection.trees() }
   }
 
+  package func sessions(of tree: Tree) throws(CatalogError) -> [UniqueIdentifier] {
+    try exclusively("listing sessions") { connection throws(CatalogError) in try connection.sessions(of: tree) }
+  }
+
   package func createJob(_ request: NewJob) throws(CatalogError) -> JobRecord {
     try exclusively("making a job") { connection throws(CatalogError) in try connection.createJob(request) }
   }

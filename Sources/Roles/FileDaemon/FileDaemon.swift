@@ -208,6 +208,7 @@ package struct FileDaemon: Sendable {
     let running = jobs.running
     var reply = Reply(.fileDaemonOK)
     reply.line.set("version", Hello.version)
+    reply.line.fields.append(hello.featuresField)
     reply.line.set("jobs", running.count)
     for job in running { reply.line.set("running", job.text) }
     try await channel.sendReply(reply)

@@ -57,7 +57,9 @@ struct DirectorConversation: Sendable {
         case "attribute data": try await sendCommits(line)
         case "read job":
           let job = try Self.identifier(line)
-          storage.jobs.announceReader(job, try reader(line), of: try recoveredDevice().device)
+          guard storage.jobs.announceReader(job, try reader(line), of: try recoveredDevice().device) else {
+            throw StorageError(.sessionBusy)
+          }
           readers.append(job)
           try await channel.sendReply(Reply(.storageOK))
         case "recover": try await recover()
@@ -235,6 +237,7 @@ struct DirectorConversation: Sendable {
     var own = ControlLine("storage")
     own.set("name", storage.name)
     own.set("version", Hello.version)
+    own.fields.append(storage.hello.featuresField)
     own.set("jobs", storage.jobs.appendingCount)
     try await channel.sendFrame(.listing, own.encoded())
     for place in storage.devices.places {

@@ -166,8 +166,19 @@ final class JobTable: Sendable {
   }
 
   /// Lets a job read from a device; one that reads from several is announced for each, and the first word about the rest counts.
-  func announceReader(_ job: UniqueIdentifier, _ reader: Reader, of device: Device) {
-    state.withLock { $0.reading[job, default: reader].devices.append(device) }
+  ///
+  /// Announced again, it may read another device, or more sessions.
+  ///
+  /// - Returns: false when another director has announced it.
+  func announceReader(_ job: UniqueIdentifier, _ reader: Reader, of device: Device) -> Bool {
+    state.withLock { state in
+      var known = state.reading[job] ?? reader
+      guard known.director == reader.director else { return false }
+      if !known.devices.contains(where: { $0 === device }) { known.devices.append(device) }
+      if let sessions = reader.sessions { known.sessions?.formUnion(sessions) } else { known.sessions = nil }
+      state.reading[job] = known
+      return true
+    }
   }
 
   /// What a job may read; nil for one that nobody announced.

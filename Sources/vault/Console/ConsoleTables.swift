@@ -80,7 +80,7 @@ enum ConsoleTables {
   private static let timeKeys: Set<String> = ["time", "created", "ended", "started"]
   /// What is text even where it has digits only.
   private static let textKeys: Set<String> = [
-    "name", "client", "storage", "fileset", "text", "path", "version", "pool",
+    "name", "client", "storage", "fileset", "text", "path", "version", "features", "pool",
   ]
 
   static func json(_ lines: [ControlLine]) -> [UInt8] {

@@ -19,6 +19,17 @@ extension CatalogConnection {
     return trees
   }
 
+  func sessions(of tree: Tree) throws(CatalogError) -> [UniqueIdentifier] {
+    guard let number = try treeNumber(tree) else { return [] }
+    let select = try statement(
+      "SELECT s.uuid FROM job AS j JOIN session AS s ON s.id = j.session WHERE j.tree = ?1 ORDER BY j.sequence")
+    defer { select.statement.reset() }
+    try select.statement.bind(number, at: 1)
+    var sessions: [UniqueIdentifier] = []
+    while try select.statement.step() { sessions.append(try select.statement.identifier(0)) }
+    return sessions
+  }
+
   func createJob(_ request: NewJob) throws(CatalogError) -> JobRecord {
     try transaction { () throws(CatalogError) in
       let next = try number(

@@ -52,8 +52,19 @@ package struct Hello: Hashable, Sendable {
   /// The answer to `noop`.
   package var noopReply: Reply { Reply(role.helloCode, "OK", fields: [featuresField]) }
 
-  private var featuresField: ControlLine.Field {
-    .init(key: "features", value: ByteString(String(features, radix: 16)))
+  /// The features as a field of a line: a bit each, in hexadecimal digits.
+  package var featuresField: ControlLine.Field {
+    .init(key: Self.featuresKey, value: ByteString(String(features, radix: 16)))
+  }
+
+  private static let featuresKey = "features"
+
+  /// Leaves of the features that a peer tells of itself in a line those that this program has, too.
+  package static func agree(on line: inout ControlLine) {
+    guard let place = line.fields.firstIndex(where: { $0.key == featuresKey }),
+      let theirs = line.fields[place].value.text.flatMap({ UInt64($0, radix: 16) })
+    else { return }
+    line.fields[place].value = ByteString(String(theirs & features, radix: 16))
   }
 
   private static let leavingField = ControlLine.Field(key: "tls", value: "authenticate-only")

@@ -53,12 +53,14 @@ struct RestoreJob: Sendable {
 
   /// Lets the file daemon read on the storage daemons whose volumes it needs: on these, and on no other.
   private func openStorages(
-    for restore: UniqueIdentifier, _ source: SelectionSource, _ selection: Selection
+    for restore: UniqueIdentifier, of tree: TreeSelection, _ selection: Selection
   ) async throws -> OpenStorages {
+    let (catalog, source) = (director.catalog, tree.source)
+    let sessions = try await onThread(name: "vault-catalog") { try catalog.sessions(of: tree.tree) }
     guard let candidates = director.diallers.readingStorages else {
       let storage = try await director.diallers.storage()
       do {
-        try await storage.request(reading(restore, nil), expecting: .storageOK)
+        for line in reading(restore, nil, sessions) { try await storage.request(line, expecting: .storageOK) }
       } catch {
         storage.close()
         throw error
@@ -73,7 +75,7 @@ struct RestoreJob: Sendable {
         let channel = try await storage.dial()
         open.channels.append(channel)
         let route = try storage.route(restore)
-        try await storage.request(channel, reading(restore, route))
+        for line in reading(restore, route, sessions) { try await storage.request(channel, line) }
         shares.append(StorageShare(route: route, volumes: storage.volumes))
       }
     } catch {
@@ -97,10 +99,19 @@ struct RestoreJob: Sendable {
     }
   }
 
-  private func reading(_ restore: UniqueIdentifier, _ route: StorageRoute?) -> ControlLine {
-    var line = ControlLine("read job", words: [ByteString(restore.text)])
-    director.announce(route, in: &line)
-    return line
+  /// How many sessions a line names: they fill half of it.
+  private static let sessionsPerLine = 700
+
+  /// What lets a file daemon read blocks of sessions, and of no other: as many lines as it takes.
+  private func reading(
+    _ restore: UniqueIdentifier, _ route: StorageRoute?, _ sessions: [UniqueIdentifier]
+  ) -> [ControlLine] {
+    stride(from: 0, to: sessions.count, by: Self.sessionsPerLine).map { start in
+      var line = ControlLine("read job", words: [ByteString(restore.text)])
+      director.announce(route, in: &line)
+      for session in sessions[start...].prefix(Self.sessionsPerLine) { line.set("session", session.text) }
+      return line
+    }
   }
 
   // MARK: The restore
@@ -110,7 +121,7 @@ struct RestoreJob: Sendable {
   ) async throws -> Reply {
     let (catalog, tell, relay) = (director.catalog, tell, director.relay)
     let restore = UniqueIdentifier.random()
-    let storages = try await openStorages(for: restore, tree.source, selection)
+    let storages = try await openStorages(for: restore, of: tree, selection)
     defer { for channel in storages.channels { channel.close() } }
     let fileDaemon = try await director.diallers.fileDaemon()
     defer { fileDaemon.close() }

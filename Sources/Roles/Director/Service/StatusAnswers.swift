@@ -61,6 +61,7 @@ struct StatusAnswers: Sendable {
     var answer = ControlLine("client")
     answer.set("name", name)
     answer.fields += reply.line.fields.filter { $0.key != "running" }
+    Hello.agree(on: &answer)
     try await send(answer)
     for text in reply.line.all("running") {
       var job = ControlLine("running")
@@ -79,7 +80,9 @@ struct StatusAnswers: Sendable {
     while true {
       let (kind, payload) = try await daemon.receiveFrame()
       guard kind == .listing else { return }
-      try await channel.sendFrame(.listing, payload)
+      var line = try ControlLine(payload: payload)
+      if line.verb == "storage" { Hello.agree(on: &line) }
+      try await send(line)
     }
   }
 }

@@ -5,6 +5,10 @@ extension PostgreSQLCatalog {
     try read("listing trees") { connection throws(CatalogError) in try connection.trees() }
   }
 
+  package func sessions(of tree: Tree) throws(CatalogError) -> [UniqueIdentifier] {
+    try read("listing sessions") { connection throws(CatalogError) in try connection.sessions(of: tree) }
+  }
+
   package func createJob(_ request: NewJob) throws(CatalogError) -> JobRecord {
     try write("making a job") { connection throws(CatalogError) in try connection.createJob(request) }
   }

@@ -16,6 +16,16 @@ extension PostgreSQLConnection {
     return trees
   }
 
+  func sessions(of tree: Tree) throws(CatalogError) -> [UniqueIdentifier] {
+    guard let number = try treeNumber(tree) else { return [] }
+    var rows = try query(
+      "SELECT s.uuid FROM job AS j JOIN session AS s ON s.id = j.session WHERE j.tree = $1 ORDER BY j.sequence",
+      [.integer(number)])
+    var sessions: [UniqueIdentifier] = []
+    while rows.step() { sessions.append(try rows.identifier(0)) }
+    return sessions
+  }
+
   /// The next number of all jobs; others wait until the transaction ends.
   func nextJobNumber() throws(CatalogError) -> Int64 {
     let next = try number(
