@@ -148,8 +148,16 @@ class Daemon:
     # ---- What it takes and says
 
     @property
-    def thread_count(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+    def threads(self):
+        """The names of its threads, without those of the language's pools: they come and go as it likes, a few at most."""
+        names = []
+        for number in os.listdir(f"/proc/{self.process.pid}/task"):
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{self.process.pid}/task/{number}/comm", encoding="utf-8") as stream:
+                    names.append(stream.read().strip())
+        own = sorted(name for name in names if "qos" not in name)
+        assert len(names) - len(own) <= 2 * os.cpu_count() + 2, names
+        return own
 
     @property
     def descriptor_count(self):
@@ -189,14 +197,14 @@ class Footprint:
         self.lower()
 
     def lower(self):
-        self.counts = {each.name: (each.thread_count, each.descriptor_count) for each in self.fleet.running}
+        self.counts = {each.name: (len(each.threads), each.descriptor_count) for each in self.fleet.running}
 
     def excess(self):
         found = []
         for each in self.fleet.running:
             threads, descriptors = self.counts.get(each.name, (1 << 20, 1 << 20))
-            if each.thread_count > threads:
-                found.append(f"{each.name} has {each.thread_count} threads, had {threads}")
+            if len(each.threads) > threads:
+                found.append(f"{each.name} has {len(each.threads)} threads, had {threads}: {each.threads}")
             if each.descriptor_count > descriptors:
                 found.append(f"{each.name} has {each.descriptor_count} descriptors, had {descriptors}: {each.descriptors}")
         return found

@@ -169,7 +169,7 @@ class Together(NetworkTest):
         self.assertEqual({line.get("client") for line in lines if line["kind"] == "device control record"},
                          {"alpha-fd", "beta-fd"})
         self.assertEqual([line["jobs"] for line in lines if line["kind"] == "device"], [2])
-        agreed = fleet.ask("version")[0]["features"]
+        agreed = fleet.ask("version")["features"]
         self.assertEqual(lines[0]["features"], agreed)
         for name in fleet.clients:
             line, job = fleet.ask(f"status client={name}-fd")

@@ -104,7 +104,7 @@ import VaultModel
     try writeFile(path, bytes)
     for mode in [CatalogMode.createOrOpen, .open, .readOnlyImmutable] {
       let error = #expect(throws: CatalogError.self) { _ = try open(mode) }
-      #expect(error?.kind == .newerSchema(found: 77, known: 3))
+      #expect(error?.kind == .newerSchema(found: 77, known: 4))
       #expect(error?.exitStatus == .usage && error?.description.contains("newer vault") == true)
     }
     #expect(try readFile(path) == bytes)

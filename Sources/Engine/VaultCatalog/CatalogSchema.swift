@@ -7,16 +7,22 @@ enum CatalogSchema {
   static var version: Int64 { Int64(migrations.count) }
 
   /// Each brings a catalog from the version before to its own, its place in the list counted from 1.
-  static let migrations = [firstVersion, secondVersion, volumePlaces]
+  static let migrations = [firstVersion, secondVersion, volumePlaces, stagingInPlace]
 
-  /// The inode index, which publishing into an empty catalog takes away and makes again: sorting once costs
-  /// less than finding a place for each row.
+  /// The inode index, which the first job of an empty catalog takes away and publishing makes again: sorting once costs
+  /// less than finding a place for each row. Where a job is published it is there.
   static let inodeIndexName = "entry_current_inode"
   static let createInodeIndex =
-    "CREATE INDEX entry_current_inode ON entry_current(inode) WHERE content_session IS NOT NULL"
+    "CREATE INDEX IF NOT EXISTS entry_current_inode ON entry_current(inode) WHERE content_session IS NOT NULL"
 
   /// Where a director with several storage daemons finds a volume.
   private static let volumePlaces = "ALTER TABLE volume ADD COLUMN place TEXT"
+
+  /// Which job stages its entries where they are to stay: see `CatalogConnection.stagesInPlace`.
+  private static let stagingInPlace = """
+    ALTER TABLE job ADD COLUMN in_place INTEGER NOT NULL DEFAULT 0;
+    CREATE UNIQUE INDEX job_in_place ON job(tree) WHERE in_place = 1;
+    """
 
   private static let firstVersion = """
     CREATE TABLE repository(

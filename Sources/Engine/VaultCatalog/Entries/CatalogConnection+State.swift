@@ -53,7 +53,10 @@ extension CatalogConnection {
   }
 
   func knownContents(of tree: Tree, _ questions: [InodeQuestion]) throws(CatalogError) -> [ContentReference?] {
-    guard let tree = try treeNumber(tree) else { return questions.map { _ in nil } }
+    // What a tree's first job stages in place is not known before it is published.
+    guard let tree = try treeNumber(tree), try latestSequence(ofTree: tree) > 0 else {
+      return questions.map { _ in nil }
+    }
     let select = try statement(
       """
       SELECT e.directory, d.key, e.name, e.first, e.content_session, e.content_index, e.device, e.inode, e.attributes,
@@ -85,7 +88,7 @@ extension CatalogConnection {
 
   // MARK: Sources
 
-  /// Where the rows of a source are; nil when the catalog does not know its tree.
+  /// Where the rows of a source are; nil when the catalog does not know its tree, or no state of it.
   func stateSource(of selection: SelectionSource) throws(CatalogError) -> StateSource? {
     switch selection {
     case .state(let tree, let sequence): try source(of: tree, sequence: sequence)
@@ -94,12 +97,13 @@ extension CatalogConnection {
     }
   }
 
-  /// Where the rows of a tree as at a sequence are; nil when the catalog does not know the tree.
+  /// Where the rows of a tree as at a sequence are; nil when the catalog does not know the tree, or no state of it.
   func source(of tree: Tree, sequence: UInt64) throws(CatalogError) -> StateSource? {
     guard let number = try treeNumber(tree) else { return nil }
-    let wanted = Int64(clamping: sequence)
-    return wanted >= (try latestSequence(ofTree: number))
-      ? .current(tree: number) : .asOf(tree: number, sequence: wanted)
+    let (wanted, latest) = (Int64(clamping: sequence), try latestSequence(ofTree: number))
+    // Rows may be there nevertheless: those that its first job stages in place.
+    guard latest > 0 else { return nil }
+    return wanted >= latest ? .current(tree: number) : .asOf(tree: number, sequence: wanted)
   }
 
   func source(staged number: JobNumber) throws(CatalogError) -> StateSource {

@@ -36,6 +36,11 @@ enum StateSource {
     }
   }
 
+  /// Whether a job stages its entries in `entry_current`.
+  static func isInPlace(_ job: String) -> String {
+    "EXISTS (SELECT 1 FROM job AS j WHERE j.number = \(job) AND j.in_place = 1)"
+  }
+
   private func statement(where range: String) -> String {
     let order = "ORDER BY 2, 3"
     switch self {
@@ -50,7 +55,12 @@ enum StateSource {
         """
     case .staged:
       let rows = Self.select(from: "stage", first: "?5", and: "e.job = ?4 AND e.state = \(StageState.entry)")
-      return "\(rows) WHERE d.tree = ?1 AND \(range) \(order)"
+      return """
+        \(rows) WHERE d.tree = ?1 AND \(range)
+        UNION ALL
+        \(Self.select(from: "entry_current")) WHERE d.tree = ?1 AND \(range) AND e.first = ?5 AND \(Self.isInPlace("?4"))
+        \(order)
+        """
     }
   }
 

@@ -24,16 +24,19 @@ extension CatalogConnection {
       if latest == 0 { try publishFirst(publication) } else { try publishOver(publication) }
       try run(Publication.recordWhole, publication)
       try deleteStage(publication)
+      try run(Publication.recordPlaced, publication)
+      try execute(CatalogSchema.createInodeIndex)
       try recordOutcome(outcome, of: number)
     }
   }
 
-  /// The tree's first published job: nothing to close, so staged rows go over in the order of the primary key.
+  /// The tree's first published job: nothing to close. Most or all of it is in its place already; what another job staged
+  /// there makes room.
   private func publishFirst(_ publication: Publication) throws(CatalogError) {
-    let isEmpty = try number("SELECT count(*) FROM (SELECT 1 FROM entry_current LIMIT 1)") == 0
-    if isEmpty { try execute("DROP INDEX \(CatalogSchema.inodeIndexName)") }
+    try run(Publication.moveOtherToStage, publication)
+    try run(Publication.removeOther, publication)
+    try run(Publication.recordOtherMoved, publication)
     try run(Publication.insertEntries, publication)
-    if isEmpty { try execute(CatalogSchema.createInodeIndex) }
   }
 
   private func publishOver(_ publication: Publication) throws(CatalogError) {

@@ -75,6 +75,32 @@ struct Publication {
       """,
     parameters: [\.job, \.sequence])
 
+  // MARK: What is staged in place
+
+  private static let other = "SELECT number, sequence FROM job WHERE tree = ?1 AND in_place = 1 AND number <> ?2"
+
+  /// What another job of the tree staged in place goes where such rows wait.
+  static let moveOtherToStage = Step(
+    sql: """
+      INSERT INTO stage(job, directory, name, state, \(columns))
+      SELECT j.number, e.directory, e.name, \(StageState.entry), \(columns(of: "e"))
+      FROM (\(other)) AS j CROSS JOIN directory AS d ON d.tree = ?1
+        CROSS JOIN entry_current AS e ON e.directory = d.id AND e.first = j.sequence
+      """,
+    parameters: [\.tree, \.job])
+
+  static let removeOther = Step(
+    sql: """
+      DELETE FROM entry_current WHERE first = (SELECT sequence FROM (\(other)))
+        AND directory IN (SELECT id FROM directory WHERE tree = ?1 AND EXISTS (\(other)))
+      """,
+    parameters: [\.tree, \.job])
+
+  static let recordOtherMoved = Step(
+    sql: "UPDATE job SET in_place = 0 WHERE tree = ?1 AND number <> ?2", parameters: [\.tree, \.job])
+
+  static let recordPlaced = Step(sql: "UPDATE job SET in_place = 0 WHERE number = ?1", parameters: [\.job])
+
   static let deleteStage = Step(sql: "DELETE FROM stage WHERE job = ?1", parameters: [\.job])
 
   // MARK: What the job did not see

@@ -28,6 +28,12 @@ extension CatalogConnection {
     let kept = try latestSequence(ofTree: tree)
     if kept < newest { try undo(tree: tree, after: kept) }
     try deleteUnseen(jobs, tree: tree)
+    for job in jobs where try stagesInPlace(job.number) {
+      try run(
+        "DELETE FROM entry_current WHERE directory IN (SELECT id FROM directory WHERE tree = ?1) AND first = ?2", tree,
+        try ordered(job.record.description.sequence))
+      try run("UPDATE job SET in_place = 0 WHERE tree = ?1 AND number = ?2", tree, try ordered(job.number))
+    }
     for job in jobs { try deleteStaged(job) }
     try deleteEmptyDirectories(tree: tree)
     try advanceFirstKept(tree: tree)

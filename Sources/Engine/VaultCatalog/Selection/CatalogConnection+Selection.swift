@@ -123,7 +123,9 @@ extension CatalogConnection {
     switch source {
     case .current: break
     case .asOf(_, let sequence): try fill.statement.bind(sequence, at: 1)
-    case .staged(_, let job, _): try fill.statement.bind(job, at: 1)
+    case .staged(_, let job, let sequence):
+      try fill.statement.bind(job, at: 1)
+      try fill.statement.bind(sequence, at: 2)
     }
     try fill.statement.run()
   }

@@ -31,7 +31,11 @@ struct MaterializedSelection {
     switch source {
     case .current: [arm("entry_current", "1")]
     case .asOf: [arm("entry_current", "e.first <= ?1"), arm("entry_past", "e.first <= ?1 AND e.last > ?1")]
-    case .staged: [arm("stage", "e.job = ?1 AND e.state = 1", first: "0")]
+    case .staged:
+      [
+        arm("stage", "e.job = ?1 AND e.state = 1", first: "0"),
+        arm("entry_current", "e.first = ?2 AND \(StateSource.isInPlace("?1"))"),
+      ]
     }
   }
 
@@ -80,10 +84,12 @@ struct MaterializedSelection {
     ]
     if case .staged = source {
       return """
-        SELECT d.id, d.key, x.name, ?2, \(columns.map { "e.\($0)" }.joined(separator: ", ")), x.id,
+        SELECT d.id, d.key, x.name, ?2, \(columns.map { "coalesce(e.\($0), p.\($0))" }.joined(separator: ", ")), x.id,
           x.leads
         FROM \(tableName) AS x CROSS JOIN directory AS d ON d.id = x.directory
           LEFT JOIN stage AS e ON e.job = ?3 AND e.directory = x.directory AND e.name = x.name
+          LEFT JOIN entry_current AS p
+            ON e.directory IS NULL AND p.directory = x.directory AND p.name = x.name AND p.first = ?2
         WHERE x.id > ?1 ORDER BY x.id
         """
     }

@@ -11,8 +11,9 @@ extension CatalogConnection {
       keptBytes: kept.bytes.addingClamped(half?.committed.rawByteCount ?? 0))
     let before = half.map { CanonicalPosition(directory: $0.directory, name: $0.entry.name) }
     let staged = try lastPosition(Self.lastStaged, of: job, before: before)
+    let placed = try stagesInPlace(number) ? lastPosition(Self.lastPlaced, of: job, before: before) : nil
     let problem = try lastPosition(Self.lastProblem, of: job, before: before)
-    point.position = [staged, problem].compactMap { $0 }.max()
+    point.position = [staged, placed, problem].compactMap { $0 }.max()
     return point
   }
 
@@ -57,10 +58,25 @@ extension CatalogConnection {
 
   /// Entries that are complete, and the bytes of those whose content this job carried.
   private func keptContents(of job: JobRow) throws(CatalogError) -> (entries: UInt64, bytes: UInt64) {
-    let select = try statement(
-      "SELECT content_session, attributes, extents FROM stage WHERE job = ?1 AND state = 1")
+    let waiting = try keptContents(
+      of: job, "SELECT content_session, attributes, extents FROM stage WHERE job = ?1 AND state = 1",
+      try ordered(job.number))
+    guard try stagesInPlace(job.number) else { return waiting }
+    let placed = try keptContents(
+      of: job,
+      """
+      SELECT e.content_session, e.attributes, e.extents
+      FROM directory AS d CROSS JOIN entry_current AS e ON e.directory = d.id WHERE d.tree = ?1
+      """, job.tree)
+    return (waiting.entries + placed.entries, waiting.bytes.addingClamped(placed.bytes))
+  }
+
+  private func keptContents(
+    of job: JobRow, _ sql: String, _ parameter: Int64
+  ) throws(CatalogError) -> (entries: UInt64, bytes: UInt64) {
+    let select = try statement(sql)
     defer { select.statement.reset() }
-    try select.statement.bind(ordered(job.number), at: 1)
+    try select.statement.bind(parameter, at: 1)
     var entries: UInt64 = 0
     var bytes: UInt64 = 0
     while try select.statement.step() {
@@ -86,6 +102,12 @@ extension CatalogConnection {
   private static let lastStaged = """
     SELECT d.key, s.name FROM directory AS d CROSS JOIN stage AS s ON s.job = ?1 AND s.directory = d.id
     WHERE d.tree = ?2 AND d.key <= ?3 AND (d.key < ?3 OR s.name < ?4) ORDER BY d.key DESC, s.name DESC LIMIT 1
+    """
+
+  private static let lastPlaced = """
+    SELECT d.key, e.name FROM directory AS d CROSS JOIN entry_current AS e
+      ON e.directory = d.id AND e.first = (SELECT sequence FROM job WHERE number = ?1)
+    WHERE d.tree = ?2 AND d.key <= ?3 AND (d.key < ?3 OR e.name < ?4) ORDER BY d.key DESC, e.name DESC LIMIT 1
     """
 
   /// A path that was asked for and is missing is told at once, wherever the walk is.

@@ -7,15 +7,14 @@ extension CatalogConnection {
   func stagedContents(
     of number: JobNumber, _ questions: [InodeQuestion]
   ) throws(CatalogError) -> [ContentReference?] {
-    let job = try ordered(try existingJob(number).number)
-    try indexStaged(job)
+    let found = try existingJob(number)
+    let job = try ordered(number)
+    try indexStaged(job, tree: found.tree)
     let select = try statement(
       """
-      SELECT s.directory, d.key, s.name, 0, s.content_session, s.content_index, s.device, s.inode, s.attributes,
-        s.extents, s.extended_session, s.extended_index
-      FROM temp.staged_inode AS i CROSS JOIN stage AS s ON s.job = ?1 AND s.directory = i.directory AND s.name = i.name
-        CROSS JOIN directory AS d ON d.id = s.directory
-      WHERE i.inode = ?2 AND s.inode = ?2 AND s.device = ?3 AND s.state = \(StageState.entry)
+      \(Self.staged(in: "stage", "s.job = ?1")) AND s.state = \(StageState.entry)
+      UNION ALL
+      \(Self.staged(in: "entry_current", "s.first = ?4")) AND \(StateSource.isInPlace("?1"))
       """)
     defer { select.statement.reset() }
     var reader = StateRowReader(self)
@@ -26,6 +25,7 @@ extension CatalogConnection {
       try select.statement.bind(job, at: 1)
       try select.statement.bind(Int64(bitPattern: question.inode), at: 2)
       try select.statement.bind(Int64(bitPattern: question.device), at: 3)
+      try select.statement.bind(ordered(found.record.description.sequence), at: 4)
       var answer: ContentReference?
       while answer == nil, try select.statement.step() {
         let entry = try reader.row(select.statement).entry
@@ -39,13 +39,28 @@ extension CatalogConnection {
     return answers
   }
 
-  private func indexStaged(_ job: Int64) throws(CatalogError) {
+  private static func staged(in table: String, _ condition: String) -> String {
+    """
+    SELECT s.directory, d.key, s.name, 0, s.content_session, s.content_index, s.device, s.inode, s.attributes,
+      s.extents, s.extended_session, s.extended_index
+    FROM temp.staged_inode AS i CROSS JOIN \(table) AS s
+        ON \(condition) AND s.directory = i.directory AND s.name = i.name
+      CROSS JOIN directory AS d ON d.id = s.directory
+    WHERE i.inode = ?2 AND s.inode = ?2 AND s.device = ?3
+    """
+  }
+
+  private func indexStaged(_ job: Int64, tree: Int64) throws(CatalogError) {
     if indexedStage == job { return }
     try execute(
       """
       DROP TABLE IF EXISTS temp.staged_inode;
-      CREATE TEMP TABLE staged_inode AS SELECT inode, directory, name FROM main.stage
-        WHERE job = \(job) AND state = \(StageState.entry) AND content_session IS NOT NULL;
+      CREATE TEMP TABLE staged_inode AS
+        SELECT inode, directory, name FROM main.stage
+        WHERE job = \(job) AND state = \(StageState.entry) AND content_session IS NOT NULL
+        UNION ALL
+        SELECT e.inode, e.directory, e.name FROM main.directory AS d CROSS JOIN main.entry_current AS e ON e.directory = d.id
+        WHERE d.tree = \(tree) AND e.content_session IS NOT NULL AND \(StateSource.isInPlace("\(job)"));
       CREATE INDEX temp.staged_inode_number ON staged_inode(inode);
       """)
     indexedStage = job

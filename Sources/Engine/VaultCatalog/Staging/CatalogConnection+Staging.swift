@@ -11,6 +11,7 @@ extension CatalogConnection {
     guard !job.isPublished else { throw CatalogError(.conflict, "job \(number) is published already") }
     try transaction { () throws(CatalogError) in
       for volume in commit.volumes { try recordVolume(volume) }
+      if job.record.lastCommit == 0 { try chooseWhereToStage(job) }
       let staging = try SQLiteStaging(self, job: job)
       do {
         try body(staging)
@@ -21,6 +22,35 @@ extension CatalogConnection {
       try staging.finish()
       try record(commit, of: job, nextEntry: staging.nextEntry)
     }
+  }
+
+  /// Lets the first job of a tree that has no state stage its entries in place: nobody else has rows there.
+  private func chooseWhereToStage(_ job: JobRow) throws(CatalogError) {
+    let choose = try statement(
+      """
+      UPDATE job SET in_place = 1 WHERE number = ?1 AND NOT EXISTS (
+        SELECT 1 FROM job AS k
+        WHERE k.tree = ?2 AND (k.in_place = 1 OR (k.status IN ('T', 'W') AND k.dropped IS NULL)))
+      """)
+    try choose.statement.bind(ordered(job.number), at: 1)
+    try choose.statement.bind(job.tree, at: 2)
+    try choose.statement.run()
+    let isFirst = try number(
+      """
+      SELECT NOT EXISTS (SELECT 1 FROM entry_current)
+        AND NOT EXISTS (SELECT 1 FROM job WHERE status IN ('T', 'W') AND dropped IS NULL)
+      """)
+    if isFirst == 1 { try execute("DROP INDEX IF EXISTS \(CatalogSchema.inodeIndexName)") }
+  }
+
+  /// Whether a job's entries are staged where they are to stay, in `entry_current`.
+  ///
+  /// A name has one row: what is no entry yet, or no longer, waits in `stage` as ever.
+  func stagesInPlace(_ number: JobNumber) throws(CatalogError) -> Bool {
+    let select = try statement("SELECT in_place FROM job WHERE number = ?1")
+    defer { select.statement.reset() }
+    try select.statement.bind(ordered(number), at: 1)
+    return try select.statement.step() && select.statement.integer(0) == 1
   }
 
   /// A failed or canceled job stays that; any other is running.

@@ -5,7 +5,12 @@ final class SQLiteStaging: StagingTransaction {
   private let connection: CatalogConnection
   private let job: JobRow
   private let jobNumber: Int64
+  /// Puts a row into `stage`.
   private let insert: CachedStatement
+  /// Puts an entry where it is to stay; nil when the job's entries wait in `stage`.
+  private let place: CachedStatement?
+  /// Whether rows of the job wait in `stage`.
+  private var hasWaiting = false
   private var pending = PendingEntries()
   private var isOpen = true
 
@@ -28,10 +33,31 @@ final class SQLiteStaging: StagingTransaction {
       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
       """)
     try insert.statement.bind(jobNumber, at: 1)
+    place = try connection.stagesInPlace(job.number) ? Self.placing(job, connection) : nil
+    if place != nil {
+      let waiting = try connection.statement("SELECT EXISTS (SELECT 1 FROM stage WHERE job = ?1)")
+      defer { waiting.statement.reset() }
+      try waiting.statement.bind(jobNumber, at: 1)
+      hasWaiting = try waiting.statement.step() && waiting.statement.integer(0) != 0
+    }
     let last = try connection.statement("SELECT coalesce(max(number), 0) FROM problem WHERE job = ?1")
     defer { last.statement.reset() }
     try last.statement.bind(jobNumber, at: 1)
     nextProblem = try last.statement.step() ? last.statement.integer(0) + 1 : 1
+  }
+
+  private static func placing(
+    _ job: JobRow, _ connection: CatalogConnection
+  ) throws(CatalogError) -> CachedStatement {
+    let place = try connection.statement(
+      """
+      INSERT OR REPLACE INTO entry_current
+        (first, directory, name, content_session, content_index, device, inode, attributes, extents,
+          extended_session, extended_index)
+      VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+      """)
+    try place.statement.bind(connection.ordered(job.record.description.sequence), at: 1)
+    return place
   }
 
   /// Writes what still waits; nothing is taken after.
@@ -230,22 +256,39 @@ final class SQLiteStaging: StagingTransaction {
     directory: DirectoryNumber, name: Range<Int>, state: Int64, session: Int64?, content: Int64?, device: UInt64,
     inode: UInt64, attributes: Range<Int>, extents: Range<Int>?, extended: ExtendedColumns?
   ) throws(CatalogError) {
-    try insert.statement.bind(directory, at: 2)
-    try insert.statement.bind(lending: pending.bytes.bytes(name), at: 3)
-    try insert.statement.bind(state, at: 4)
-    try insert.statement.bind(session, at: 5)
-    try insert.statement.bind(content, at: 6)
-    try insert.statement.bind(Int64(bitPattern: device), at: 7)
-    try insert.statement.bind(Int64(bitPattern: inode), at: 8)
-    try insert.statement.bind(lending: pending.bytes.bytes(attributes), at: 9)
+    let isPlaced = place != nil && state == StageState.entry
+    let row = if isPlaced, let place { place } else { insert }
+    try row.statement.bind(directory, at: 2)
+    try row.statement.bind(lending: pending.bytes.bytes(name), at: 3)
+    if !isPlaced { try row.statement.bind(state, at: 4) }
+    try row.statement.bind(session, at: 5)
+    try row.statement.bind(content, at: 6)
+    try row.statement.bind(Int64(bitPattern: device), at: 7)
+    try row.statement.bind(Int64(bitPattern: inode), at: 8)
+    try row.statement.bind(lending: pending.bytes.bytes(attributes), at: 9)
     if let extents {
-      try insert.statement.bind(lending: pending.bytes.bytes(extents), at: 10)
+      try row.statement.bind(lending: pending.bytes.bytes(extents), at: 10)
     } else {
-      try insert.statement.bindNull(at: 10)
+      try row.statement.bindNull(at: 10)
     }
-    try insert.statement.bind(extended?.session, at: 11)
-    try insert.statement.bind(extended?.index, at: 12)
-    try insert.statement.run()
+    try row.statement.bind(extended?.session, at: 11)
+    try row.statement.bind(extended?.index, at: 12)
+    try row.statement.run()
+    guard place != nil else { return }
+    if !isPlaced { hasWaiting = true }
+    if hasWaiting { try removeOther(directory, name, isPlaced: isPlaced) }
+  }
+
+  /// Removes the row that the same name has where the one just written is not.
+  private func removeOther(_ directory: DirectoryNumber, _ name: Range<Int>, isPlaced: Bool) throws(CatalogError) {
+    let delete = try connection.statement(
+      isPlaced
+        ? "DELETE FROM stage WHERE directory = ?1 AND name = ?2 AND job = ?3"
+        : "DELETE FROM entry_current WHERE directory = ?1 AND name = ?2")
+    try delete.statement.bind(directory, at: 1)
+    try delete.statement.bind(lending: pending.bytes.bytes(name), at: 2)
+    if isPlaced { try delete.statement.bind(jobNumber, at: 3) }
+    try delete.statement.run()
   }
 
   /// Seals an entry that an earlier commit, or an earlier part of this one, left unsealed.

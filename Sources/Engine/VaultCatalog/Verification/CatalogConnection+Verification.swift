@@ -133,8 +133,10 @@ extension CatalogConnection {
     SELECT x.damage, e.directory, e.name, e.first, e.last, e.content_session, e.content_index, e.device, e.inode,
       e.attributes, e.extended_session, e.extended_index
     FROM (
-      SELECT directory, name, first, NULL AS last, content_session, content_index, device, inode, attributes,
-        extended_session, extended_index
+      SELECT directory, name, first,
+        (SELECT j.sequence + 1 FROM directory AS d JOIN job AS j ON j.tree = d.tree AND j.in_place = 1
+          WHERE d.id = directory) AS last,
+        content_session, content_index, device, inode, attributes, extended_session, extended_index
       FROM entry_current
       UNION ALL
       SELECT directory, name, first, last, content_session, content_index, device, inode, attributes,

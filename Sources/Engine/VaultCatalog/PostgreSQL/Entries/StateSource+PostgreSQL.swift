@@ -48,11 +48,6 @@ extension StateSource {
   /// The file type is the second byte of the attributes in every version.
   static let isDirectory = "substring(e.attributes, 2, 1) = '\\x02'::bytea"
 
-  /// Whether a job stages its entries in `entry_current`.
-  static func isInPlace(_ job: String) -> String {
-    "EXISTS (SELECT 1 FROM job AS j WHERE j.number = \(job) AND j.in_place = 1)"
-  }
-
   private func values(_ second: ServerValue, _ third: ServerValue, _ limit: Int) -> [ServerValue] {
     var values: [ServerValue] = [.integer(tree), second, third, .integer(Int64(limit))]
     switch self {
