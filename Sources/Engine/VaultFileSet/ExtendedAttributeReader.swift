@@ -9,6 +9,8 @@ import VaultSystem
 package struct ExtendedAttributeReader: ~Copyable {
   /// What Linux gives at most, of names and of a value.
   private static let bufferByteCount = 64 * 1024
+  /// Room for the names that files usually have.
+  private static let fewNamesByteCount = 256
 
   private let names = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferByteCount, alignment: 16)
   private let value = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferByteCount, alignment: 16)
@@ -47,10 +49,19 @@ package struct ExtendedAttributeReader: ~Copyable {
     if writer.count > 1 << 20 { writer = ByteWriter() }
     writer.removeAll()
     let count: Int
-    do throws(Errno) { count = try object.listNames(into: names) } catch {
+    do throws(Errno) { count = try listNames(of: object) } catch {
       return error == .notSupported || error == .noFunction ? 0 : error.rawValue
     }
     return count == 0 ? 0 : readValues(of: object, nameByteCount: count)
+  }
+
+  /// Fills `names`; asks for few first, since the kernel allocates as much as it may fill, for each file.
+  private func listNames(of object: AttributedObject) throws(Errno) -> Int {
+    let few = UnsafeMutableRawBufferPointer(rebasing: names[..<Self.fewNamesByteCount])
+    do throws(Errno) { return try object.listNames(into: few) } catch {
+      guard error == .outOfRange else { throw error }
+      return try object.listNames(into: names)
+    }
   }
 
   private mutating func readValues(of object: AttributedObject, nameByteCount: Int) -> Int32 {
