@@ -12,6 +12,8 @@ import time
 import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+#: What system tests load into the program.
+LIBRARIES = (".build/support/libfault.so", ".build/support/libcount.so")
 FUZZ_RUNS = 200_000
 FUZZ_SECONDS = 90
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed$")
@@ -38,7 +40,7 @@ def lint():
     checks = {
         "Swift code": ["swift", "format", "lint", "--strict", "--recursive", "--parallel", "--configuration",
                        ".swift-format", "Package.swift", "Sources", "Tests", "bench"],
-        "fault library": ["make", "-s", "--no-print-directory", ".build/support/libfault.so"],
+        "test libraries": ["make", "-s", "--no-print-directory", *LIBRARIES],
         "measuring helper": [os.environ.get("CC") or "cc", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "bench/idle.c"],
         "Python code": [sys.executable, "-c", "import ast, sys\nfor name in sys.argv[1:]: ast.parse(open(name).read(), name)",
                         *files("Tests", ".py"), *files("bench", ".py")],
@@ -111,7 +113,7 @@ def fuzz():
 def system():
     """The release binary from outside."""
     if not (run(["make", "-s", "--no-print-directory", "program"]) and
-            run(["make", "-s", "--no-print-directory", ".build/support/libfault.so"])):
+            run(["make", "-s", "--no-print-directory", *LIBRARIES])):
         return 0, 1
     process = subprocess.Popen(
         [sys.executable, "Tests/SystemTests/run.py"], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -98,7 +98,8 @@ class Daemon:
                 [program.BINARY, self.role, "-c", self.configuration], stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, cwd=self.fleet.directory,
                 # Few arenas: what the process holds says something about leaks then.
-                env={**os.environ, "LC_ALL": "C.UTF-8", "NOTIFY_SOCKET": "@" + address[1:], "MALLOC_ARENA_MAX": "2"})
+                env={**os.environ, "LC_ALL": "C.UTF-8", "NOTIFY_SOCKET": "@" + address[1:], "MALLOC_ARENA_MAX": "2",
+                     **self.fleet.environments.get(self.name, {})})
             deadline = time.monotonic() + PATIENCE_SECONDS
             while True:
                 try:
@@ -235,6 +236,8 @@ class Fleet:
         self.ways = {}
         self.keys = {}
         self.jobs = []
+        #: Further variables of a daemon's environment, by its name.
+        self.environments = {}
         #: Further storage daemons, by name.
         self.further_storages = []
         self.short_times()

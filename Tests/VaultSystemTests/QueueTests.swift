@@ -50,4 +50,17 @@ struct QueueTests {
     pool.cancel()
     #expect(pool.take() == nil)
   }
+
+  @Test func poolsGiveNoMoreThanTheirLimit() async throws {
+    let pool = BufferPool(bufferSize: 4096, limit: 3)
+    var held = try (0..<3).map { _ in try #require(pool.take()) }
+    let addresses = Set(held.map { UInt(bitPattern: $0.bytes.baseAddress) })
+    #expect(addresses.count == 3)
+    // A fourth is one of the three, whether it is wanted before or after one of them comes back.
+    async let fourth = onThread(name: "taker") { pool.take().map { UInt(bitPattern: $0.bytes.baseAddress) } }
+    held.removeFirst()
+    let address = try #require(try await fourth)
+    #expect(addresses.contains(address))
+    #expect(!held.contains { UInt(bitPattern: $0.bytes.baseAddress) == address })
+  }
 }

@@ -7,9 +7,11 @@ package struct DirectoryReader: ~Copyable {
   private let descriptor: Descriptor
   package let inodeFlags: InodeFlags?
 
+  private static let flags: OpenFlags = [.readOnly, .directory, .noFollow, .nonBlocking, .noAccessTime]
+
   /// Opens a directory in a walked one.
   package init(in directory: WalkDirectory, name: UnsafePointer<CChar>) throws(Errno) {
-    var flags: OpenFlags = [.readOnly, .directory, .noFollow, .nonBlocking, .noAccessTime]
+    var flags = Self.flags
     while true {
       do throws(Errno) {
         descriptor = try Descriptor.open(at: directory.descriptor, name: name, flags)

@@ -69,9 +69,13 @@ package struct FileReader: ~Copyable {
     }
   }
 
+  /// Without O_NONBLOCK a fifo that took the file's place would wait for a writer.
+  ///
+  /// Made once: a list of flags that is written where it is used is an array for each file.
+  private static let flags: OpenFlags = [.readOnly, .noFollow, .nonBlocking, .noAccessTime]
+
   private static func open(_ directory: Int32, _ name: UnsafePointer<CChar>) throws(Errno) -> Descriptor {
-    // Without O_NONBLOCK a fifo that took the file's place would wait for a writer.
-    var flags: OpenFlags = [.readOnly, .noFollow, .nonBlocking, .noAccessTime]
+    var flags = Self.flags
     while true {
       do throws(Errno) { return try Descriptor.open(at: directory, name: name, flags) } catch {
         if error == .notPermitted, flags.contains(.noAccessTime) {

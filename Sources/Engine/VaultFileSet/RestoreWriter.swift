@@ -147,12 +147,16 @@ package struct RestoreWriter: ~Copyable {
       temporaryName: Self.temporaryName(nextTemporary))
   }
 
+  private static let temporaryPrefix: StaticString = ".vault-restore-"
+
   /// Sixteen digits of a well-mixed counter.
   private static func temporaryName(_ counter: UInt64) -> ByteString {
     var word = (counter ^ (counter >> 30)) &* 0xbf58_476d_1ce4_e5b9
     word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
     word ^= word >> 31
-    var bytes = Array(".vault-restore-".utf8)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(temporaryPrefix.utf8CodeUnitCount + 16)
+    temporaryPrefix.withUTF8Buffer { bytes.append(contentsOf: $0) }
     for shift in stride(from: 60, through: 0, by: -4) {
       let digit = UInt8(word >> UInt64(shift) & 15)
       bytes.append(digit < 10 ? 0x30 + digit : 0x57 + digit)

@@ -10,11 +10,15 @@ package struct RestoringFile: ~Copyable {
   private let number: Int32
   private var isNamed = false
 
+  // Made once: a list of flags that is written where it is used is an array for each file.
+  private static let flags: OpenFlags = [.readWrite, .create, .exclusive, .noFollow]
+  private static let earlyInodeFlags: InodeFlags = [.compressed, .notCompressed, .noCopyOnWrite, .journaledData]
+
   init(_ place: RestorePlace, inodeFlags: InodeFlags) throws(FileSetError) {
     self.place = place
     do throws(SystemError) {
       let opened = try Descriptor.open(
-        at: place.directory.number, place.temporaryName, [.readWrite, .create, .exclusive, .noFollow], mode: 0o600)
+        at: place.directory.number, place.temporaryName, Self.flags, mode: 0o600)
       number = opened.rawValue
       descriptor = consume opened
     } catch {
@@ -22,7 +26,7 @@ package struct RestoringFile: ~Copyable {
     }
     if place.target.inheritsLists { InheritedLists.remove(from: .descriptor(number)) }
     // These say how data is written: they come before it. What is refused now is told when all flags are set.
-    let early = inodeFlags.intersection([.compressed, .notCompressed, .noCopyOnWrite, .journaledData])
+    let early = inodeFlags.intersection(Self.earlyInodeFlags)
     if !early.isEmpty {
       var refused: UnsetAttributes = []
       AttributeSetting.add(early, to: number, &refused)

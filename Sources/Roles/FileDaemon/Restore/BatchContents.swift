@@ -8,6 +8,16 @@ struct BatchContents {
     case whole([UInt64: ContentItem])
     /// A part of a content of many groups; the first and the last are marked.
     case part(ContentItem, isFirst: Bool, isLast: Bool)
+
+    /// Adds a content to those of a whole group; false when the group is not fetched for contents, or for this one already.
+    fileprivate mutating func add(_ item: ContentItem) -> Bool {
+      guard case .whole(var wanted) = self, wanted[item.identifier.index] == nil else { return false }
+      // Nobody else may hold the table, or each content costs a copy of all before it.
+      self = .whole([:])
+      wanted[item.identifier.index] = item
+      self = .whole(wanted)
+      return true
+    }
   }
 
   struct Fetch {
@@ -99,15 +109,16 @@ struct BatchContents {
       while index + 1 < locations.count, locations[index + 1].firstEntry <= content { index += 1 }
       guard index < locations.count, locations[index].firstEntry <= content else { continue }
       let location = locations[index]
-      if let last = fetches.last, last.session == session, last.location.group == location.group,
-        case .whole(var wanted) = last.purpose, wanted[content] == nil
-      {
-        wanted[content] = item
-        fetches[fetches.count - 1].purpose = .whole(wanted)
-      } else {
+      if !joinLast(item, session, group: location.group) {
         fetches.append(Fetch(session: session, location: location, purpose: .whole([content: item])))
       }
     }
+  }
+
+  private mutating func joinLast(_ item: ContentItem, _ session: UniqueIdentifier, group: UInt64) -> Bool {
+    guard let last = fetches.indices.last, fetches[last].session == session, fetches[last].location.group == group
+    else { return false }
+    return fetches[last].purpose.add(item)
   }
 
   /// Why a content that nobody asked the storage daemon for is missing.
