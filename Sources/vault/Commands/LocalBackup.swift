@@ -58,7 +58,7 @@ struct LocalBackup: RunnableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How what is stored is compressed: lz4, none, zstd, or zstd with a level from 1 to 19 such as zstd:9.",
+      "How to compress: lz4, none, zstd, or zstd with a level from 1 to 19 such as zstd:9 (default: lz4).",
       valueName: "algorithm"),
     completion: .list(["lz4", "zstd", "none"]), transform: OptionText.compression)
   var compression = Compression.lz4
