@@ -11,8 +11,8 @@ CC ?= cc
 PROGRAM := .build/release/vault
 TEST_LIBRARIES := .build/support/libfault.so .build/support/libcount.so
 # What building needs, then what the tests and the demonstration need.
-PACKAGES := build-essential pkg-config libssl-dev liblz4-dev libxxhash-dev libsqlite3-dev libpq-dev \
-  git openssl python3 python3-jsonschema rsync lz4 sqlite3 strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin \
+PACKAGES := build-essential pkg-config libssl-dev liblz4-dev libzstd-dev libxxhash-dev libsqlite3-dev libpq-dev \
+  git openssl python3 python3-jsonschema rsync lz4 zstd sqlite3 strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin \
   postgresql postgresql-client util-linux procps
 
 .DEFAULT_GOAL := all
@@ -58,7 +58,7 @@ $(TEST_LIBRARIES): .build/support/lib%.so: Tests/Support/%.c
 demo: all
 	@Tests/demo.sh $(PROGRAM)
 
-# PEERS="tar-lz4 restic borg bacula cp" WORKLOADS="linux big many" ROUNDS=3: see bench/run.py
+# PEERS="tar-lz4 restic borg bacula cp vault-zstd" WORKLOADS="linux big many" ROUNDS=3: see bench/run.py
 bench: all
 	@case " $(WORKLOADS) " in *" micro "*) swift build -c release --static-swift-stdlib --product VaultBench ;; esac
 	@PEERS="$(PEERS)" WORKLOADS="$(WORKLOADS)" ROUNDS="$(ROUNDS)" python3 bench/run.py

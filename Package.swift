@@ -31,6 +31,7 @@ let cLibraries: [Target] = [
   cLibrary("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
   cLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
   cLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
+  cLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
   cLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
   cLibrary("CLinux"),
 ]
@@ -40,7 +41,7 @@ let base: [Target] = [
   module("VaultConfiguration", in: "Base", ["VaultModel", "VaultSystem", system]),
   module("VaultSystem", in: "Base", ["VaultModel", "CLinux", system]),
   module("VaultCrypto", in: "Base", ["VaultModel", "COpenSSL", "CXXHash"]),
-  module("VaultCompression", in: "Base", ["CLZ4"]),
+  module("VaultCompression", in: "Base", ["VaultModel", "CLZ4", "CZstd"]),
 ]
 
 let engine: [Target] = [
@@ -116,6 +117,7 @@ let testTargets: [Target] = [
     ["VaultSession", "VaultConfiguration", "VaultCrypto", "VaultProtocol", "VaultModel", "VaultSystem", system]),
   tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),
   tests("VaultModelTests", ["VaultModel"]),
+  tests("VaultCompressionTests", ["VaultCompression"]),
   tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),
   tests("vaultTests", ["vault", "Console", "Local", "VaultModel", "VaultScheduler", "VaultSystem"]),
   tests("VaultProtocolTests", ["VaultProtocol", "VaultCrypto", "VaultModel"]),

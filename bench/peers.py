@@ -212,19 +212,27 @@ class VaultLocal(Peer):
 
     name = "vault"
     program = ""
+    options = ()
 
     @property
     def repository(self):
         return os.path.join(self.place, "repository")
 
     def full(self, name, source):
-        return measure([self.program, "local", "backup", source, "--to", self.repository, "--json"])
+        return measure([self.program, "local", "backup", source, "--to", self.repository, "--json", *self.options])
 
     def again(self, name, source):
         return self.full(name, source)
 
     def restore(self, name, source, target):
         return measure([self.program, "local", "restore", "--from", self.repository, "--to", target, "--json"])
+
+
+class VaultZstd(VaultLocal):
+    """The same with Zstandard in the place of LZ4."""
+
+    name = "vault-zstd"
+    options = ("--compression", "zstd")
 
 
 class VaultNet(Peer):
@@ -264,7 +272,9 @@ class VaultNet(Peer):
         self.fleet.stop()
 
 
-OURS = {each.name: each for each in (VaultLocal, VaultNet)}
+OURS = {each.name: each for each in (VaultLocal, VaultNet, VaultZstd)}
+#: Those that are measured whoever else is.
+ALWAYS = (VaultLocal.name, VaultNet.name)
 PEERS = {each.name: each for each in (TarLZ4, Restic, Borg, Bacula, Copy)}
 
 

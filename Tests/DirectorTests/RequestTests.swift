@@ -24,10 +24,14 @@ private struct StoppedClock: VaultClock {
     #expect(request.tree == home && request.level == .differential && request.paths == ["/a"])
     #expect(request.storageFields.map(\.key) == ["commit-seconds", "commit-bytes"])
     #expect(try self.request().level == nil)
+    #expect(request.compression == .lz4)
+    #expect(
+      try RunRequest(line("run = host=a level=auto compression=zstd:7"), paths: []).compression == .zstd(level: 7))
   }
 
   @Test(arguments: [
     "run", "run = host=a name=b", "run = name=b level=auto", "run = host=a name=b level=most",
+    "run = host=a level=auto compression=zstd:20",
   ])
   func anIncompleteOneIsRefused(_ text: String) {
     #expect(throws: ControlError.self) { try RunRequest(line(text), paths: []) }

@@ -41,7 +41,7 @@ func slotGroup(_ recordCount: UInt32) throws -> GroupSlot.Group {
   records.directory(number: 1, path: "/")
   let raw = records.bytes
   let header = try bytes.withUnsafeMutableBytes {
-    try GroupEncoder.encode(raw, recordCount: recordCount, position, into: $0)
+    try GroupEncoder.lz4.encode(raw, recordCount: recordCount, position, into: $0)
   }
   return GroupSlot.Group(header: header, bytes: .owned(bytes))
 }

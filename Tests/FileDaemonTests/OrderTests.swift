@@ -15,6 +15,9 @@ import VaultSystem
     let order = try BackupOrder(line("backup = \(Self.name) number=7 attempt=1 compare=yes"), paths: ["/a"])
     #expect(order.session == session && order.attempt == 1 && order.compares && order.files.paths == ["/a"])
     #expect(order.nextEntry == 1 && order.nextGroup == 1 && order.position == nil && order.halfSent == nil)
+    #expect(order.compression == .lz4)
+    let chosen = try BackupOrder(line("backup = \(Self.name) attempt=1 compare=no compression=zstd:19"), paths: [])
+    #expect(chosen.compression == .zstd(level: 19))
   }
 
   @Test func aBackupThatGoesOn() throws {
@@ -41,6 +44,7 @@ import VaultSystem
     "backup = \(name) attempt=1 compare=no next-entry=x", "backup = \(name) attempt=-1 compare=no",
     "backup = \(name) attempt=1 compare=no half-sent-entry=xyz half-sent-offset=0 half-sent-bytes=1",
     "backup = \(name) attempt=1 compare=no half-sent-entry=",
+    "backup = \(name) attempt=1 compare=no compression=zip", "backup = \(name) attempt=1 compare=no compression=%FF",
   ])
   func otherBackupsAreRefused(_ text: String) {
     #expect(throws: (any Error).self) { try BackupOrder(line(text), paths: []) }

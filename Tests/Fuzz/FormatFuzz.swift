@@ -51,9 +51,8 @@ private func readGroup(_ bytes: UnsafeMutableRawBufferPointer) {
     bytes.storeBytes(of: checksum.littleEndian, toByteOffset: 120, as: UInt64.self)
   }
   guard let view = try? GroupView(decoding: UnsafeRawBufferPointer(bytes)) else { return }
-  withUnsafeTemporaryAllocation(byteCount: GroupLimits.rawLimit, alignment: 16) { scratch in
-    if let raw = try? view.records(using: scratch) { readRecords(raw) }
-  }
+  guard let decoder = try? GroupDecoder() else { return }
+  if let raw = try? decoder.records(of: view) { readRecords(raw) }
 }
 
 private func readBlock(_ bytes: UnsafeMutableRawBufferPointer) {

@@ -80,7 +80,7 @@ struct StorageDaemonFixture: Sendable {
       firstEntry: number, firstOffset: 0)
     let (raw, count) = (records.bytes, records.recordCount)
     var header = try bytes.withUnsafeMutableBytes {
-      try GroupEncoder.encode(raw, recordCount: count, position, into: $0)
+      try GroupEncoder.lz4.encode(raw, recordCount: count, position, into: $0)
     }
     header.number = number
     bytes.withUnsafeMutableBytes { header.encode(into: $0) }

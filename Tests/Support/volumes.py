@@ -100,6 +100,27 @@ def group(kind, session, number, records, first_entry=1, first_offset=0, raw=Non
     return header + struct.pack("<Q", checksum64(header)) + data
 
 
+def groups_of(path):
+    """The groups on a volume that the program wrote, in order: kind, codec, raw length and stored bytes."""
+    with open(path, "rb") as stream:
+        volume = stream.read()
+    place = 0
+    while place < len(volume):
+        if volume[place:place + 4] != b"VBLK":
+            place += UNIT
+            continue
+        kind, length = struct.unpack_from("<2xBx8xI", volume, place + 4)
+        group_place, end = place + 80, place + length
+        while kind == GROUPS and group_place < end:
+            magic, group_kind, codec, raw, count = struct.unpack_from("<4s2xBB56xII", volume, group_place)
+            assert magic == b"VGRP", (path, group_place)
+            stored_bytes = volume[group_place + 128:group_place + 128 + count]
+            assert checksum128(stored_bytes) == volume[group_place + 104:group_place + 120], (path, group_place)
+            yield group_kind, codec, raw, stored_bytes
+            group_place += 128 + count
+        place += -(-length // UNIT) * UNIT
+
+
 def digest_of(whole_group):
     return whole_group[104:120]
 

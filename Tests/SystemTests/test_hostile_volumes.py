@@ -1,5 +1,6 @@
 """Volumes that somebody made up, with right checksums: nothing outside the target, no trap, no hang, bounded memory."""
 
+import ctypes
 import hashlib
 import os
 import random
@@ -22,6 +23,14 @@ def sha(data):
 def small_file(index, folder, name, data, **how):
     """The attribute records and the data record of a file."""
     return entry(index, folder, name, size=len(data), **how), content(index, data), seal(index, len(data), sha(data))
+
+
+def zstd_bomb(length, blocks=7, window=None):
+    """A Zstandard frame that says this length and is blocks that repeat one byte 131,072 times each."""
+    start = b"\xe0" if window is None else b"\xc0" + bytes([window])
+    block = ((131_072 << 3) | 2).to_bytes(3, "little") + b"\0"
+    return (b"\x28\xb5\x2f\xfd" + start + struct.pack("<Q", length) + block * blocks
+            + ((65_536 << 3) | 3).to_bytes(3, "little") + b"\0")
 
 
 class HostileVolumes(SystemTest):
@@ -182,27 +191,32 @@ class HostileVolumes(SystemTest):
         for options in (
                 dict(raw=2**32 - 1), dict(raw=983_041), dict(stored_length=2**32 - 1), dict(stored_length=1_000_000),
                 dict(codec=1), dict(codec=1, raw=983_040), dict(codec=1, stored_bytes=bomb, raw=983_040),
-                dict(codec=1, stored_bytes=bomb, raw=100), dict(codec=9), dict(first_entry=2**63), dict(attempt=2**32 - 1),
-                dict(first_entry=2**63 - 1, first_offset=2**63 - 1)):
+                dict(codec=1, stored_bytes=bomb, raw=100), dict(codec=9),
+                dict(codec=2), dict(codec=2, raw=983_040), dict(codec=2, stored_bytes=zstd_bomb(2**62), raw=983_040),
+                dict(codec=2, stored_bytes=zstd_bomb(983_040), raw=983_040),
+                dict(codec=2, stored_bytes=zstd_bomb(983_040, blocks=400), raw=983_040),
+                dict(codec=2, stored_bytes=zstd_bomb(983_040, window=0xff), raw=983_040), dict(first_entry=2**63),
+                dict(attempt=2**32 - 1), dict(first_entry=2**63 - 1, first_offset=2**63 - 1)):
             with self.subTest(options=options):
                 volume = volumes.Volume()
                 volume.session([attributes, (DATA, data, options)])
                 self.attempt(volume)
 
     def test_many_bombs(self):
-        """A thousand groups of a kilobyte that unpack to a megabyte each: one after another, never all at once."""
+        """Hundreds of groups of a kilobyte that unpack to a megabyte each: one after another, never all at once."""
+        for codec, compress in ((1, self.compress_lz4), (2, self.compress_zstd)):
+            with self.subTest(codec=codec):
+                self.many_bombs(codec, compress)
+
+    def many_bombs(self, codec, compress):
         block = bytes(983_016)
-        raw = content(1, block)
-        packed = self.compress(raw)
-        if packed is None:
-            self.skipTest("no LZ4 library")
         size = len(block) * 400
         digest = hashlib.sha256(bytes(size)).digest()
         groups = [(ATTRIBUTES, directory(1, b"/") + entry(1, 1, b"bomb", size=size) + seal(1, size, digest))]
         for number in range(400):
             part = content(1, block, offset=number * len(block))
             groups.append((DATA, part, dict(
-                codec=1, stored_bytes=self.compress(part), raw=len(part), first_offset=number * len(block))))
+                codec=codec, stored_bytes=compress(part), raw=len(part), first_offset=number * len(block))))
         volume = volumes.Volume(block_size=16 << 20)
         volume.session(groups)
         volume.write(self.volume)
@@ -211,15 +225,18 @@ class HostileVolumes(SystemTest):
         self.expect(outcome, 0, program.DAMAGED)
 
     @staticmethod
-    def compress(data):
-        import ctypes
-        try:
-            library = ctypes.CDLL("liblz4.so.1")
-        except OSError:
-            return None
+    def compress_lz4(data):
         room = ctypes.create_string_buffer(len(data) + 4096)
-        count = library.LZ4_compress_default(data, room, len(data), len(room))
+        count = ctypes.CDLL("liblz4.so.1").LZ4_compress_default(data, room, len(data), len(room))
         return room.raw[:count]
+
+    @staticmethod
+    def compress_zstd(data):
+        call = ctypes.CDLL("libzstd.so.1").ZSTD_compress
+        call.restype = ctypes.c_size_t
+        call.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
+        room = ctypes.create_string_buffer(len(data) + 4096)
+        return room.raw[:call(room, len(room), data, len(data), 3)]
 
     def test_contents_that_lie(self):
         head, _, tail = small_file(1, 1, b"file", b"hello")

@@ -24,6 +24,15 @@ import VaultModel
     #expect(files.files == ["/etc"])
     #expect(files.staysOnFileSystem && files.honorsNoDump && !files.excludesCaches)
     #expect(files.excludesLargerThan == nil && files.excludedPatterns.isEmpty)
+    #expect(files.compression == .lz4)
+  }
+
+  @Test(arguments: [("none", Compression.none), ("ZStd", .zstd(level: 3)), ("\"zstd:19\"", .zstd(level: 19))])
+  func howDataIsCompressed(_ text: String, _ compression: Compression) throws {
+    let text =
+      DaemonFixture.director + "FileSet { Name = g; Include { File = /; Options { Compression = \(text) } } }"
+    let fileSets = try DaemonFixture.read(DirectorConfiguration.self, text).fileSets
+    #expect(fileSets.map(\.compression) == [.lz4, compression])
   }
 
   @Test func aJobTakesFromItsPatternWhatItDoesNotSay() throws {
@@ -234,6 +243,10 @@ import VaultModel
     (
       "Pool { Name = q; Maximum Volume Bytes = 1 }",
       "9:41: Maximum Volume Bytes: expected a size from 2 MiB to 16 TiB, such as 10G or 4095 MiB, found \"1\""
+    ),
+    (
+      "FileSet { Name = g; Include { File = /; Options { Compression = zstd:20 } } }",
+      "9:65: Compression: expected lz4, none, zstd, or zstd with a level from 1 to 19 such as zstd:9, found \"zstd:20\""
     ),
   ])
   func tellsOneMistake(added: String, expected: String) {

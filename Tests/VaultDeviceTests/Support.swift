@@ -92,7 +92,7 @@ enum Fixture {
     let position = GroupEncoder.Position(
       kind: kind, flags: 0, session: session, attempt: attempt, firstEntry: number, firstOffset: 0)
     _ = try output.withUnsafeMutableBytes {
-      try GroupEncoder.encode(records.bytes, recordCount: 1, position, number: number, compress: false, into: $0)
+      try GroupEncoder.plain.encode(records.bytes, recordCount: 1, position, number: number, into: $0)
     }
     return output
   }

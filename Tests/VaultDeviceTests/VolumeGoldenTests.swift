@@ -106,7 +106,7 @@ import VaultProtocol
       kind: .attributes, flags: 0, session: Fixture.sessionA, attempt: 1, firstEntry: 1, firstOffset: 0)
     _ = try group.withUnsafeMutableBytes { output in
       try unknown.withUnsafeBytes {
-        try GroupEncoder.encode($0, recordCount: 1, position, number: 1, compress: false, into: output)
+        try GroupEncoder.plain.encode($0, recordCount: 1, position, number: 1, into: output)
       }
     }
     try record.append(group)

@@ -5,13 +5,13 @@ import VaultProtocol
 
 @Suite struct GroupGoldenTests {
   private static func encoded(
-    _ raw: [UInt8], recordCount: UInt32, _ position: GroupEncoder.Position, number: UInt64, compress: Bool
+    _ raw: [UInt8], recordCount: UInt32, _ position: GroupEncoder.Position, number: UInt64, _ compression: Compression
   ) throws -> [UInt8] {
+    let encoder = try GroupEncoder(compression)
     var output = [UInt8](repeating: 0xee, count: GroupHeader.byteCount + raw.count)
     let header = try output.withUnsafeMutableBytes { output in
       try raw.withUnsafeBytes {
-        try GroupEncoder.encode(
-          $0, recordCount: recordCount, position, number: number, compress: compress, into: output)
+        try encoder.encode($0, recordCount: recordCount, position, number: number, into: output)
       }
     }
     return Array(output[..<header.totalByteCount])
@@ -34,7 +34,7 @@ import VaultProtocol
 
   @Test func writesGoldenBytes() throws {
     let group = try Self.encoded(
-      Self.attributeRecords, recordCount: 2, Self.attributePosition, number: 9, compress: false)
+      Self.attributeRecords, recordCount: 2, Self.attributePosition, number: 9, .none)
     #expect(group == Golden.attributeGroup)
   }
 
@@ -57,23 +57,29 @@ import VaultProtocol
     }
   }
 
-  /// The compressed bytes are made by hand, not by liblz4.
-  @Test func readsCompressedGoldenBytes() throws {
-    var scratch = [UInt8](repeating: 0, count: GroupLimits.rawLimit)
-    try scratch.withUnsafeMutableBytes { scratch in
-      try Golden.compressedGroup.withUnsafeBytes { bytes in
-        let group = try GroupView(decoding: bytes)
-        #expect(group.header.codec == .lz4)
-        #expect(group.header.firstOffset == 4096)
-        #expect(try Array(group.records(using: scratch)) == Self.dataRecords)
-      }
+  /// The compressed bytes are made by hand, not by a library.
+  @Test(arguments: [(Golden.compressedGroup, GroupHeader.Codec.lz4), (Golden.zstdGroup, .zstd)])
+  func readsCompressedGoldenBytes(_ bytes: [UInt8], _ codec: GroupHeader.Codec) throws {
+    let decoder = try GroupDecoder()
+    try bytes.withUnsafeBytes { bytes in
+      let group = try GroupView(decoding: bytes)
+      #expect(group.header.codec == codec)
+      #expect(group.header.firstOffset == 4096)
+      let raw = try Array(decoder.records(of: group))
+      #expect(raw == Self.dataRecords)
     }
   }
 
-  @Test func compressesWhatShrinksAndStoresTheRest() throws {
-    let packed = try Self.encoded(Self.dataRecords, recordCount: 1, Self.dataPosition, number: 10, compress: true)
+  @Test(arguments: [(Compression.lz4, GroupHeader.Codec.lz4), (.zstd(level: 1), .zstd), (.zstd(level: 19), .zstd)])
+  func compressesWhatShrinksAndStoresTheRest(_ compression: Compression, _ codec: GroupHeader.Codec) throws {
+    let packed = try Self.encoded(Self.dataRecords, recordCount: 1, Self.dataPosition, number: 10, compression)
     #expect(packed.count < GroupHeader.byteCount + 60)
-    #expect(packed[7] == GroupHeader.Codec.lz4.rawValue)
+    #expect(packed[7] == codec.rawValue)
+    let decoder = try GroupDecoder()
+    try packed.withUnsafeBytes { bytes in
+      let raw = try Array(decoder.records(of: GroupView(decoding: bytes)))
+      #expect(raw == Self.dataRecords)
+    }
     var generator = SplitMix(seed: 5)
     let noise = written { writer in
       (0..<500).map { _ in UInt8.random(in: 0...255, using: &generator) }.withUnsafeBytes {
@@ -81,9 +87,34 @@ import VaultProtocol
         writer.contentData(index: 0x1122_3344_5566_7788, offset: 0x0102_0304_0506_0708, $0)
       }
     }
-    let plain = try Self.encoded(noise, recordCount: 1, Self.dataPosition, number: 10, compress: true)
+    let plain = try Self.encoded(noise, recordCount: 1, Self.dataPosition, number: 10, compression)
     #expect(plain[7] == GroupHeader.Codec.none.rawValue)
     #expect(Array(plain[GroupHeader.byteCount...]) == noise)
+  }
+
+  @Test func storesEverythingAsItIs() throws {
+    let plain = try Self.encoded(Self.dataRecords, recordCount: 1, Self.dataPosition, number: 10, .none)
+    #expect(plain[7] == GroupHeader.Codec.none.rawValue)
+    #expect(Array(plain[GroupHeader.byteCount...]) == Self.dataRecords)
+  }
+
+  /// The raw length is the header's word, and what comes out has to have it.
+  @Test(arguments: [Golden.compressedGroup, Golden.zstdGroup], [200, 223, 225, 983_040])
+  func refusesAnotherRawLength(_ group: [UInt8], _ rawLength: UInt32) throws {
+    let bytes = Self.mended(group, 64, withUnsafeBytes(of: rawLength.littleEndian) { Array($0) })
+    let decoder = try GroupDecoder()
+    #expect(throws: FormatError(.malformed, "record group")) {
+      try bytes.withUnsafeBytes { _ = try decoder.records(of: GroupView(decoding: $0)) }
+    }
+  }
+
+  /// Replaces bytes of a header and makes its checksum right again.
+  private static func mended(_ group: [UInt8], _ offset: Int, _ replacement: [UInt8]) -> [UInt8] {
+    var bytes = group
+    bytes.replaceSubrange(offset..<offset + replacement.count, with: replacement)
+    let checksum = bytes[..<120].withUnsafeBytes { XXH3.checksum64($0) }
+    bytes.replaceSubrange(120..<128, with: withUnsafeBytes(of: checksum.littleEndian) { Array($0) })
+    return bytes
   }
 
   struct Refusal: CustomTestStringConvertible, Sendable {
@@ -104,7 +135,7 @@ import VaultProtocol
     Refusal("another magic", 0, [0x57], .badMagic),
     Refusal("a newer version", 4, [1], .unsupportedVersion(1)),
     Refusal("an unknown kind", 6, [9], .unknownCritical(9)),
-    Refusal("an unknown codec", 7, [2], .unknownCodec(2)),
+    Refusal("an unknown codec", 7, [3], .unknownCodec(3)),
     Refusal("a cipher", 8, [1], .unknownCodec(1)),
     Refusal("a reserved byte", 9, [1], .malformed),
     Refusal("an unknown critical flag", 14, [1], .unknownCritical(0x1_0001)),
@@ -118,10 +149,7 @@ import VaultProtocol
 
   /// The checksum is made right again, so that the field itself is what is refused.
   @Test(arguments: refusals) func refuses(_ sample: Refusal) {
-    var bytes = Golden.attributeGroup
-    bytes.replaceSubrange(sample.offset..<sample.offset + sample.bytes.count, with: sample.bytes)
-    let checksum = bytes[..<120].withUnsafeBytes { XXH3.checksum64($0) }
-    bytes.replaceSubrange(120..<128, with: withUnsafeBytes(of: checksum.littleEndian) { Array($0) })
+    let bytes = Self.mended(Golden.attributeGroup, sample.offset, sample.bytes)
     #expect(throws: FormatError(sample.kind, "record group header")) {
       try bytes.withUnsafeBytes { _ = try GroupView(decoding: $0) }
     }

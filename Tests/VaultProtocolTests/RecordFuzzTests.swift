@@ -54,17 +54,17 @@ struct SplitMix: RandomNumberGenerator {
     #expect(refusedCount > 2_000)
   }
 
-  @Test func mutatedGroupsNeverTrap() {
+  @Test func mutatedGroupsNeverTrap() throws {
     var generator = SplitMix(seed: 7)
-    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 16)
-    defer { scratch.deallocate() }
+    let decoder = try GroupDecoder()
+    let samples = [Golden.attributeGroup, Golden.compressedGroup, Golden.zstdGroup]
     var readCount = 0
-    for _ in 0..<10_000 {
-      var bytes = Bool.random(using: &generator) ? Golden.attributeGroup : Golden.compressedGroup
+    for number in 0..<10_000 {
+      var bytes = samples[number % samples.count]
       Self.mutate(&bytes, using: &generator)
       if bytes.count >= GroupHeader.byteCount { Self.mend(&bytes) }
       let isRead = bytes.withUnsafeBytes { bytes in
-        guard let group = try? GroupView(decoding: bytes), let raw = try? group.records(using: scratch) else {
+        guard let group = try? GroupView(decoding: bytes), let raw = try? decoder.records(of: group) else {
           return false
         }
         var reader = RecordReader(raw)
@@ -82,7 +82,7 @@ struct SplitMix: RandomNumberGenerator {
     bytes.replaceSubrange(104..<112, with: withUnsafeBytes(of: digest.high.bigEndian) { Array($0) })
     bytes.replaceSubrange(112..<120, with: withUnsafeBytes(of: digest.low.bigEndian) { Array($0) })
     let stored = UInt32(bytes.count - GroupHeader.byteCount)
-    if bytes[7] == 1 || bytes.count % 3 == 0 {
+    if bytes[7] != 0 || bytes.count % 3 == 0 {
       bytes.replaceSubrange(68..<72, with: withUnsafeBytes(of: stored.littleEndian) { Array($0) })
     }
     let checksum = bytes[..<120].withUnsafeBytes { XXH3.checksum64($0) }

@@ -58,9 +58,8 @@ import VaultProtocol
 
   private static func records(_ group: [UInt8]) throws -> [UInt8] {
     try group.withUnsafeBytes { bytes in
-      let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 16)
-      defer { scratch.deallocate() }
-      return Array(try GroupView(decoding: bytes).records(using: scratch))
+      let decoder = try GroupDecoder()
+      return Array(try decoder.records(of: GroupView(decoding: bytes)))
     }
   }
 

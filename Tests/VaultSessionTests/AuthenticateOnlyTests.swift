@@ -79,7 +79,7 @@ import VaultSystem
   @Test func theFieldIsTheProtocols() throws {
     let line = console(leavesTLS: true).line
     #expect(
-      line.encoded() == bytes("Hello = console ops calling vault/\(Hello.version) features=3 tls=authenticate-only\n"))
+      line.encoded() == bytes("Hello = console ops calling vault/\(Hello.version) features=7 tls=authenticate-only\n"))
     #expect(try Hello(line).leavesTLS)
     let other = bytes("Hello = console ops calling vault/1 features=1 tls=off")
     #expect(throws: ControlError.self) { try Hello(other.withUnsafeBytes { try ControlLine(decoding: $0) }) }

@@ -114,4 +114,20 @@ import VaultSession
     let reply = Hello(role: .fileDaemon, name: "fd", features: 0x1f).noopReply
     #expect(reply.line.encoded() == bytes("2000 OK = features=1f\n"))
   }
+
+  @Test(arguments: [
+    ("3000 OK = features=7", true), ("3000 OK = features=3", false), ("3000 OK = features=fffb", false),
+  ])
+  func whoKnowsZstandardIsAsked(_ answer: String, _ knows: Bool) async throws {
+    let (here, there) = PipeTransport.pair()
+    try there.sendAll(bytes(answer + "\n"))
+    #expect(try await Hello.knowsZstd(Channel(here), answering: .storageOK) == knows)
+  }
+
+  @Test(arguments: ["2000 OK = features=7", "3000 OK", "3000 OK = features=x", "3999 Failed = status=5 reason=no"])
+  func anotherAnswerIsNone(_ answer: String) async throws {
+    let (here, there) = PipeTransport.pair()
+    try there.sendAll(bytes(answer + "\n"))
+    await #expect(throws: (any Error).self) { try await Hello.knowsZstd(Channel(here), answering: .storageOK) }
+  }
 }

@@ -33,6 +33,7 @@ import vault
       "local", "backup", "../../usr//./bin/../", "/", "--to", "../r", "--level", "differential",
     ]
     arguments += ["--volume-size", "4M", "--commit-interval", "5", "--commit-size", "64K", "--name", name]
+    arguments += ["--compression", "zstd:7"]
     #expect(await fixture.run(arguments) == .done)
     let request = requests.withLock { $0.first }
     #expect(request?.paths == ["/usr", "/"])
@@ -40,6 +41,7 @@ import vault
     #expect(request?.level == .level(.differential))
     #expect(request?.commitIntervalSeconds == 5)
     #expect(request?.commitByteCount == 65_536)
+    #expect(request?.compression == .zstd(level: 7))
     let opening = fixture.openings.first
     #expect(opening?.path == "/home/me/../r" && opening?.access == .createIfMissing)
     #expect(opening?.volumeSize == 4 << 20 && opening?.command == "vault local backup")

@@ -10,6 +10,8 @@ import VaultModel
     ["local", "backup", "/", "--to", "r", "--volume-size", "1M"],
     ["local", "backup", "/", "--to", "r", "--commit-interval", "0"],
     ["local", "backup", "/", "--to", "r", "--commit-size", "0"],
+    ["local", "backup", "/", "--to", "r", "--compression", "zstd:20"],
+    ["local", "backup", "/", "--to", "r", "--compression", "gzip"],
     ["local", "backup", "", "--to", "r"], ["local", "backup", "/", "--to", ""], ["local", "jobs"],
     ["local", "jobs", "--from", "r", "x"],
     ["local", "ls", "--from", "r", "--job", "0"], ["local", "ls", "--from", "r", "--job", "99999999999999999999999"],

@@ -27,8 +27,8 @@ enum BlockMeasurement {
     for number in 1...groupCount {
       let room = try session.reserve(total)
       // As bytes come from the network: the group is there, plain, and only its digest was computed by the sender.
-      _ = try GroupEncoder.encode(
-        UnsafeRawBufferPointer(raw), recordCount: 1, position, number: UInt64(number), compress: false, into: room)
+      _ = try GroupEncoder.plain.encode(
+        UnsafeRawBufferPointer(raw), recordCount: 1, position, number: UInt64(number), into: room)
       _ = try session.append(reserved: total)
     }
     _ = try session.commit()

@@ -81,7 +81,7 @@ enum DataMeasurement {
       var builder = DataGroupBuilder(raw)
       builder.nextContent.copyMemory(from: piece)
       builder.append(index: 1, offset: 0, byteCount: piece.count)
-      _ = try GroupEncoder.encode(
+      _ = try GroupEncoder.lz4.encode(
         builder.bytes, recordCount: builder.recordCount, position, number: 1, into: stored)
     }
     watch.report("group assembly", bytes.count, "bytes")

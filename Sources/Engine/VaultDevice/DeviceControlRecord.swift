@@ -268,7 +268,7 @@ package final class DeviceControlRecord {
     let position = GroupEncoder.Position(
       kind: .commit, flags: 0, session: session, attempt: attempt, firstEntry: 0, firstOffset: 0)
     do throws(FormatError) {
-      _ = try GroupEncoder.encode(records.bytes, recordCount: 1, position, compress: false, into: room)
+      _ = try GroupEncoder.plain.encode(records.bytes, recordCount: 1, position, into: room)
     } catch {
       throw DeviceError(.groupRefused(.malformed(error)))
     }

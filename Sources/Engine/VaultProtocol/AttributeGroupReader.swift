@@ -1,3 +1,4 @@
+import VaultCompression
 import VaultModel
 
 /// Feeds the records of attribute groups to a sink, with directory numbers resolved.
@@ -5,15 +6,17 @@ import VaultModel
 /// Directory records are repeated after each commit point, so one reader serves one commit.
 package struct AttributeGroupReader: ~Copyable {
   private var directories: [UInt64: Int64] = [:]
-  private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 16)
+  private let decoder: GroupDecoder
 
   private let isLenient: Bool
   /// Records that a lenient reader passed over: their directory was named in a group that is lost.
   package private(set) var skippedCount: UInt64 = 0
 
   /// - Parameter isLenient: whether a record that cannot be taken costs itself only, where others before it were lost.
-  package init(isLenient: Bool = false) { self.isLenient = isLenient }
-  deinit { scratch.deallocate() }
+  package init(isLenient: Bool = false) throws(CompressionError) {
+    decoder = try GroupDecoder()
+    self.isLenient = isLenient
+  }
 
   /// Reads one group, header and stored bytes, and hands its records on.
   ///
@@ -21,7 +24,7 @@ package struct AttributeGroupReader: ~Copyable {
   package mutating func feed(_ group: UnsafeRawBufferPointer, to sink: some AttributeSink) throws {
     let view = try GroupView(decoding: group)
     guard view.header.kind == .attributes else { throw FormatError(.malformed, "attribute group") }
-    var reader = RecordReader(try view.records(using: scratch))
+    var reader = RecordReader(try decoder.records(of: view))
     while true {
       do {
         guard let record = try reader.next() else { return }

@@ -14,6 +14,7 @@ package struct GroupHeader: Hashable, Sendable {
   package enum Codec: UInt8, Sendable {
     case none = 0
     case lz4 = 1
+    case zstd = 2
   }
 
   /// Non-critical flag: everything before this group's end is sealed, or belongs to one large file; a commit may follow.
@@ -116,7 +117,7 @@ package struct GroupHeader: Hashable, Sendable {
     let high: UInt64 = try reader.integer()
     let low: UInt64 = try reader.integer()
     digest = Checksum128(high: high.byteSwapped, low: low.byteSwapped)
-    guard rawLength <= GroupLimits.rawLimit, storedLength <= rawLength, codec == .lz4 || storedLength == rawLength,
+    guard rawLength <= GroupLimits.rawLimit, storedLength <= rawLength, codec != .none || storedLength == rawLength,
       number <= UInt64(Int64.max), (number == 0) == (kind == .commit), firstEntry <= UInt64(Int64.max),
       firstOffset <= UInt64(Int64.max)
     else { throw reader.error(.outOfBounds) }
@@ -143,77 +144,5 @@ package struct GroupView {
   /// Checks the digest over the stored bytes.
   package func verify() throws(FormatError) {
     guard XXH3.checksum128(stored) == header.digest else { throw FormatError(.checksumMismatch, "record group") }
-  }
-
-  /// Checks the stored bytes and lends the raw records, decompressed into `scratch` when they are compressed.
-  ///
-  /// - Bounds: `scratch` holds at least `GroupLimits.rawLimit` bytes.
-  package func records(using scratch: UnsafeMutableRawBufferPointer) throws(FormatError) -> UnsafeRawBufferPointer {
-    try verify()
-    switch header.codec {
-    case .none: return stored
-    case .lz4:
-      guard scratch.count >= Int(header.rawLength) else { throw FormatError(.outOfBounds, "record group") }
-      let raw = UnsafeMutableRawBufferPointer(rebasing: scratch[..<Int(header.rawLength)])
-      guard LZ4.decompress(stored, into: raw) else { throw FormatError(.malformed, "record group") }
-      return UnsafeRawBufferPointer(raw)
-    }
-  }
-}
-
-/// Makes whole groups from raw records.
-package enum GroupEncoder {
-  /// What of a group's header is known before its bytes are compressed.
-  package struct Position: Sendable {
-    package var kind: GroupKind
-    package var flags: UInt32
-    package var session: UniqueIdentifier
-    package var attempt: UInt32
-    package var firstEntry: UInt64
-    package var firstOffset: UInt64
-    package init(
-      kind: GroupKind, flags: UInt32, session: UniqueIdentifier, attempt: UInt32, firstEntry: UInt64,
-      firstOffset: UInt64
-    ) {
-      self.kind = kind
-      self.flags = flags
-      self.session = session
-      self.attempt = attempt
-      self.firstEntry = firstEntry
-      self.firstOffset = firstOffset
-    }
-  }
-
-  /// Compresses `raw` behind the room for a header in `output`; what does not shrink is stored plain.
-  ///
-  /// Who numbers groups later gives no number, sets it in the header returned, and encodes that again over the first one.
-  /// - Bounds: `raw` at most `GroupLimits.rawLimit`; `output` at least header and `raw`.
-  /// - Returns: the header, and the group's length is its `totalByteCount`.
-  package static func encode(
-    _ raw: UnsafeRawBufferPointer, recordCount: UInt32, _ position: Position, number: UInt64 = 0, compress: Bool = true,
-    into output: UnsafeMutableRawBufferPointer
-  ) throws(FormatError) -> GroupHeader {
-    guard raw.count <= GroupLimits.rawLimit, output.count >= GroupHeader.byteCount + raw.count else {
-      throw FormatError(.outOfBounds, "record group to be written")
-    }
-    let room = UnsafeMutableRawBufferPointer(rebasing: output[GroupHeader.byteCount...])
-    var codec = GroupHeader.Codec.none
-    var storedLength = raw.count
-    // One byte less than plain: what does not shrink is not worth a decompression.
-    if compress, raw.count > 64,
-      let packed = LZ4.compress(raw, into: UnsafeMutableRawBufferPointer(rebasing: room[..<(raw.count - 1)]))
-    {
-      codec = .lz4
-      storedLength = packed
-    } else {
-      room.copyMemory(from: raw)
-    }
-    let stored = UnsafeRawBufferPointer(rebasing: room[..<storedLength])
-    let header = GroupHeader(
-      kind: position.kind, codec: codec, flags: position.flags, session: position.session, attempt: position.attempt,
-      recordCount: recordCount, number: number, firstEntry: position.firstEntry, firstOffset: position.firstOffset,
-      rawLength: UInt32(raw.count), storedLength: UInt32(storedLength), digest: XXH3.checksum128(stored))
-    header.encode(into: output)
-    return header
   }
 }

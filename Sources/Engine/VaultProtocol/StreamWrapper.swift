@@ -29,6 +29,7 @@ package final class StreamWrapper {
   private let raw = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 16)
   private let output = UnsafeMutableRawBufferPointer.allocate(
     byteCount: GroupHeader.byteCount + GroupLimits.rawLimit, alignment: 16)
+  private let encoder = GroupEncoder.lz4
   private var hasher: ContentHasher
   /// Bytes of the record that is being filled.
   private var filledCount = 0
@@ -146,7 +147,7 @@ package final class StreamWrapper {
     let position = GroupEncoder.Position(
       kind: kind, flags: mayCommit ? GroupHeader.mayCommitFlag : 0, session: session, attempt: attempt,
       firstEntry: index, firstOffset: offset)
-    let header = try GroupEncoder.encode(bytes, recordCount: recordCount, position, number: nextGroup, into: output)
+    let header = try encoder.encode(bytes, recordCount: recordCount, position, number: nextGroup, into: output)
     nextGroup += 1
     try emit(UnsafeRawBufferPointer(rebasing: output[..<header.totalByteCount]))
   }

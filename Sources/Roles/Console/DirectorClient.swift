@@ -33,6 +33,7 @@ package struct DirectorClient: Sendable {
     var line = self.line("run", request)
     line.set("commit-seconds", request.commitIntervalSeconds)
     line.set("commit-bytes", request.commitByteCount)
+    line.set(request.compression)
     try await send(line, request)
     let reply = try await finalReply(cancelling: true) { kind, payload in
       if kind == .progress { progress(try JobProgress(try ControlLine(payload: payload))) }

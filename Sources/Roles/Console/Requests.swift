@@ -15,18 +15,20 @@ package struct BackupRequest: Sendable {
   package var level: Level
   package var commitIntervalSeconds: UInt32
   package var commitByteCount: UInt64
+  package var compression: Compression
   package var exclusions: ExclusionRequest
 
   package init(
     paths: [ByteString], name: ByteString? = nil, level: Level = .automatic,
     commitIntervalSeconds: UInt32 = 30, commitByteCount: UInt64 = 1 << 30,
-    exclusions: ExclusionRequest = ExclusionRequest()
+    compression: Compression = .lz4, exclusions: ExclusionRequest = ExclusionRequest()
   ) {
     self.paths = paths
     self.name = name
     self.level = level
     self.commitIntervalSeconds = commitIntervalSeconds
     self.commitByteCount = commitByteCount
+    self.compression = compression
     self.exclusions = exclusions
   }
 }

@@ -168,7 +168,7 @@ struct CatalogRebuild: ~Copyable {
     do {
       try catalog.stageCommit(header, of: job) { transaction in
         do {
-          var reader = AttributeGroupReader(isLenient: true)
+          var reader = try AttributeGroupReader(isLenient: true)
           let sink = LenientSink(transaction)
           let references = ReferenceSink(sink)
           for location in commit.groups {

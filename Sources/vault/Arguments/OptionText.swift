@@ -37,6 +37,13 @@ enum OptionText {
     return seconds
   }
 
+  static func compression(_ text: String) throws -> Compression {
+    guard let compression = Compression(reading: text) else {
+      throw ValidationError("expected \(Compression.expectation)")
+    }
+    return compression
+  }
+
   static func count(_ text: String) throws -> UInt32 {
     guard let count = UInt32(text), count > 0 else { throw ValidationError("expected a number from 1") }
     return count

@@ -56,6 +56,13 @@ struct LocalBackup: RunnableCommand {
     transform: OptionText.byteCount)
   var commitSize: UInt64?
 
+  @Option(
+    help: ArgumentHelp(
+      "How to compress: lz4, none, zstd, or zstd with a level from 1 to 19 such as zstd:9 (default: lz4).",
+      valueName: "algorithm"),
+    completion: .list(["lz4", "zstd", "none"]), transform: OptionText.compression)
+  var compression = Compression.lz4
+
   @OptionGroup var exclusions: ExclusionOptions
 
   @Flag(help: "Say what would be saved and deleted, and write nothing at all.")
@@ -106,6 +113,7 @@ struct LocalBackup: RunnableCommand {
     var request = BackupRequest(paths: paths, name: name?.bytes, level: level.requested)
     if let commitInterval { request.commitIntervalSeconds = commitInterval }
     if let commitSize { request.commitByteCount = commitSize }
+    request.compression = compression
     return request
   }
 

@@ -162,6 +162,8 @@ extension DirectorConfiguration {
                 "Whether the content of directories that hold a CACHEDIR.TAG is left out."),
               DirectiveSchema(
                 "Exclude Larger Than", .size(1...UInt64(Int64.max)), "Regular files above this size are left out."),
+              DirectiveSchema(
+                "Compression", .compression, default: "lz4", "How the client compresses what it sends to be stored."),
             ])
         ]),
       BlockSchema(

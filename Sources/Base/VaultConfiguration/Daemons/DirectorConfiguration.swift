@@ -62,6 +62,7 @@ package struct DirectorConfiguration: Sendable {
     package var excludesCaches: Bool
     package var excludesLargerThan: UInt64?
     package var excludedPatterns: [ByteString]
+    package var compression: Compression
   }
 
   package struct Job: Hashable, Sendable {
@@ -187,6 +188,7 @@ extension DirectorConfiguration.FileSet {
     excludesCaches = options.isYes("Exclude Caches")
     excludesLargerThan = options.number("Exclude Larger Than")
     excludedPatterns = block.inside("Exclude").texts("File")
+    compression = options.compression("Compression") ?? .lz4
   }
 }
 

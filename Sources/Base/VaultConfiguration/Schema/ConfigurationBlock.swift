@@ -111,6 +111,10 @@ package struct ConfigurationBlock: Sendable {
     all(keyword).compactMap { if case .name(let value) = $0 { value } else { nil } }
   }
 
+  package func compression(_ keyword: String) -> Compression? {
+    if case .compression(let value) = first(keyword) { value } else { nil }
+  }
+
   package func texts(_ keyword: String) -> [ByteString] {
     all(keyword).compactMap { if case .text(let value) = $0 { value } else { nil } }
   }

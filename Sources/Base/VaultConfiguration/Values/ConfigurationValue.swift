@@ -18,6 +18,7 @@ package enum ConfigurationValue: Hashable, Sendable {
   case listen(ListenAddress)
   case password(Password)
   case messages(MessageSelection)
+  case compression(Compression)
   /// Stands for a value that was reported as a mistake; a configuration that was read has none.
   case invalid
 }
@@ -50,6 +51,8 @@ package enum ValueKind: Hashable, Sendable {
   /// Where to listen: an address, with a port or without.
   case listen
   case password
+  /// How data is compressed.
+  case compression
   /// Classes of messages; with `target`, a word for where they go and `=` come first.
   case messages(target: String?)
 
@@ -78,6 +81,7 @@ package enum ValueKind: Hashable, Sendable {
     case .host: "host"
     case .listen: "address[:port]"
     case .password: "password"
+    case .compression: "lz4 | zstd[:level] | none"
     case .messages(target: nil): "classes"
     case .messages(target: let target?): "\(target) = classes"
     }
@@ -102,6 +106,7 @@ package enum ValueKind: Hashable, Sendable {
     case .host: "a host name or an IP address, without a port"
     case .listen: "* or an address, with or without a port, such as 10.0.0.1, [::1]:9101 or *:9101"
     case .password: Password.expectation
+    case .compression: Compression.expectation
     case .messages(target: nil): "classes of messages, such as all, !skipped"
     case .messages(target: "path"): "an absolute path = classes of messages, such as \"/var/log/x\" = all, !skipped"
     case .messages(target: let target?): "\(target) = classes of messages, such as all, !skipped"
@@ -173,6 +178,7 @@ extension ValueKind {
     case .instant: RFC3339.parse(text).map { .instant($0.instant) }
     case .host: HostAddress(reading: text).map { .host($0) }
     case .listen: ListenAddress(reading: text).map { .listen($0) }
+    case .compression: Compression(reading: text).map { .compression($0) }
     }
   }
 

@@ -6,9 +6,11 @@ import VaultProtocol
 /// - Source: DESIGN "Connections", seed 004's feature exchange.
 package struct Hello: Hashable, Sendable {
   /// The protocol features this program has, a bit each; unknown bits of a peer are ignored.
-  package static let features: UInt64 = 1 | takingMessages
+  package static let features: UInt64 = 1 | takingMessages | knowingZstd
   /// A director that has this bit takes frames of messages while a job runs.
   private static let takingMessages: UInt64 = 2
+  /// A daemon that has this bit takes and reads groups that are compressed with Zstandard.
+  private static let knowingZstd: UInt64 = 4
   package static let version = "0.1.0"
 
   /// What a console without a name of its own is called.
@@ -91,6 +93,17 @@ package struct Hello: Hashable, Sendable {
     self.init(
       role: role, name: name, version: String(program.dropFirst(6)), features: features,
       leavesTLS: try Self.leavesTLS(line))
+  }
+
+  /// Asks a daemon, between two requests, whether it knows Zstandard.
+  ///
+  /// - Parameter code: what it answers `noop` with.
+  package static func knowsZstd(_ daemon: Channel, answering code: StatusCode) async throws -> Bool {
+    let reply = try await daemon.request(ControlLine("noop"), expecting: code)
+    guard let features = UInt64(try reply.line.text("features"), radix: 16) else {
+      throw ControlError(.malformedField("features"), line: "noop")
+    }
+    return features & knowingZstd != 0
   }
 
   /// Speaks first: says who calls and waits for the listener's answer.

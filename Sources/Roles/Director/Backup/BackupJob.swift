@@ -111,8 +111,9 @@ struct BackupJob: Sendable {
       ControlLine("attribute data", words: [ByteString(start.description.session.text)]), expecting: .storageOK)
     let fileDaemon = try await director.diallers.fileDaemon()
     defer { fileDaemon.close() }
+    let compression = try await compression(storage, fileDaemon)
     try await fileDaemon.request(
-      backupLine(start, route), frame: (.paths, PathList.encode(start.description.paths)),
+      backupLine(start, route, compression), frame: (.paths, PathList.encode(start.description.paths)),
       (.patterns, PathList.encode(request.patterns)), expecting: .fileDaemonOK)
     hasRun = true
     cancel.whenSet { fileDaemon.sendSoon(.cancel) }
@@ -242,12 +243,22 @@ struct BackupJob: Sendable {
     return line
   }
 
-  private func backupLine(_ start: JobStart, _ route: StorageRoute?) -> ControlLine {
+  /// How the job's data is compressed: as it was asked for, or with LZ4 where one of the daemons does not know it.
+  private func compression(_ storage: Channel, _ fileDaemon: Channel) async throws -> Compression {
+    guard case .zstd = request.compression else { return request.compression }
+    for (channel, code) in [(storage, StatusCode.storageOK), (fileDaemon, .fileDaemonOK)] {
+      guard try await Hello.knowsZstd(channel, answering: code) else { return .lz4 }
+    }
+    return request.compression
+  }
+
+  private func backupLine(_ start: JobStart, _ route: StorageRoute?, _ compression: Compression) -> ControlLine {
     var line = ControlLine("backup", words: [ByteString(start.description.session.text)])
     line.set("number", start.description.number)
     line.set("attempt", start.attempt)
     line.set("compare", start.description.baseSequence > 0 ? "yes" : "no")
     line.fields += request.fileFields
+    line.set(compression)
     route?.write(to: &line)
     guard let resume = start.resume else { return line }
     line.set("next-entry", resume.nextEntryIndex)

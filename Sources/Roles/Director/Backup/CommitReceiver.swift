@@ -81,7 +81,7 @@ struct CommitReceiver: ~Copyable {
   }
 
   private func take(_ framesLeft: inout UInt32, into transaction: any StagingTransaction) throws {
-    var reader = AttributeGroupReader()
+    var reader = try AttributeGroupReader()
     while framesLeft > 0 {
       let (kind, payload) = try receive()
       framesLeft -= 1

@@ -18,6 +18,8 @@ struct RunRequest: Sendable {
   var paths: [ByteString]
   /// What is left out, in the file daemon's words; it compiles them.
   var patterns: [ByteString]
+  /// How the file daemon compresses what it saves.
+  var compression: Compression
   /// Fields handed on to the storage daemon: when commit points are due.
   var storageFields: [ControlLine.Field]
   /// Fields handed on to the file daemon: what else is left out, and what is not.
@@ -34,6 +36,7 @@ struct RunRequest: Sendable {
     }
     self.paths = paths
     self.patterns = patterns
+    compression = try line.compression()
     storageFields = line.fields.filter { ["commit-seconds", "commit-bytes"].contains($0.key) }
     fileFields = line.fields.filter {
       ["cross-file-systems", "exclude-caches", "exclude-larger-than"].contains($0.key)
@@ -43,13 +46,14 @@ struct RunRequest: Sendable {
 
   init(
     tree: Tree, jobName: String?, level: JobLevel?, paths: [ByteString], patterns: [ByteString],
-    storageFields: [ControlLine.Field], fileFields: [ControlLine.Field]
+    compression: Compression, storageFields: [ControlLine.Field], fileFields: [ControlLine.Field]
   ) throws {
     self.tree = tree
     self.jobName = jobName
     self.level = level
     self.paths = paths
     self.patterns = patterns
+    self.compression = compression
     self.storageFields = storageFields
     self.fileFields = fileFields
     try check()

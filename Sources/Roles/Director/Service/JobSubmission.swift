@@ -158,6 +158,7 @@ struct JobSubmission: Sendable {
     return try RunRequest(
       tree: Tree(host: job.client ?? "", name: ByteString(name)), jobName: job.name, level: level,
       paths: fileSet.files, patterns: fileSet.excludedPatterns,
+      compression: fileSet.compression,
       storageFields: [
         .init(key: "commit-seconds", value: ByteString(String(job.commitSeconds))),
         .init(key: "commit-bytes", value: ByteString(String(job.commitBytes))),

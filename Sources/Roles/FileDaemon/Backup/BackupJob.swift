@@ -70,7 +70,8 @@ struct BackupJob: Sendable {
       for number in 1...daemon.workerCount {
         try crew.start(name: "vault-work-\(number)") {
           do {
-            var worker = try BackupWorker(context: context, link: link, progress: progress)
+            var worker = try BackupWorker(
+              context: context, link: link, progress: progress, compression: order.compression)
             worker.run()
           } catch {
             context.fail(error)

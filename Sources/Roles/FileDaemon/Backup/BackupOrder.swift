@@ -10,6 +10,8 @@ struct BackupOrder: Sendable {
   var files: WalkOrder
   /// Whether the director streams a state to compare with.
   var compares: Bool
+  /// How its groups are compressed.
+  var compression: Compression
   var nextEntry: UInt64
   var nextGroup: UInt64
   /// Everything up to here is committed already.
@@ -26,6 +28,7 @@ struct BackupOrder: Sendable {
     files = try WalkOrder(line, paths: paths, patterns: patterns)
     attempt = try line.integer("attempt")
     compares = try line.text("compare") == "yes"
+    compression = try line.compression()
     nextEntry = line["next-entry"] == nil ? 1 : try line.integer("next-entry")
     nextGroup = line["next-group"] == nil ? 1 : try line.integer("next-group")
     position = CanonicalPosition(resuming: line)

@@ -57,7 +57,7 @@ extension BackupWorker {
       attempt: context.attempt, firstEntry: unit.items.first?.index ?? 0, firstOffset: 0)
     let (raw, recordCount) = (records.bytes, records.recordCount)
     let header = try bytes.withUnsafeMutableBytes { output in
-      try GroupEncoder.encode(raw, recordCount: recordCount, position, into: output)
+      try encoder.encode(raw, recordCount: recordCount, position, into: output)
     }
     bytes.removeLast(bytes.count - header.totalByteCount)
     let slot = GroupSlot()
@@ -105,7 +105,7 @@ extension BackupWorker {
       throw BackupStopped()
     }
     do {
-      let header = try GroupEncoder.encode(
+      let header = try encoder.encode(
         job.raw.used, recordCount: job.recordCount, job.position, into: buffer.bytes)
       buffer.count = header.totalByteCount
       job.slot.fill(GroupSlot.Group(header: header, bytes: .pooled(buffer)))

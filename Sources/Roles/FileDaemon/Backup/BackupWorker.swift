@@ -9,6 +9,7 @@ struct BackupWorker: ~Copyable {
   let context: BackupContext
   private let link: DirectorLink
   let progress: ProgressReporter
+  let encoder: GroupEncoder
   var hasher: ContentHasher
   var entries = RecordWriter(capacity: 256 * 1024)
   var seals = RecordWriter(capacity: 64 * 1024)
@@ -32,11 +33,16 @@ struct BackupWorker: ~Copyable {
     let granularityNanoseconds: Int64
   }
 
-  init(context: BackupContext, link: DirectorLink, progress: ProgressReporter) throws(CryptoError) {
+  init(
+    context: BackupContext, link: DirectorLink, progress: ProgressReporter, compression: Compression
+  ) throws {
+    let encoder = try GroupEncoder(compression)
+    let hasher = try ContentHasher()
+    self.encoder = encoder
+    self.hasher = hasher
     self.context = context
     self.link = link
     self.progress = progress
-    hasher = try ContentHasher()
   }
 
   /// Works until there is no more, or the job fails.

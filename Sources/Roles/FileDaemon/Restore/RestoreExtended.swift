@@ -10,16 +10,15 @@ final class RestoreExtended {
   private let lists: ExtendedLists
   private let report: RestoreReport
   private var hasher: SHA256Hasher
-  private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 16)
+  private let decoder: GroupDecoder
 
-  init(fetcher: BlockFetcher, lists: ExtendedLists, report: RestoreReport, hasher: consuming SHA256Hasher) {
+  init(fetcher: BlockFetcher, lists: ExtendedLists, report: RestoreReport) throws {
+    decoder = try GroupDecoder()
+    hasher = try SHA256Hasher()
     self.fetcher = fetcher
     self.lists = lists
     self.report = report
-    self.hasher = hasher
   }
-
-  deinit { scratch.deallocate() }
 
   /// Reads the lists that a batch wants and that are not there yet: each group once, in order.
   func fetch(_ batch: PlanBatch) throws {
@@ -44,7 +43,7 @@ final class RestoreExtended {
         guard case .success(let group) = BlockFetcher.group(fetch.location.group, in: result) else { continue }
         let bytes = UnsafeRawBufferPointer(rebasing: group.block.used[group.range])
         do {
-          let records = try GroupView(decoding: bytes).records(using: scratch)
+          let records = try decoder.records(of: GroupView(decoding: bytes))
           try collector.take(records, of: fetch.session, into: lists, &hasher)
         } catch is FormatError {
           // Whose list is missing for it is told below.

@@ -44,7 +44,7 @@ struct RestoreJob: Sendable {
           report: report, target: target, lists: lists, randomSeed: seed &+ UInt64(number) &* 0x1_0000_0001)
         worker.run(queue)
       } body: { queue in
-        let extended = RestoreExtended(fetcher: fetcher, lists: lists, report: report, hasher: try SHA256Hasher())
+        let extended = try RestoreExtended(fetcher: fetcher, lists: lists, report: report)
         let directories = RestoreDirectories(
           writer: RestoreWriter(target: target, randomSeed: seed), extended: extended, report: report)
         try plan.forEachBatch(ofPass: 1, directories.create)

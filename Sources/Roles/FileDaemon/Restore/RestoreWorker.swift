@@ -11,18 +11,19 @@ struct RestoreWorker: ~Copyable {
   /// Missing when contents are only compared with their digests.
   private var writer: RestoreWriter?
   private var hasher: ContentHasher
-  private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 4096)
+  private let decoder: GroupDecoder
 
   init(
     report: RestoreReport, target: RestoreTarget?, lists: ExtendedLists, randomSeed: UInt64
-  ) throws(CryptoError) {
+  ) throws {
+    let decoder = try GroupDecoder()
+    let hasher = try ContentHasher()
+    self.decoder = decoder
+    self.hasher = hasher
     self.report = report
     self.lists = lists
     writer = target.map { RestoreWriter(target: $0, randomSeed: randomSeed) }
-    hasher = try ContentHasher()
   }
-
-  deinit { scratch.deallocate() }
 
   mutating func run(_ queue: RestoreQueue) {
     while let work = queue.pop() {
@@ -41,7 +42,7 @@ struct RestoreWorker: ~Copyable {
   private mutating func contents(of group: FetchedGroup, _ items: [UInt64: ContentItem]) {
     do {
       let bytes = UnsafeRawBufferPointer(rebasing: group.block.used[group.range])
-      var reader = RecordReader(try GroupView(decoding: bytes).records(using: scratch))
+      var reader = RecordReader(try decoder.records(of: GroupView(decoding: bytes)))
       var current: ContentItem?
       var pieces: [Piece] = []
       while let record = try reader.next() {
@@ -181,7 +182,7 @@ struct RestoreWorker: ~Copyable {
       defer { report.wrote(toldByteCount) }
       while let fetched = groups.pop() {
         let bytes = UnsafeRawBufferPointer(rebasing: fetched.block.used[fetched.range])
-        var reader = RecordReader(try GroupView(decoding: bytes).records(using: scratch))
+        var reader = RecordReader(try decoder.records(of: GroupView(decoding: bytes)))
         while let record = try reader.next() {
           guard case .contentData(item.identifier.index, let offset, let content) = record else { continue }
           guard hasher.accepts(content, at: offset, of: item.sealed.size) else {

@@ -15,22 +15,22 @@ struct StreamWorker: ~Copyable {
   private let report: RestoreReport
   private let director: Channel
   private var hasher: ContentHasher
-  private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 4096)
+  private let decoder: GroupDecoder
   private let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: frameLimit, alignment: 4096)
   /// What was sent of the file.
   private var sentByteCount: UInt64 = 0
 
-  init(report: RestoreReport, director: Channel) throws(CryptoError) {
+  init(report: RestoreReport, director: Channel) throws {
+    let decoder = try GroupDecoder()
+    let hasher = try ContentHasher()
+    self.decoder = decoder
+    self.hasher = hasher
     self.report = report
     self.director = director
-    hasher = try ContentHasher()
     zeros.initializeMemory(as: UInt8.self, repeating: 0)
   }
 
-  deinit {
-    scratch.deallocate()
-    zeros.deallocate()
-  }
+  deinit { zeros.deallocate() }
 
   mutating func run(_ queue: RestoreQueue) {
     while let work = queue.pop() {
@@ -52,7 +52,7 @@ struct StreamWorker: ~Copyable {
     var pieces: [Piece] = []
     do {
       let bytes = UnsafeRawBufferPointer(rebasing: group.block.used[group.range])
-      var reader = RecordReader(try GroupView(decoding: bytes).records(using: scratch))
+      var reader = RecordReader(try decoder.records(of: GroupView(decoding: bytes)))
       while let record = try reader.next() {
         guard case .contentData(item.identifier.index, let offset, let content) = record else { continue }
         pieces.append(Piece(offset: offset, bytes: content))
@@ -91,7 +91,7 @@ struct StreamWorker: ~Copyable {
       try hasher.begin(item.sealed.algorithm)
       while let fetched = groups.pop() {
         let bytes = UnsafeRawBufferPointer(rebasing: fetched.block.used[fetched.range])
-        var reader = RecordReader(try GroupView(decoding: bytes).records(using: scratch))
+        var reader = RecordReader(try decoder.records(of: GroupView(decoding: bytes)))
         while let record = try reader.next() {
           guard case .contentData(item.identifier.index, let offset, let content) = record else { continue }
           guard hasher.accepts(content, at: offset, of: item.sealed.size) else {
