@@ -26,7 +26,35 @@ import VaultSystem
       return
     }
     #expect(first === units[0] && second === units[1])
-    #expect(queue.nextCompression() == nil)
+    #expect(queue.nextCompression { true } == nil)
+  }
+
+  /// A worker whose unit has to wait compresses for others meanwhile, and goes on when its own turn has come.
+  @Test func whoWaitsForRoomCompressesMeanwhile() async throws {
+    let queue = WorkQueue(unitLimit: 1, compressionLimit: 4)
+    let unit = BackupUnit()
+    for _ in 0..<BackupUnit.outputLimit { #expect(unit.outputs.push(GroupSlot())) }
+    async let helped = elsewhere {
+      var count = 0
+      while queue.nextCompression(unless: { unit.outputs.isPushImmediate }) != nil { count += 1 }
+      return count
+    }
+    let slots = [GroupSlot(), GroupSlot()]
+    for slot in slots { #expect(queue.offer(try compression(slot))) }
+    // A third is offered only once there is room for it: the two before are taken.
+    for _ in 0..<4 {
+      let slot = GroupSlot()
+      while !queue.offer(try compression(slot)) { await Task.yield() }
+    }
+    #expect(unit.outputs.pop() != nil)
+    queue.wake()
+    let count = try await helped
+    #expect(count >= 2 && count <= 6)
+    // Neither does it wait when the job stops.
+    #expect(unit.outputs.push(GroupSlot()))
+    async let stopped = elsewhere { queue.nextCompression(unless: { unit.outputs.isPushImmediate }) == nil }
+    queue.cancel()
+    #expect(try await stopped)
   }
 
   @Test func noWorkIsLeftWhenTheLastUnitMayStillMakeSome() async throws {

@@ -60,6 +60,11 @@ package final class BoundedQueue<Element: Sendable>: Sendable {
     return pushed
   }
 
+  /// Whether `push` would return at once: there is room, or no element is taken any more.
+  package var isPushImmediate: Bool {
+    state.withLock { $0.isCancelled || $0.isFinished || $0.count < capacity }
+  }
+
   /// Takes the oldest element, waiting for one.
   ///
   /// - Returns: nil when the queue is finished and empty, or cancelled.

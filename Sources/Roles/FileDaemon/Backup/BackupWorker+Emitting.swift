@@ -115,16 +115,10 @@ extension BackupWorker {
     }
   }
 
-  /// Puts a slot in order. While there is no room, other slots' compression is done here: the sequencer may wait for it.
+  /// Puts a slot in order. While there is no room, compression is done here, of whatever unit: the sequencer may wait for it, and
+  /// a unit behind a large file waits until all of that file is sent.
   private mutating func push(_ slot: GroupSlot, _ unit: BackupUnit) throws {
-    while !unit.outputs.pushIfRoom(slot) {
-      if context.failure != nil { throw BackupStopped() }
-      if let job = context.work.nextCompression() {
-        try compress(job)
-      } else {
-        guard unit.outputs.push(slot) else { throw BackupStopped() }
-        return
-      }
-    }
+    while let job = context.work.nextCompression(unless: { unit.outputs.isPushImmediate }) { try compress(job) }
+    guard context.failure == nil, unit.outputs.push(slot) else { throw BackupStopped() }
   }
 }

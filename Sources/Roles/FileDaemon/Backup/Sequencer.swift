@@ -43,19 +43,25 @@ struct Sequencer: ~Copyable {
   private mutating func send(_ unit: BackupUnit) throws {
     do {
       while let slot = unit.outputs.pop() {
+        context.work.wake()
         guard let group = slot.take() else { throw BackupStopped() }
         try send(group)
         progress.tick()
       }
     } catch {
-      unit.outputs.cancel()
+      cancel(unit)
       throw error
     }
   }
 
+  private func cancel(_ unit: BackupUnit) {
+    unit.outputs.cancel()
+    context.work.wake()
+  }
+
   /// Takes what is still queued, so that nobody waits for room.
   private func dropRest() {
-    while let unit = context.order.pop() { unit.outputs.cancel() }
+    while let unit = context.order.pop() { cancel(unit) }
   }
 
   private mutating func send(_ group: GroupSlot.Group) throws {

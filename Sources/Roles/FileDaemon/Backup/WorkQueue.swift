@@ -87,10 +87,24 @@ final class WorkQueue: Sendable {
     }
   }
 
-  /// A compression job if one waits.
-  func nextCompression() -> CompressionJob? {
-    state.withLock { $0.compressions.isEmpty ? nil : $0.compressions.removeFirst() }
+  /// A compression job, waiting for one; nil when the job is stopping, or as soon as the caller need not wait any longer.
+  ///
+  /// - Parameter isDue: looked at when something changes; who changes what it looks at says so with `wake`.
+  func nextCompression(unless isDue: () -> Bool) -> CompressionJob? {
+    while true {
+      let ticket = monitor.ticket()
+      if isDue() { return nil }
+      let job: CompressionJob?? = state.withLock { state in
+        if state.isCancelled { return .some(nil) }
+        return state.compressions.isEmpty ? nil : .some(state.compressions.removeFirst())
+      }
+      if let job { return job }
+      monitor.wait(since: ticket)
+    }
   }
+
+  /// Lets those who wait look again.
+  func wake() { monitor.signal() }
 
   /// A worker is done with a unit.
   func finishedUnit() {
