@@ -58,7 +58,8 @@ class Patterns(Choices):
         while tried < 40:
             components = ["".join(generator.choices(pieces, k=generator.randint(1, 4)))
                           for _ in range(generator.randint(1, 3))]
-            if {".", ".."} & set(components) or os.path.lexists(self.file("/".join(components))):
+            # Two stars alone stand for any depth here.
+            if {".", "..", "**"} & set(components) or os.path.lexists(self.file("/".join(components))):
                 continue
             tried += 1
 

@@ -246,8 +246,15 @@ struct BackupJob: Sendable {
   /// How the job's data is compressed: as it was asked for, or with LZ4 where one of the daemons does not know it.
   private func compression(_ storage: Channel, _ fileDaemon: Channel) async throws -> Compression {
     guard case .zstd = request.compression else { return request.compression }
-    for (channel, code) in [(storage, StatusCode.storageOK), (fileDaemon, .fileDaemonOK)] {
-      guard try await Hello.knowsZstd(channel, answering: code) else { return .lz4 }
+    for (channel, code, role) in [
+      (storage, StatusCode.storageOK, PeerRole.storageDaemon), (fileDaemon, .fileDaemonOK, .fileDaemon),
+    ] {
+      if try await Hello.knowsZstd(channel, answering: code) { continue }
+      let message = MessageLine(
+        time: director.clock.now(), messageClass: "warning", isOfJob: true,
+        text: "This version does not know Zstandard: LZ4 is taken.")
+      director.relay?(role, message.line)
+      return .lz4
     }
     return request.compression
   }
