@@ -60,6 +60,8 @@ package struct OpenFlags: OptionSet, Sendable {
   package static let nonBlocking = OpenFlags(rawValue: O_NONBLOCK)
   /// A handle on the name only: no reading, no permission needed.
   package static let pathOnly = OpenFlags(rawValue: Int32(VAULT_O_PATH))
+  /// Between the caller's memory and the medium without the page cache; addresses, offsets and lengths must be aligned.
+  package static let direct = OpenFlags(rawValue: Int32(VAULT_O_DIRECT))
 }
 
 extension Descriptor {

@@ -49,6 +49,11 @@ package struct VolumeDirectory: ~Copyable, Sendable {
     return Descriptor(owning: try Self.open(at: descriptor.rawValue, name, flags))
   }
 
+  /// A way past the page cache into a file inside that was opened for writing; nil where there is none.
+  package func directWriting(_ name: String, of file: borrowing Descriptor) -> DirectWriting? {
+    DirectWriting(at: descriptor.rawValue, name: name, of: file)
+  }
+
   /// Removes a file's name. The corresponding C function is `unlinkat`.
   package func remove(_ name: String) throws(Errno) {
     guard unlinkat(descriptor.rawValue, name, 0) == 0 else { throw Errno(rawValue: currentErrorNumber()) }

@@ -120,6 +120,18 @@ package final class Device: Sendable {
     throw DeviceError(.damagedBlock(.malformedContent, location.block), volume: try name(of: location.volume))
   }
 
+  /// Reads a group without the rest of its block, and with it when the group is not where it should be.
+  ///
+  /// - Parameter offset: where in its block the group begins, in bytes.
+  package func readGroup(
+    _ location: GroupLocation, atOffset offset: Int, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(DeviceError) -> GroupView {
+    if let group = try reader.readGroup(location, name(of: location.volume), at: offset, into: buffer) {
+      return group
+    }
+    return try readGroup(location, into: buffer)
+  }
+
   /// What the largest block of a volume needs: its label's Maximum Block Size.
   package func readBufferSize(of volume: UniqueIdentifier) throws(DeviceError) -> Int {
     Int(try reader.label(of: volume, name: try name(of: volume)).record.maximumBlockSize)

@@ -10,6 +10,8 @@ package struct CommitResult: Hashable, Sendable {
   package var attempt: UInt32
   /// The groups that the commit adds, by number.
   package var groups: [GroupLocation]
+  /// Where each of them begins in its block, in bytes.
+  package var offsets: [Int]
   /// The volumes it touches and those that changed their status, with their ends; the greater end counts.
   package var volumes: [Volume]
   /// What the next commit builds on.
@@ -25,6 +27,8 @@ package final class DeviceControlRecord {
     var header: GroupHeader
     /// The block that holds it, counted since the last commit.
     var block: Int
+    /// Where in it the group begins, in bytes.
+    var offset: Int
   }
 
   package let session: UniqueIdentifier
@@ -118,10 +122,11 @@ package final class DeviceControlRecord {
     }
     let header = try verifiedHeader(UnsafeRawBufferPointer(rebasing: current.room[..<byteCount]))
     reservedCount = 0
+    let offset = current.count
     current.count += byteCount
     if currentGroups.first == 0 { currentGroups.first = header.number }
     currentGroups.last = header.number
-    pending.append(PendingGroup(header: header, block: queuedCount))
+    pending.append(PendingGroup(header: header, block: queuedCount, offset: offset))
     nextGroup += 1
     uncommittedByteCount += UInt64(byteCount)
     if header.kind == .attributes { uncommittedAttributeByteCount += UInt64(header.rawLength) }
@@ -164,7 +169,7 @@ package final class DeviceControlRecord {
     try check()
     reservedCount = 0
     guard !pending.isEmpty else {
-      return CommitResult(number: state.nextCommit - 1, attempt: attempt, groups: [], volumes: [], state: state)
+      return CommitResult(number: state.nextCommit - 1, attempt: attempt, groups: [], offsets: [], volumes: [], state: state)
     }
     let record = state.commit(adding: pending.map(\.header.digest), attempt: attempt)
     try appendCommitGroup(record)
@@ -177,13 +182,15 @@ package final class DeviceControlRecord {
         firstOffset: group.header.firstOffset, volume: placement.volume, block: placement.address,
         storedLength: UInt32(group.header.totalByteCount), rawLength: group.header.rawLength)
     }
+    let offsets = pending.map(\.offset)
     state = ResumeState(after: record)
     for placement in placements[(pending.first?.block ?? 0)...] { extend(by: placement) }
     pending.removeAll(keepingCapacity: true)
     queuedCount = 0
     uncommittedByteCount = 0
     uncommittedAttributeByteCount = 0
-    return CommitResult(number: record.number, attempt: attempt, groups: groups, volumes: volumes, state: state)
+    return CommitResult(
+      number: record.number, attempt: attempt, groups: groups, offsets: offsets, volumes: volumes, state: state)
   }
 
   private func extend(by placement: BlockPlacement) {

@@ -17,7 +17,11 @@ package final class FileVolumeStore: VolumeStore {
 
   package func create(_ name: String) throws(StoreError) -> any VolumeFile {
     let file: FileVolumeFile
-    do throws(Errno) { file = FileVolumeFile(try directory.create(name)) } catch { throw StoreError("open", error) }
+    do throws(Errno) {
+      let descriptor = try directory.create(name)
+      let direct = directory.directWriting(name, of: descriptor)
+      file = FileVolumeFile(descriptor, direct)
+    } catch { throw StoreError("open", error) }
     do throws(Errno) {
       try directory.synchronize()
     } catch {
@@ -30,7 +34,9 @@ package final class FileVolumeStore: VolumeStore {
 
   package func open(_ name: String, forAppending: Bool) throws(StoreError) -> any VolumeFile {
     do throws(Errno) {
-      return FileVolumeFile(try directory.open(name, forWriting: forAppending))
+      let descriptor = try directory.open(name, forWriting: forAppending)
+      let direct = forAppending ? directory.directWriting(name, of: descriptor) : nil
+      return FileVolumeFile(descriptor, direct)
     } catch { throw StoreError("open", error) }
   }
 
@@ -44,8 +50,12 @@ package final class FileVolumeStore: VolumeStore {
 private final class FileVolumeFile: VolumeFile, @unchecked Sendable {
   // Set only by `init` and `close()`, and the seam lets nothing else run while `close()` does.
   private var descriptor: Descriptor?
+  private var direct: DirectWriting?
 
-  init(_ descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
+  init(_ descriptor: consuming Descriptor, _ direct: consuming DirectWriting?) {
+    self.descriptor = consume descriptor
+    self.direct = consume direct
+  }
 
   func size() throws(StoreError) -> UInt64 {
     do throws(Errno) {
@@ -65,6 +75,7 @@ private final class FileVolumeFile: VolumeFile, @unchecked Sendable {
   func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) -> Int {
     do throws(Errno) {
       guard let position = Int64(exactly: offset) else { throw .invalidArgument }
+      if let count = try direct?.write(bytes, at: position, clock: SystemClock()) ?? nil { return count }
       guard let count = try descriptor?.write(bytes, at: position) else { throw .badFileDescriptor }
       return count
     } catch { throw StoreError("pwrite", error) }
@@ -91,6 +102,9 @@ private final class FileVolumeFile: VolumeFile, @unchecked Sendable {
 
   func close() throws(StoreError) {
     guard let descriptor = descriptor.take() else { return }
-    do throws(SystemError) { try descriptor.close() } catch { throw StoreError("close", error.errno) }
+    do throws(SystemError) {
+      try direct.take()?.close()
+      try descriptor.close()
+    } catch { throw StoreError("close", error.errno) }
   }
 }

@@ -8,10 +8,13 @@ struct OutgoingCommit: Sendable {
   var number: UInt64
   var attempt: UInt32
   var groups: [GroupLocation]
+  /// Where each of them begins in its block, in bytes; empty when that is not known.
+  var offsets: [Int] = []
   var volumes: [Volume]
 
   init(_ commit: CommitResult) {
     (number, attempt, groups, volumes) = (commit.number, commit.attempt, commit.groups, commit.volumes)
+    offsets = commit.offsets
   }
 
   init(_ commit: RecoveredCommit) {
@@ -35,14 +38,14 @@ struct CommitSender: ~Copyable {
 
   /// Sends one commit and waits until it is in the director's catalog.
   func send(_ commit: OutgoingCommit) throws {
-    let attributes = commit.groups.filter { $0.kind == .attributes }
+    let attributeCount = commit.groups.count { $0.kind == .attributes }
     let perFrame = LocationCodec.locationsPerFrame
     let locationFrames = (commit.groups.count + perFrame - 1) / perFrame
     let header = CommitFrame(
-      number: commit.number, attempt: commit.attempt, frameCount: UInt32(attributes.count + locationFrames),
+      number: commit.number, attempt: commit.attempt, frameCount: UInt32(attributeCount + locationFrames),
       volumes: commit.volumes)
     try header.encoded().withUnsafeBytes { try channel.sendFrameBlocking(.commit, $0) }
-    try sendGroups(attributes)
+    try commit.offsets.isEmpty ? sendGroups(ofBlocks: commit) : sendGroups(of: commit)
     for start in stride(from: 0, to: commit.groups.count, by: perFrame) {
       var writer = ByteWriter(capacity: 64 * 1024)
       for location in commit.groups[start..<min(start + perFrame, commit.groups.count)] {
@@ -53,11 +56,19 @@ struct CommitSender: ~Copyable {
     try awaitCatalogued(commit.number)
   }
 
-  /// Sends attribute groups; a block that holds several is read once.
-  private func sendGroups(_ locations: [GroupLocation]) throws {
+  /// Sends the attribute groups, and reads nothing but these.
+  private func sendGroups(of commit: OutgoingCommit) throws {
+    for (location, offset) in zip(commit.groups, commit.offsets) where location.kind == .attributes {
+      let group = try device.readGroup(location, atOffset: offset, into: buffer)
+      try channel.sendFrameBlocking(.attributeGroup, group.bytes)
+    }
+  }
+
+  /// Sends the attribute groups of whole blocks; one that holds several is read once.
+  private func sendGroups(ofBlocks commit: OutgoingCommit) throws {
     var block: BlockPayload?
     var last: GroupLocation?
-    for location in locations {
+    for location in commit.groups where location.kind == .attributes {
       if last?.block != location.block || last?.volume != location.volume {
         block = try device.readBlock(volume: location.volume, at: location.block, into: buffer)
       }

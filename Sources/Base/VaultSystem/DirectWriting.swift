@@ -1,0 +1,79 @@
+import CLinux
+import SystemPackage
+import Synchronization
+
+/// A second way into a file that is being written: past the page cache.
+///
+/// A copy into the page cache costs as much processor time as LZ4 takes for data that it cannot compress; the medium is
+/// written either way before a commit is acknowledged. Direct writing is an offer: `write` takes what it can, and all else
+/// goes the usual way, through the file's own descriptor, which also makes both durable.
+package struct DirectWriting: ~Copyable, Sendable {
+  /// What addresses, offsets and lengths must be multiples of: no medium's sectors are longer.
+  package static let alignment = 4096
+  /// How much is written between two looks at the speed.
+  static let probedByteCount = 8 << 20
+  /// A medium that takes longer for a byte leaves the processor time for copies, and is better served by the queue of
+  /// writes that the kernel keeps for it: 200 MB/s.
+  static let slowestNanosecondsPerByte: UInt64 = 5
+
+  /// File systems that write past the page cache what is appended to a file, in parallel with reading it.
+  private static let fileSystems: Set<UInt32> = [
+    0xef53,  // ext2, ext3, ext4
+    0x5846_5342,  // XFS
+  ]
+
+  private let descriptor: Descriptor
+  private let isOver = Atomic(false)
+  private let probed = Mutex((byteCount: 0, nanoseconds: 0 as UInt64))
+
+  /// Opens it for a file of a directory.
+  ///
+  /// - Returns: nil where it is not to be had, or when the name is no longer that file's.
+  init?(at directory: Int32, name: String, of file: borrowing Descriptor) {
+    var status = statfs()
+    guard fstatfs(file.rawValue, &status) == 0,
+      Self.fileSystems.contains(UInt32(truncatingIfNeeded: status.f_type)),
+      let opened = try? Descriptor.open(at: directory, name: name, [.writeOnly, .noFollow, .direct]),
+      let found = try? FileStatus.read(of: opened.rawValue), let expected = try? FileStatus.read(of: file.rawValue),
+      found.device == expected.device, found.inode == expected.inode
+    else { return nil }
+    descriptor = opened
+  }
+
+  /// Writes at an offset. The corresponding C function is `pwrite`.
+  ///
+  /// - Returns: how many bytes were taken; nil when these are to be written the usual way.
+  package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64, clock: some VaultClock) throws(Errno) -> Int? {
+    guard !isOver.load(ordering: .relaxed), bytes.count > 0,
+      (UInt64(bitPattern: offset) | UInt64(bytes.count) | UInt64(UInt(bitPattern: bytes.baseAddress)))
+        .isMultiple(of: UInt64(Self.alignment))
+    else { return nil }
+    let begin = clock.monotonicNanoseconds()
+    do throws(Errno) {
+      let count = try descriptor.write(bytes, at: offset)
+      note(count, clock.monotonicNanoseconds() &- begin)
+      return count
+    } catch {
+      // The file system, or the medium below it, does not want these after all.
+      guard error == .invalidArgument || error == .notSupported else { throw error }
+      isOver.store(true, ordering: .relaxed)
+      return nil
+    }
+  }
+
+  /// Gives up direct writing when the medium is slow.
+  private func note(_ byteCount: Int, _ nanoseconds: UInt64) {
+    probed.withLock { probed in
+      probed.byteCount += byteCount
+      probed.nanoseconds &+= nanoseconds
+      guard probed.byteCount >= Self.probedByteCount else { return }
+      if probed.nanoseconds / UInt64(probed.byteCount) >= Self.slowestNanosecondsPerByte { isOver.store(true, ordering: .relaxed) }
+      probed = (0, 0)
+    }
+  }
+
+  /// Closes and reports the failure of delayed writes.
+  package consuming func close() throws(SystemError) {
+    try descriptor.close()
+  }
+}
