@@ -8,6 +8,9 @@ package enum CurrentProcess {
   /// The user whose files it makes. The corresponding C function is `geteuid`.
   package static var userID: UInt32 { geteuid() }
 
+  /// The group whose files it makes, where a directory does not say otherwise. The corresponding C function is `getegid`.
+  package static var groupID: UInt32 { getegid() }
+
   /// A variable of its environment; nil when it is not set, or is no text. The corresponding C function is `getenv`.
   package static func environment(_ name: String) -> String? { getenv(name).flatMap { String(validatingCString: $0) } }
 

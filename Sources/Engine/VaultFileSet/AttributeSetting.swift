@@ -11,16 +11,22 @@ enum AttributeSetting {
   private static let unchanged = UInt32.max
 
   /// For an open file or directory. `extended` is a list as `ExtendedAttributeList` has it.
+  ///
+  /// - Parameter isAsSaved: whether it has the owner, the group and the mode already.
   static func apply(
-    _ attributes: FileAttributes, extended: ByteString, to descriptor: Int32
+    _ attributes: FileAttributes, extended: ByteString, to descriptor: Int32, isAsSaved: Bool = false
   ) -> UnsetAttributes {
     var unset: UnsetAttributes = []
-    setOwner(attributes, &unset) { owner, group throws(Errno) in
-      try OpenFile.setOwner(descriptor, owner: owner, group: group)
+    if !isAsSaved {
+      setOwner(attributes, &unset) { owner, group throws(Errno) in
+        try OpenFile.setOwner(descriptor, owner: owner, group: group)
+      }
     }
     setExtended(extended, of: .descriptor(descriptor), &unset)
-    do throws(Errno) { try OpenFile.setMode(descriptor, mode(attributes, unset)) } catch {
-      unset.insert(.mode, error)
+    if !isAsSaved {
+      do throws(Errno) { try OpenFile.setMode(descriptor, mode(attributes, unset)) } catch {
+        unset.insert(.mode, error)
+      }
     }
     do throws(Errno) {
       try OpenFile.setTimes(descriptor, accessed: attributes.accessed, modified: attributes.modified)

@@ -9,6 +9,8 @@ package final class RestoreTarget: Sendable {
   /// As it was given, for messages.
   package let path: ByteString
   package let policy: OverwritePolicy
+  /// Whose the files are that this process makes.
+  private let maker = (user: CurrentProcess.userID, group: CurrentProcess.groupID)
   /// Whether a directory was met that hands access control lists down.
   private let handsListsDown = Atomic(false)
 
@@ -26,6 +28,11 @@ package final class RestoreTarget: Sendable {
   /// Whether what is made below the target may have inherited access control lists.
   var inheritsLists: Bool { handsListsDown.load(ordering: .relaxed) }
   func noteInheritance() { handsListsDown.store(true, ordering: .relaxed) }
+
+  /// Whether a file can be made with its owner, group and mode, so that nobody reads it who may not do so later.
+  func makes(_ attributes: FileAttributes) -> Bool {
+    attributes.owner == maker.user && attributes.group == maker.group && attributes.mode & 0o7000 == 0 && !inheritsLists
+  }
 
   private init(_ root: SharedDescriptor, _ path: ByteString, _ policy: OverwritePolicy) {
     self.root = root

@@ -35,13 +35,14 @@ package struct RestoreWriter: ~Copyable {
 
   /// Begins a regular file; nil when something has its name that must not be replaced.
   ///
+  /// - Parameter hasExtended: whether extended attributes come when it is committed.
   /// - Throws: `.unsafeName`, `.notADirectory`, `.createDirectory`, `.createFile`.
   package mutating func writeFile(
-    directory: ByteString, name: ByteString, attributes: FileAttributes
+    directory: ByteString, name: ByteString, attributes: FileAttributes, hasExtended: Bool = false
   ) throws(FileSetError) -> RestoringFile? {
     let place = try place(directory, name)
     if try place.isTaken(for: attributes.modified) { return nil }
-    return try RestoringFile(place, inodeFlags: attributes.inodeFlags)
+    return try RestoringFile(place, attributes, hasExtended: hasExtended)
   }
 
   /// Makes a symbolic link with its owner, extended attributes and times.

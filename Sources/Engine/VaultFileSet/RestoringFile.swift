@@ -9,28 +9,45 @@ package struct RestoringFile: ~Copyable {
   /// The descriptor's number, valid until `commit` closes it.
   private let number: Int32
   private var isNamed = false
+  /// Whether it was made with the owner, the group and the mode that it is to have: two changes of its inode less.
+  private let isAsSaved: Bool
 
   // Made once: a list of flags that is written where it is used is an array for each file.
   private static let flags: OpenFlags = [.readWrite, .create, .exclusive, .noFollow]
   private static let earlyInodeFlags: InodeFlags = [.compressed, .notCompressed, .noCopyOnWrite, .journaledData]
 
-  init(_ place: RestorePlace, inodeFlags: InodeFlags) throws(FileSetError) {
+  init(_ place: RestorePlace, _ attributes: FileAttributes, hasExtended: Bool) throws(FileSetError) {
     self.place = place
+    // Without its access control list the mode may let in more than with it.
+    let isMaker = !hasExtended && place.target.makes(attributes)
     do throws(SystemError) {
       let opened = try Descriptor.open(
-        at: place.directory.number, place.temporaryName, Self.flags, mode: 0o600)
+        at: place.directory.number, place.temporaryName, Self.flags, mode: isMaker ? attributes.mode : 0o600)
       number = opened.rawValue
+      isAsSaved = isMaker && Self.isMade(number, as: attributes)
       descriptor = consume opened
     } catch {
       throw FileSetError(.createFile, place.shown, error.errno)
     }
     if place.target.inheritsLists { InheritedLists.remove(from: .descriptor(number)) }
     // These say how data is written: they come before it. What is refused now is told when all flags are set.
-    let early = inodeFlags.intersection(Self.earlyInodeFlags)
+    let early = attributes.inodeFlags.intersection(Self.earlyInodeFlags)
     if !early.isEmpty {
       var refused: UnsetAttributes = []
       AttributeSetting.add(early, to: number, &refused)
     }
+  }
+
+  /// Whether a new file has the owner, the group and the mode that it is to have; one of another group is closed to it.
+  private static func isMade(_ number: Int32, as attributes: FileAttributes) -> Bool {
+    do throws(Errno) {
+      let made = try FileStatus.read(of: number)
+      guard made.owner == attributes.owner, made.group == attributes.group else {
+        try OpenFile.setMode(number, 0o600)
+        return false
+      }
+      return made.mode == attributes.mode
+    } catch { return false }
   }
 
   deinit {
@@ -74,7 +91,7 @@ package struct RestoringFile: ~Copyable {
   package consuming func commit(
     attributes: FileAttributes, extended: ByteString = ""
   ) throws(FileSetError) -> RestoreOutcome {
-    let unset = AttributeSetting.apply(attributes, extended: extended, to: number)
+    let unset = AttributeSetting.apply(attributes, extended: extended, to: number, isAsSaved: isAsSaved)
     try close()
     guard try place.takeName(modified: attributes.modified) else { return .exists }
     isNamed = true

@@ -27,10 +27,12 @@ final class ExtendedLists: Sendable {
 
   init(memoryLimit: Int = 16 << 20) { self.memoryLimit = memoryLimit }
 
-  /// Makes room: nobody needs the lists any more that were fetched before. They stay while they are few.
+  /// Whether there are so many that those which nobody needs any more should go.
+  var isTrimDue: Bool { state.withLock { $0.memoryByteCount > memoryLimit / 2 || $0.fileByteCount > 0 } }
+
+  /// Makes room: nobody needs the lists any more that were fetched before.
   func trim() {
     state.withLock { state in
-      guard state.memoryByteCount > memoryLimit / 2 || state.fileByteCount > 0 else { return }
       state.places = [:]
       state.memoryByteCount = 0
       state.fileByteCount = 0

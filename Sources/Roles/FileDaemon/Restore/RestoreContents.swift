@@ -5,6 +5,8 @@ import VaultSession
 import VaultSystem
 
 /// The restore's main thread while entries come that are no directories: takes the plan and hands out the work.
+///
+/// While the workers are at the end of one batch, the next one is fetched: they never wait for a batch to be done.
 final class RestoreContents {
   private let fetcher: BlockFetcher
   /// Nil where the selection is one file's content.
@@ -13,6 +15,10 @@ final class RestoreContents {
   private let queue: RestoreQueue
   /// Tells contents that are one hole.
   private var hasher: ContentHasher
+  /// The number of the batch that is handed out.
+  private var number: UInt64 = 0
+  /// The batch before, which the workers may still be at.
+  private var previous: (number: UInt64, contents: BatchContents)?
 
   init(
     fetcher: BlockFetcher, others: RestoreOthers?, report: RestoreReport, queue: RestoreQueue,
@@ -26,19 +32,33 @@ final class RestoreContents {
   }
 
   func restore(_ batch: PlanBatch) throws {
+    try others?.extended.trim { try finish() }
     try others?.extended.fetch(batch)
     let rest = batch.rows.drop { row in
       if case .stored = row.entry.content { return false }
       others?.create(row)
       return true
     }
-    try restore(BatchContents(rows: rest, locations: batch.locations) { try hasher.isWithoutData($0) })
+    let contents = try BatchContents(rows: rest, locations: batch.locations) { try hasher.isWithoutData($0) }
+    number += 1
+    try handOut(contents)
+    try finish()
+    previous = (number, contents)
     report.tick()
   }
 
-  private func restore(_ contents: BatchContents) throws {
+  /// Waits until all that was handed out is done, and tells what nobody could do.
+  func finish() throws {
+    guard let (number, contents) = previous.take() else { return }
+    try queue.wait(for: number)
+    for item in contents.items where !item.isSettled {
+      report.failed(item, contents.missing(item), damage: true)
+    }
+  }
+
+  private func handOut(_ contents: BatchContents) throws {
     let withoutData = contents.withoutData
-    if !withoutData.isEmpty { try queue.push(.withoutData(withoutData)) }
+    if !withoutData.isEmpty { try queue.push(.withoutData(withoutData), of: number) }
     let fetches = contents.fetches
     var wanted: [BlockFetcher.Wanted] = []
     // The fetches that each block serves: several groups share a block.
@@ -58,12 +78,6 @@ final class RestoreContents {
     try fetcher.fetch(wanted) { number, result in
       for fetch in fetches[served[number]] { try hand(fetch, result, &parts) }
     }
-    parts?.finish()
-    parts = nil
-    try queue.waitForAll()
-    for item in contents.items where !item.isSettled {
-      report.failed(item, contents.missing(item), damage: true)
-    }
   }
 
   /// Hands one fetched group to the workers; a block that could not be read costs the contents in it.
@@ -72,14 +86,14 @@ final class RestoreContents {
     _ parts: inout BoundedQueue<FetchedGroup>?
   ) throws {
     switch (fetch.purpose, BlockFetcher.group(fetch.location.group, in: block)) {
-    case (.whole(let items), .success(let group)): try queue.push(.group(group, items))
+    case (.whole(let items), .success(let group)): try queue.push(.group(group, items), of: number)
     case (.whole(let items), .failure(let refusal)):
       for item in items.values { refuse(item, refusal) }
     case (.part(let item, let isFirst, let isLast), let group):
       if isFirst {
         let queue = BoundedQueue<FetchedGroup>(capacity: 4)
         parts = queue
-        try self.queue.push(.large(item, queue))
+        try self.queue.push(.large(item, queue), of: number)
       }
       switch group {
       case .success(let group): _ = parts?.push(group)

@@ -20,10 +20,15 @@ final class RestoreExtended {
     self.report = report
   }
 
+  /// Forgets the lists of earlier batches when they are many, once `body` has waited until nobody works on these.
+  func trim(after body: () throws -> Void) rethrows {
+    guard lists.isTrimDue else { return }
+    try body()
+    lists.trim()
+  }
+
   /// Reads the lists that a batch wants and that are not there yet: each group once, in order.
   func fetch(_ batch: PlanBatch) throws {
-    // Nobody works on the batch before any more.
-    lists.trim()
     var collector = ExtendedCollector(rows: batch.rows, locations: batch.extendedLocations, lists: lists)
     if collector.missing.isEmpty { return }
     var wanted: [BlockFetcher.Wanted] = []

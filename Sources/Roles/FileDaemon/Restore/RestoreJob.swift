@@ -53,6 +53,7 @@ struct RestoreJob: Sendable {
         let contents = RestoreContents(
           fetcher: fetcher, others: others, report: report, queue: queue, hasher: try ContentHasher())
         try plan.forEachBatch(ofPass: 2, contents.restore)
+        try contents.finish()
         // Every entry of a directory is in place: its times stay now.
         try plan.forEachBatch(ofPass: 3, directories.finish)
       }
@@ -72,6 +73,7 @@ struct RestoreJob: Sendable {
         let contents = RestoreContents(
           fetcher: fetcher, others: nil, report: report, queue: queue, hasher: try ContentHasher())
         try plan.forEachBatch(ofPass: 2, contents.restore)
+        try contents.finish()
       }
     case .stream:
       try withWorkers(1) { _, queue in
@@ -81,6 +83,7 @@ struct RestoreJob: Sendable {
         let contents = RestoreContents(
           fetcher: fetcher, others: nil, report: report, queue: queue, hasher: try ContentHasher())
         try plan.forEachBatch(ofPass: 2, contents.restore)
+        try contents.finish()
       }
     }
     return report.reply()

@@ -18,16 +18,22 @@ enum RestoreWork: Sendable {
   case large(ContentItem, BoundedQueue<FetchedGroup>)
 }
 
-/// The work between a restore's main thread and its workers: a bounded queue that knows when a batch is done.
+/// The work between a restore's main thread and its workers: a bounded queue that knows when a batch of the plan is done.
 final class RestoreQueue: Sendable {
+  /// Work, and the number of the batch that it is of.
+  struct Item: Sendable {
+    let work: RestoreWork
+    fileprivate let batch: UInt64
+  }
+
   private struct State {
-    /// Work that was handed over and is not done.
-    var pending = 0
+    /// Work of each batch that was handed over and is not done.
+    var pending: [UInt64: Int] = [:]
     /// The first error that keeps a worker from its work.
     var failure: (any Error)?
   }
 
-  private let queue: BoundedQueue<RestoreWork>
+  private let queue: BoundedQueue<Item>
   private let state = Mutex(State())
   private let monitor = Monitor()
 
@@ -37,32 +43,36 @@ final class RestoreQueue: Sendable {
   /// Hands work over, waiting for room.
   ///
   /// - Throws: what the queue failed with.
-  func push(_ work: RestoreWork) throws {
-    state.withLock { $0.pending += 1 }
-    guard queue.push(work) else {
-      done()
+  func push(_ work: RestoreWork, of batch: UInt64) throws {
+    let item = Item(work: work, batch: batch)
+    state.withLock { $0.pending[batch, default: 0] += 1 }
+    guard queue.push(item) else {
+      done(item)
       throw state.withLock { $0.failure } ?? BackupStopped()
     }
   }
 
   /// The next work, waiting for it; nil when there is no more.
-  func pop() -> RestoreWork? { queue.pop() }
+  func pop() -> Item? { queue.pop() }
 
   /// Says that work which `pop` gave is done.
-  func done() {
-    state.withLock { $0.pending -= 1 }
+  func done(_ item: Item) {
+    state.withLock { state in
+      let left = state.pending[item.batch, default: 1] - 1
+      state.pending[item.batch] = left == 0 ? nil : left
+    }
     monitor.signal()
   }
 
-  /// Waits until all work that was handed over is done.
+  /// Waits until all work of a batch that was handed over is done.
   ///
   /// - Throws: what the queue failed with.
-  func waitForAll() throws {
+  func wait(for batch: UInt64) throws {
     while true {
       let ticket = monitor.ticket()
-      let (pending, failure) = state.withLock { ($0.pending, $0.failure) }
+      let (isPending, failure) = state.withLock { ($0.pending[batch] != nil, $0.failure) }
       if let failure { throw failure }
-      if pending == 0 { return }
+      if !isPending { return }
       monitor.wait(since: ticket)
     }
   }
@@ -75,9 +85,9 @@ final class RestoreQueue: Sendable {
     state.withLock { state in
       if state.failure == nil { state.failure = error }
     }
-    for work in queue.cancel() {
+    for item in queue.cancel() {
       // Its parts' sender must not wait for a worker that does not come.
-      if case .large(_, let parts) = work { parts.cancel() }
+      if case .large(_, let parts) = item.work { parts.cancel() }
     }
     monitor.signal()
   }

@@ -26,14 +26,14 @@ struct RestoreWorker: ~Copyable {
   }
 
   mutating func run(_ queue: RestoreQueue) {
-    while let work = queue.pop() {
-      switch work {
-      case .withoutData(let items):
-        for item in items { small(item, []) }
-      case .group(let group, let items): contents(of: group, items)
-      case .large(let item, let groups): large(item, groups)
+    while let item = queue.pop() {
+      switch item.work {
+      case .withoutData(let contents):
+        for content in contents { small(content, []) }
+      case .group(let group, let wanted): contents(of: group, wanted)
+      case .large(let content, let groups): large(content, groups)
       }
-      queue.done()
+      queue.done(item)
     }
   }
 
@@ -106,7 +106,8 @@ struct RestoreWorker: ~Copyable {
   ) throws(FileSetError) -> RestoringFile? {
     while let first = group.rows.first {
       if let file = try writer?.writeFile(
-        directory: first.directory, name: first.entry.name, attributes: first.entry.attributes)
+        directory: first.directory, name: first.entry.name, attributes: first.entry.attributes,
+        hasExtended: first.entry.extended != nil)
       {
         // Before the data: a file system that has no files of this size says so at once, and what follows is inside the
         // file.

@@ -33,18 +33,18 @@ struct StreamWorker: ~Copyable {
   deinit { zeros.deallocate() }
 
   mutating func run(_ queue: RestoreQueue) {
-    while let work = queue.pop() {
+    while let item = queue.pop() {
       do {
-        switch work {
-        case .withoutData(let items): for item in items { try small(item, []) }
-        case .group(let group, let items): for item in items.values { try contents(of: group, item) }
-        case .large(let item, let groups): try large(item, groups)
+        switch item.work {
+        case .withoutData(let contents): for content in contents { try small(content, []) }
+        case .group(let group, let wanted): for content in wanted.values { try contents(of: group, content) }
+        case .large(let content, let groups): try large(content, groups)
         }
       } catch {
         // The director is gone: nobody takes the bytes.
         queue.fail(error)
       }
-      queue.done()
+      queue.done(item)
     }
   }
 
