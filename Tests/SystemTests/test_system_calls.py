@@ -31,8 +31,39 @@ def system_calls(output):
     return calls
 
 
+#: File systems whose volumes are written past the page cache, as stat(1) names them.
+DIRECT = ("ext2/ext3", "ext4", "xfs")
+
+
 class SystemCalls(SystemTest):
     weight = 5
+
+    def test_volumes_are_written_past_the_page_cache(self):
+        """Where the file system does that well: every block but the label, through a descriptor of its own."""
+        # Less than is written before the medium's speed counts.
+        os.makedirs(self.source, exist_ok=True)
+        for number in range(6):
+            trees.write_file(os.path.join(self.source, f"f{number}"), os.urandom(1 << 20))
+        trees.settle(self.source)
+        self.let_time_pass()
+        output = self.path("calls")
+        done = subprocess.run(
+            ["strace", "-f", "-y", "-qq", "-s", "0", "-e", "trace=openat,pwrite64", "-e", "signal=none", "-o", output,
+             program.BINARY, "local", "backup", self.source, "--to", self.repository, "--quiet"],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=program.TIMEOUT_SECONDS)
+        if b"ptrace" in done.stderr and b"not permitted" in done.stderr:
+            self.skipTest("strace is not permitted here")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(output, encoding="utf-8", errors="surrogateescape") as stream:
+            text = stream.read()
+        kind = subprocess.run(["stat", "-f", "-c", "%T", self.repository], capture_output=True, text=True, check=True).stdout.strip()
+        volume = re.escape(os.path.join(self.repository, "volumes", "vol-0001"))
+        direct = set(re.findall(rf"O_DIRECT\S*\) = (\d+)<{volume}>", text))
+        writers = re.findall(rf"pwrite64\((\d+)<{volume}>", text)
+        self.assertGreater(len(writers), 6)
+        through = sum(writer in direct for writer in writers)
+        self.note(f"{kind}: {through} of {len(writers)} writes of the volume went past the page cache")
+        self.assertEqual(through, len(writers) - 1 if kind in DIRECT else 0)
 
     def traced(self, *options):
         output = self.path("calls")

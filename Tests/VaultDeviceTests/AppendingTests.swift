@@ -35,6 +35,29 @@ import VaultProtocol
     try device.close()
   }
 
+  /// What is known of where a group begins spares reading its block, and nothing else depends on it.
+  @Test func groupsAreReadWithoutTheirBlock() throws {
+    let store = FaultingVolumeStore()
+    let device = Fixture.device(store)
+    let driver = try Self.driver(device)
+    for count in [700, 5000, 9000, 1, 2] { try driver.append(count) }
+    let commit = try driver.commit()
+    #expect(commit.offsets.count == commit.groups.count)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: DeviceParameters(repository: .none).maximumBlockSize, alignment: 4096)
+    defer { buffer.deallocate() }
+    for (location, offset) in zip(commit.groups, commit.offsets) {
+      let whole = Array(try device.readGroup(location, into: buffer).bytes)
+      let before = store.readByteCount
+      #expect(Array(try device.readGroup(location, atOffset: offset, into: buffer).bytes) == whole)
+      #expect(store.readByteCount - before == whole.count)
+      // Another group's place, the block's header, and what is behind the volume.
+      for wrong in commit.offsets.filter({ $0 != offset }) + [0, 1 << 30] {
+        #expect(Array(try device.readGroup(location, atOffset: wrong, into: buffer).bytes) == whole)
+      }
+    }
+  }
+
   @Test func nothingToCommitWritesNothing() throws {
     let store = FaultingVolumeStore()
     let device = Fixture.device(store)

@@ -31,6 +31,7 @@ final class FaultingVolumeStore: VolumeStore {
     var armed: Call?
     var generator: SplitMix
     var calls: [Call] = []
+    var readByteCount = 0
   }
 
   let base: MemoryVolumeStore
@@ -52,6 +53,11 @@ final class FaultingVolumeStore: VolumeStore {
   var callCount: Int { state.withLock { $0.callCount } }
   /// The calls in order.
   var calls: [Call] { state.withLock { $0.calls } }
+
+  /// How many bytes were read.
+  var readByteCount: Int { state.withLock { $0.readByteCount } }
+
+  fileprivate func noteRead(_ count: Int) { state.withLock { $0.readByteCount += count } }
 
   /// Makes the next call of a kind meet the fault.
   func arm(_ call: Call) { state.withLock { $0.armed = call } }
@@ -126,7 +132,9 @@ private final class FaultingVolumeFile: VolumeFile {
 
   func size() throws(StoreError) -> UInt64 { try base.size() }
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StoreError) -> Int {
-    try base.read(into: buffer, at: offset)
+    let count = try base.read(into: buffer, at: offset)
+    store.noteRead(count)
+    return count
   }
 
   func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) -> Int {

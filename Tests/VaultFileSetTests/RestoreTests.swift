@@ -48,6 +48,40 @@ struct RestoreTests {
     #expect(try tree.attributes("null").specialDevice == device.specialDevice)
   }
 
+  /// A file is made with its mode where that lets nobody in who may not come in later, and closed elsewhere.
+  @Test func aNewFileIsOpenToNobodyElse() throws {
+    var writer = try fixture.writer()
+    func modeWhileWriting(_ attributes: FileAttributes, hasExtended: Bool = false) throws -> UInt32 {
+      guard
+        let file = try writer.writeFile(
+          directory: "/d", name: "file", attributes: attributes, hasExtended: hasExtended)
+      else { throw FileSetError(.createFile, "file", .fileExists) }
+      let name = try #require(try tree.names("d").first { $0.bytes.starts(with: ".vault-restore-".utf8) })
+      let mode = try tree.attributes(ByteString("d/".utf8 + name.bytes)).mode
+      #expect(try file.commit(attributes: attributes) == .written([]))
+      let found = try tree.attributes("d/file")
+      #expect(found.mode == attributes.mode && found.group == attributes.group && found.modified == attributes.modified)
+      return mode
+    }
+    // The process's mask takes bits, which come at the end.
+    let path = String(decoding: tree.absolute("made").bytes, as: UTF8.self)
+    close(open(path, O_CREAT | O_WRONLY, 0o666))
+    let left = try tree.attributes("made").mode
+    #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o640)) == 0o640 & (left | 0o600))
+    #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o666)) == left)
+    #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o400)) == 0o400)
+    // An access control list comes later, and may let in fewer.
+    #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o640), hasExtended: true) == 0o600)
+    #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o4755)) == 0o600)
+    if geteuid() == 0 {
+      #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o644, owner: 1234)) == 0o600)
+      // The directory gives its group to what is made in it.
+      let path = String(decoding: tree.absolute("d").bytes, as: UTF8.self)
+      #expect(chown(path, 0, 1234) == 0 && chmod(path, 0o2770) == 0)
+      #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o664)) == 0o600)
+    }
+  }
+
   @Test func makesWhatIsMissingOnTheWay() throws {
     let deep = ByteString("below/new/target")
     var writer = RestoreWriter(

@@ -67,7 +67,9 @@ package struct DirectWriting: ~Copyable, Sendable {
       probed.byteCount += byteCount
       probed.nanoseconds &+= nanoseconds
       guard probed.byteCount >= Self.probedByteCount else { return }
-      if probed.nanoseconds / UInt64(probed.byteCount) >= Self.slowestNanosecondsPerByte { isOver.store(true, ordering: .relaxed) }
+      if probed.nanoseconds / UInt64(probed.byteCount) >= Self.slowestNanosecondsPerByte {
+        isOver.store(true, ordering: .relaxed)
+      }
       probed = (0, 0)
     }
   }

@@ -169,7 +169,8 @@ package final class DeviceControlRecord {
     try check()
     reservedCount = 0
     guard !pending.isEmpty else {
-      return CommitResult(number: state.nextCommit - 1, attempt: attempt, groups: [], offsets: [], volumes: [], state: state)
+      return CommitResult(
+        number: state.nextCommit - 1, attempt: attempt, groups: [], offsets: [], volumes: [], state: state)
     }
     let record = state.commit(adding: pending.map(\.header.digest), attempt: attempt)
     try appendCommitGroup(record)

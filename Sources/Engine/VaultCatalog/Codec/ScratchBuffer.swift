@@ -48,14 +48,15 @@ struct ScratchBuffer: ~Copyable {
   /// Appends a number in LEB128: seven bits a byte, the lowest first, the top bit set on all but the last.
   mutating func append(variable value: UInt64) {
     reserve(10)
+    var end = count
     var rest = value
     while rest >= 0x80 {
-      memory[count] = UInt8(truncatingIfNeeded: rest) | 0x80
-      count += 1
+      memory[end] = UInt8(truncatingIfNeeded: rest) | 0x80
+      end += 1
       rest >>= 7
     }
-    memory[count] = UInt8(truncatingIfNeeded: rest)
-    count += 1
+    memory[end] = UInt8(truncatingIfNeeded: rest)
+    count = end + 1
   }
 
   /// Sets bits of a byte that was written before.
@@ -64,8 +65,14 @@ struct ScratchBuffer: ~Copyable {
     memory[offset] |= bits
   }
 
+  // Each number and each byte of a row asks: the answer is inside the caller, and the rare growth is not.
+  @inline(__always)
   private mutating func reserve(_ additional: Int) {
-    guard memory.count - count < additional else { return }
+    if memory.count - count < additional { grow(additional) }
+  }
+
+  @inline(never)
+  private mutating func grow(_ additional: Int) {
     let larger = UnsafeMutableRawBufferPointer.allocate(
       byteCount: max(memory.count * 2, count + additional), alignment: 8)
     larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<count]))

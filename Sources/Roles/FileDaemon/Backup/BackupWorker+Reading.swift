@@ -212,7 +212,8 @@ extension BackupWorker {
     let hole = algorithm == .sha256OfExtents ? min(before.size, after.size) : 0
     let size = max(hasher.end, hole)
     let digest = try hasher.finish(size: size)
-    var flags: SealFlags = []
+    // Not a list, which is an array for each file.
+    var flags = SealFlags(rawValue: 0)
     if size != before.size || FileReader.isChanged(before: before, after: after) {
       flags.insert(.changedWhileReading)
       if size < before.size { flags.insert(.partial) }
