@@ -1,5 +1,6 @@
 import SystemPackage
 import Testing
+import VaultCrypto
 import VaultDevice
 import VaultModel
 import VaultProtocol
@@ -42,19 +43,25 @@ import VaultProtocol
     let driver = try Self.driver(device)
     for count in [700, 5000, 9000, 1, 2] { try driver.append(count) }
     let commit = try driver.commit()
-    #expect(commit.offsets.count == commit.groups.count)
+    #expect(commit.places.count == commit.groups.count)
     let buffer = UnsafeMutableRawBufferPointer.allocate(
       byteCount: DeviceParameters(repository: .none).maximumBlockSize, alignment: 4096)
     defer { buffer.deallocate() }
-    for (location, offset) in zip(commit.groups, commit.offsets) {
+    for (location, place) in zip(commit.groups, commit.places) {
       let whole = Array(try device.readGroup(location, into: buffer).bytes)
       let before = store.readByteCount
-      #expect(Array(try device.readGroup(location, atOffset: offset, into: buffer).bytes) == whole)
+      #expect(Array(try device.readGroup(location, at: place, into: buffer).bytes) == whole)
       #expect(store.readByteCount - before == whole.count)
       // Another group's place, the block's header, and what is behind the volume.
-      for wrong in commit.offsets.filter({ $0 != offset }) + [0, 1 << 30] {
-        #expect(Array(try device.readGroup(location, atOffset: wrong, into: buffer).bytes) == whole)
+      for wrong in commit.places.map(\.offset).filter({ $0 != place.offset }) + [0, 1 << 30] {
+        let wrong = GroupPlace(offset: wrong, digest: place.digest)
+        #expect(Array(try device.readGroup(location, at: wrong, into: buffer).bytes) == whole)
       }
+      // The group of another time at the same place is not taken for this one.
+      let other = GroupPlace(offset: place.offset, digest: Checksum128(high: 1, low: 2))
+      let asked = store.readByteCount
+      #expect(Array(try device.readGroup(location, at: other, into: buffer).bytes) == whole)
+      #expect(store.readByteCount - asked > 2 * whole.count)
     }
   }
 

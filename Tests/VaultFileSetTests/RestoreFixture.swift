@@ -37,7 +37,8 @@ extension RestoreWriter {
     _ directory: ByteString, _ name: ByteString, _ text: String = "restored",
     _ attributes: FileAttributes = RestoreFixture.attributes()
   ) throws -> RestoreOutcome {
-    guard let file = try writeFile(directory: directory, name: name, attributes: attributes) else { return .exists }
+    guard let file = try writeFile(directory: directory, name: name, attributes: attributes, hasExtended: false)
+    else { return .exists }
     var text = text
     try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0), at: 0) }
     return try file.commit(attributes: attributes)
@@ -47,7 +48,7 @@ extension RestoreWriter {
   mutating func begin(
     _ directory: ByteString, _ name: ByteString, _ attributes: FileAttributes
   ) throws -> RestoringFile {
-    guard let file = try writeFile(directory: directory, name: name, attributes: attributes) else {
+    guard let file = try writeFile(directory: directory, name: name, attributes: attributes, hasExtended: false) else {
       throw FileSetError(.createFile, name, .fileExists)
     }
     return file

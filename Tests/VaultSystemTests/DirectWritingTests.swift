@@ -95,7 +95,7 @@ import VaultSystem
     try Self.withFile { _, direct throws in
       try Self.withBlock(1 << 20) { block throws in
         let clock = SteppingClock(step: nanosecondsPerMebibyte)
-        for _ in 0..<8 { #expect(try direct.write(block, at: 0, clock: clock) == block.count) }
+        for _ in 0..<32 { #expect(try direct.write(block, at: 0, clock: clock) == block.count) }
         #expect(try direct.write(block, at: 0, clock: clock) == (isFast ? block.count : nil))
       }
     }

@@ -4,10 +4,11 @@ import VaultProtocol
 
 /// Groups that do not shrink, appended to a volume and committed: checked, put into blocks, written and synced.
 enum BlockMeasurement {
-  static func run(_ directory: ByteString, mebibyteCount: Int) throws {
+  /// - Parameter isBuffered: whether blocks go through the page cache.
+  static func run(_ directory: ByteString, mebibyteCount: Int, isBuffered: Bool) throws {
     let identifier = UniqueIdentifier.random()
-    let device = Device(
-      store: try FileVolumeStore(directory: directory), parameters: DeviceParameters(repository: .random()))
+    let store = try FileVolumeStore(directory: directory, isBuffered: isBuffered)
+    let device = Device(store: store, parameters: DeviceParameters(repository: .random()))
     _ = try device.recover(known: [])
     let job = JobDescription(
       number: 1, session: identifier, tree: Tree(host: "bench", name: "blocks"), level: .full, sequence: 1,
@@ -32,7 +33,7 @@ enum BlockMeasurement {
       _ = try session.append(reserved: total)
     }
     _ = try session.commit()
-    watch.report("block write", groupCount * total, "bytes")
+    watch.report(isBuffered ? "block write, buffered" : "block write", groupCount * total, "bytes")
     session.abort()
     try device.close()
   }

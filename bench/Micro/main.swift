@@ -5,7 +5,7 @@ import Glibc
 import VaultModel
 
 let usage = """
-  usage: VaultBench walk DIRECTORY | data FILE | blocks DIRECTORY MEBIBYTES | stream MEBIBYTES
+  usage: VaultBench walk DIRECTORY | data FILE | blocks DIRECTORY MEBIBYTES [buffered] | stream MEBIBYTES
          VaultBench load-sqlite FILE ROWS | load-postgresql SOCKETS PORT USER DATABASE ROWS
          VaultBench seed SOCKETS PORT USER DATABASE | queries SOCKETS PORT USER DATABASE DIRECTORIES FILES
 
@@ -26,7 +26,10 @@ do {
   switch (words.first, words.count) {
   case ("walk", 2): try WalkMeasurement.run(ByteString(words[1]))
   case ("data", 2): try DataMeasurement.run(ByteString(words[1]))
-  case ("blocks", 3): try BlockMeasurement.run(ByteString(words[1]), mebibyteCount: count(words[2]))
+  case ("blocks", 3),
+    ("blocks", 4) where words.last == "buffered":
+    try BlockMeasurement.run(
+      ByteString(words[1]), mebibyteCount: count(words[2]), isBuffered: words.last == "buffered")
   case ("stream", 2): try StreamMeasurement.run(mebibyteCount: count(words[1]))
   case ("load-sqlite", 3): try CatalogMeasurement.loadSQLite(ByteString(words[1]), rowCount: count(words[2]))
   case ("load-postgresql", 6):

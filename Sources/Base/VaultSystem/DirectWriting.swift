@@ -8,13 +8,15 @@ import Synchronization
 /// written either way before a commit is acknowledged. Direct writing is an offer: `write` takes what it can, and all else
 /// goes the usual way, through the file's own descriptor, which also makes both durable.
 package struct DirectWriting: ~Copyable, Sendable {
-  /// What addresses, offsets and lengths must be multiples of: no medium's sectors are longer.
+  /// What addresses, offsets and lengths must be multiples of; a medium with longer sectors refuses them.
   package static let alignment = 4096
   /// How much is written between two looks at the speed.
   static let probedByteCount = 8 << 20
   /// A medium that takes longer for a byte leaves the processor time for copies, and is better served by the queue of
   /// writes that the kernel keeps for it: 200 MB/s.
   static let slowestNanosecondsPerByte: UInt64 = 5
+  /// One slow look may have waited for somebody else's sync; so many one after another did not.
+  static let slowProbeLimit = 4
 
   /// File systems that write past the page cache what is appended to a file, in parallel with reading it.
   private static let fileSystems: Set<UInt32> = [
@@ -24,7 +26,7 @@ package struct DirectWriting: ~Copyable, Sendable {
 
   private let descriptor: Descriptor
   private let isOver = Atomic(false)
-  private let probed = Mutex((byteCount: 0, nanoseconds: 0 as UInt64))
+  private let probed = Mutex((byteCount: 0, nanoseconds: 0 as UInt64, slowCount: 0))
 
   /// Opens it for a file of a directory.
   ///
@@ -67,10 +69,9 @@ package struct DirectWriting: ~Copyable, Sendable {
       probed.byteCount += byteCount
       probed.nanoseconds &+= nanoseconds
       guard probed.byteCount >= Self.probedByteCount else { return }
-      if probed.nanoseconds / UInt64(probed.byteCount) >= Self.slowestNanosecondsPerByte {
-        isOver.store(true, ordering: .relaxed)
-      }
-      probed = (0, 0)
+      let isSlow = probed.nanoseconds / UInt64(probed.byteCount) >= Self.slowestNanosecondsPerByte
+      probed = (0, 0, isSlow ? probed.slowCount + 1 : 0)
+      if probed.slowCount == Self.slowProbeLimit { isOver.store(true, ordering: .relaxed) }
     }
   }
 

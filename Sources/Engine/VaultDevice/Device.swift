@@ -122,11 +122,11 @@ package final class Device: Sendable {
 
   /// Reads a group without the rest of its block, and with it when the group is not where it should be.
   ///
-  /// - Parameter offset: where in its block the group begins, in bytes.
+  /// - Parameter place: where in its block the group is.
   package func readGroup(
-    _ location: GroupLocation, atOffset offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    _ location: GroupLocation, at place: GroupPlace, into buffer: UnsafeMutableRawBufferPointer
   ) throws(DeviceError) -> GroupView {
-    if let group = try reader.readGroup(location, name(of: location.volume), at: offset, into: buffer) {
+    if let group = try reader.readGroup(location, name(of: location.volume), at: place, into: buffer) {
       return group
     }
     return try readGroup(location, into: buffer)

@@ -1,4 +1,5 @@
 import SystemPackage
+import VaultCrypto
 import VaultModel
 import VaultProtocol
 import VaultSystem
@@ -10,12 +11,25 @@ package struct CommitResult: Hashable, Sendable {
   package var attempt: UInt32
   /// The groups that the commit adds, by number.
   package var groups: [GroupLocation]
-  /// Where each of them begins in its block, in bytes.
-  package var offsets: [Int]
+  /// Where in its block each of them is, in the same order.
+  package var places: [GroupPlace]
   /// The volumes it touches and those that changed their status, with their ends; the greater end counts.
   package var volumes: [Volume]
   /// What the next commit builds on.
   package var state: ResumeState
+}
+
+/// Where in its block a group begins, and what tells it from another one.
+package struct GroupPlace: Hashable, Sendable {
+  /// Bytes from the beginning of the block.
+  package var offset: Int
+  /// The digest of its stored bytes.
+  package var digest: Checksum128
+
+  package init(offset: Int, digest: Checksum128) {
+    self.offset = offset
+    self.digest = digest
+  }
 }
 
 /// Binds one job to one device: the job's block buffers, positions and commits there.
@@ -170,7 +184,7 @@ package final class DeviceControlRecord {
     reservedCount = 0
     guard !pending.isEmpty else {
       return CommitResult(
-        number: state.nextCommit - 1, attempt: attempt, groups: [], offsets: [], volumes: [], state: state)
+        number: state.nextCommit - 1, attempt: attempt, groups: [], places: [], volumes: [], state: state)
     }
     let record = state.commit(adding: pending.map(\.header.digest), attempt: attempt)
     try appendCommitGroup(record)
@@ -183,7 +197,7 @@ package final class DeviceControlRecord {
         firstOffset: group.header.firstOffset, volume: placement.volume, block: placement.address,
         storedLength: UInt32(group.header.totalByteCount), rawLength: group.header.rawLength)
     }
-    let offsets = pending.map(\.offset)
+    let places = pending.map { GroupPlace(offset: $0.offset, digest: $0.header.digest) }
     state = ResumeState(after: record)
     for placement in placements[(pending.first?.block ?? 0)...] { extend(by: placement) }
     pending.removeAll(keepingCapacity: true)
@@ -191,7 +205,7 @@ package final class DeviceControlRecord {
     uncommittedByteCount = 0
     uncommittedAttributeByteCount = 0
     return CommitResult(
-      number: record.number, attempt: attempt, groups: groups, offsets: offsets, volumes: volumes, state: state)
+      number: record.number, attempt: attempt, groups: groups, places: places, volumes: volumes, state: state)
   }
 
   private func extend(by placement: BlockPlacement) {

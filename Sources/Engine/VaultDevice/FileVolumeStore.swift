@@ -5,10 +5,14 @@ import VaultSystem
 /// Volumes as plain files of one directory.
 package final class FileVolumeStore: VolumeStore {
   private let directory: VolumeDirectory
+  private let isBuffered: Bool
 
   /// Opens an existing directory.
-  package init(directory: ByteString) throws(SystemError) {
+  ///
+  /// - Parameter isBuffered: whether all is written through the page cache, on file systems that could do without it, too.
+  package init(directory: ByteString, isBuffered: Bool = false) throws(SystemError) {
     self.directory = try VolumeDirectory(path: directory)
+    self.isBuffered = isBuffered
   }
 
   package func names() throws(StoreError) -> [String] {
@@ -19,7 +23,7 @@ package final class FileVolumeStore: VolumeStore {
     let file: FileVolumeFile
     do throws(Errno) {
       let descriptor = try directory.create(name)
-      let direct = directory.directWriting(name, of: descriptor)
+      let direct = isBuffered ? nil : directory.directWriting(name, of: descriptor)
       file = FileVolumeFile(descriptor, direct)
     } catch { throw StoreError("open", error) }
     do throws(Errno) {
@@ -35,7 +39,7 @@ package final class FileVolumeStore: VolumeStore {
   package func open(_ name: String, forAppending: Bool) throws(StoreError) -> any VolumeFile {
     do throws(Errno) {
       let descriptor = try directory.open(name, forWriting: forAppending)
-      let direct = forAppending ? directory.directWriting(name, of: descriptor) : nil
+      let direct = forAppending && !isBuffered ? directory.directWriting(name, of: descriptor) : nil
       return FileVolumeFile(descriptor, direct)
     } catch { throw StoreError("open", error) }
   }

@@ -64,18 +64,17 @@ package final class VolumeReader: Sendable {
 
   /// Reads one group of a block into the front of `buffer`, and verifies its digest in place of the block's checksum.
   ///
-  /// - Parameter offset: where in the block it begins, in bytes.
   /// - Returns: nil when what lies there is not the group; what is wrong the whole block tells.
   func readGroup(
-    _ location: GroupLocation, _ name: String, at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    _ location: GroupLocation, _ name: String, at place: GroupPlace, into buffer: UnsafeMutableRawBufferPointer
   ) throws(DeviceError) -> GroupView? {
     let handle = try handle(location.volume, name)
     guard location.block.file == 0, Int(location.storedLength) <= buffer.count else { return nil }
     let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(location.storedLength)])
-    let start = location.block.byteOffset + UInt64(clamping: offset)
+    let start = location.block.byteOffset + UInt64(clamping: place.offset)
     guard try read(handle, name, into: room, at: start) == room.count,
       let group = try? GroupView(decoding: UnsafeRawBufferPointer(room)), (try? group.verify()) != nil,
-      group.header.number == location.group, group.header.kind == location.kind,
+      group.header.digest == place.digest, group.header.number == location.group, group.header.kind == location.kind,
       group.header.totalByteCount == room.count, group.header.rawLength == location.rawLength,
       group.header.firstEntry == location.firstEntry, group.header.firstOffset == location.firstOffset
     else { return nil }

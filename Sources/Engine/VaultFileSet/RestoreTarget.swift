@@ -11,6 +11,10 @@ package final class RestoreTarget: Sendable {
   package let policy: OverwritePolicy
   /// Whose the files are that this process makes.
   private let maker = (user: CurrentProcess.userID, group: CurrentProcess.groupID)
+  /// Bits that new files do not get, as far as is known.
+  private let maskedMode = Atomic<UInt32>(0)
+  /// Whether a directory or the file system gives files to others than this process.
+  private let makesForeignFiles = Atomic(false)
   /// Whether a directory was met that hands access control lists down.
   private let handsListsDown = Atomic(false)
 
@@ -31,8 +35,16 @@ package final class RestoreTarget: Sendable {
 
   /// Whether a file can be made with its owner, group and mode, so that nobody reads it who may not do so later.
   func makes(_ attributes: FileAttributes) -> Bool {
-    attributes.owner == maker.user && attributes.group == maker.group && attributes.mode & 0o7000 == 0 && !inheritsLists
+    attributes.owner == maker.user && attributes.group == maker.group && attributes.mode & 0o7000 == 0
+      && attributes.mode & maskedMode.load(ordering: .relaxed) == 0 && !inheritsLists
+      && !makesForeignFiles.load(ordering: .relaxed)
   }
+
+  /// The process's mask took bits of a mode: files that are to have these are made closed from now on.
+  func noteMask(_ bits: UInt32) { maskedMode.bitwiseOr(bits, ordering: .relaxed) }
+
+  /// A file did not become what this process makes elsewhere.
+  func noteForeignFiles() { makesForeignFiles.store(true, ordering: .relaxed) }
 
   private init(_ root: SharedDescriptor, _ path: ByteString, _ policy: OverwritePolicy) {
     self.root = root

@@ -38,7 +38,7 @@ package struct RestoreWriter: ~Copyable {
   /// - Parameter hasExtended: whether extended attributes come when it is committed.
   /// - Throws: `.unsafeName`, `.notADirectory`, `.createDirectory`, `.createFile`.
   package mutating func writeFile(
-    directory: ByteString, name: ByteString, attributes: FileAttributes, hasExtended: Bool = false
+    directory: ByteString, name: ByteString, attributes: FileAttributes, hasExtended: Bool
   ) throws(FileSetError) -> RestoringFile? {
     let place = try place(directory, name)
     if try place.isTaken(for: attributes.modified) { return nil }

@@ -21,10 +21,20 @@ package struct RestoringFile: ~Copyable {
     // Without its access control list the mode may let in more than with it.
     let isMaker = !hasExtended && place.target.makes(attributes)
     do throws(SystemError) {
-      let opened = try Descriptor.open(
-        at: place.directory.number, place.temporaryName, Self.flags, mode: isMaker ? attributes.mode : 0o600)
+      var opened = try Self.make(place, mode: isMaker ? attributes.mode : 0o600)
+      switch isMaker ? Self.whatWasMade(opened.rawValue, attributes) : .closed(missing: 0) {
+      case .asSaved: isAsSaved = true
+      case .closed(let bits):
+        place.target.noteMask(bits)
+        isAsSaved = false
+      case .foreign:
+        // Nobody was to be let in by that mode: nothing has been written yet.
+        place.target.noteForeignFiles()
+        place.removeTemporary()
+        opened = try Self.make(place, mode: 0o600)
+        isAsSaved = false
+      }
       number = opened.rawValue
-      isAsSaved = isMaker && Self.isMade(number, as: attributes)
       descriptor = consume opened
     } catch {
       throw FileSetError(.createFile, place.shown, error.errno)
@@ -38,16 +48,25 @@ package struct RestoringFile: ~Copyable {
     }
   }
 
-  /// Whether a new file has the owner, the group and the mode that it is to have; one of another group is closed to it.
-  private static func isMade(_ number: Int32, as attributes: FileAttributes) -> Bool {
-    do throws(Errno) {
-      let made = try FileStatus.read(of: number)
-      guard made.owner == attributes.owner, made.group == attributes.group else {
-        try OpenFile.setMode(number, 0o600)
-        return false
-      }
-      return made.mode == attributes.mode
-    } catch { return false }
+  private static func make(_ place: RestorePlace, mode: UInt32) throws(SystemError) -> Descriptor {
+    try Descriptor.open(at: place.directory.number, place.temporaryName, flags, mode: mode)
+  }
+
+  /// What a new file is compared with what it is to be.
+  private enum Made {
+    /// Owner, group and mode are those saved.
+    case asSaved
+    /// The mode comes later, and until then nobody is let in who is not let in then; bits of it that are missing.
+    case closed(missing: UInt32)
+    /// It is somebody else's, as a directory that hands its group down or a file system wants it.
+    case foreign
+  }
+
+  private static func whatWasMade(_ number: Int32, _ attributes: FileAttributes) -> Made {
+    guard let made = try? FileStatus.read(of: number), made.owner == attributes.owner, made.group == attributes.group
+    else { return .foreign }
+    if made.mode == attributes.mode { return .asSaved }
+    return made.mode & ~attributes.mode == 0 ? .closed(missing: attributes.mode & ~made.mode) : .foreign
   }
 
   deinit {

@@ -8,13 +8,13 @@ struct OutgoingCommit: Sendable {
   var number: UInt64
   var attempt: UInt32
   var groups: [GroupLocation]
-  /// Where each of them begins in its block, in bytes; empty when that is not known.
-  var offsets: [Int] = []
+  /// Where in its block each of them is; empty when that is not known.
+  var places: [GroupPlace] = []
   var volumes: [Volume]
 
   init(_ commit: CommitResult) {
     (number, attempt, groups, volumes) = (commit.number, commit.attempt, commit.groups, commit.volumes)
-    offsets = commit.offsets
+    places = commit.places
   }
 
   init(_ commit: RecoveredCommit) {
@@ -45,7 +45,7 @@ struct CommitSender: ~Copyable {
       number: commit.number, attempt: commit.attempt, frameCount: UInt32(attributeCount + locationFrames),
       volumes: commit.volumes)
     try header.encoded().withUnsafeBytes { try channel.sendFrameBlocking(.commit, $0) }
-    try commit.offsets.isEmpty ? sendGroups(ofBlocks: commit) : sendGroups(of: commit)
+    try commit.places.isEmpty ? sendGroups(ofBlocks: commit) : sendGroups(of: commit)
     for start in stride(from: 0, to: commit.groups.count, by: perFrame) {
       var writer = ByteWriter(capacity: 64 * 1024)
       for location in commit.groups[start..<min(start + perFrame, commit.groups.count)] {
@@ -58,8 +58,8 @@ struct CommitSender: ~Copyable {
 
   /// Sends the attribute groups, and reads nothing but these.
   private func sendGroups(of commit: OutgoingCommit) throws {
-    for (location, offset) in zip(commit.groups, commit.offsets) where location.kind == .attributes {
-      let group = try device.readGroup(location, atOffset: offset, into: buffer)
+    for (location, place) in zip(commit.groups, commit.places) where location.kind == .attributes {
+      let group = try device.readGroup(location, at: place, into: buffer)
       try channel.sendFrameBlocking(.attributeGroup, group.bytes)
     }
   }

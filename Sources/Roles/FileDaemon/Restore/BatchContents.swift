@@ -33,6 +33,13 @@ struct BatchContents {
   /// Whether groups of a session are known.
   func knows(_ session: UniqueIdentifier) -> Bool { sessions.contains(session) }
 
+  /// What is left to be known once everything was handed out: large contents have a fetch for each MiB.
+  var handedOut: BatchContents {
+    var rest = self
+    rest.fetches = []
+    return rest
+  }
+
   /// Contents that need no group.
   var withoutData: [ContentItem] { items.filter(\.isWithoutData) }
 

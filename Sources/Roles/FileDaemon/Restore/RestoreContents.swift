@@ -6,7 +6,7 @@ import VaultSystem
 
 /// The restore's main thread while entries come that are no directories: takes the plan and hands out the work.
 ///
-/// While the workers are at the end of one batch, the next one is fetched: they never wait for a batch to be done.
+/// While the workers are at the end of one batch, the next one is fetched: they do not wait for a batch to be done.
 final class RestoreContents {
   private let fetcher: BlockFetcher
   /// Nil where the selection is one file's content.
@@ -41,13 +41,17 @@ final class RestoreContents {
     }
     let contents = try BatchContents(rows: rest, locations: batch.locations) { try hasher.isWithoutData($0) }
     number += 1
-    try handOut(contents)
+    do { try handOut(contents) } catch {
+      // What is missing of the batch before is still told, as far as somebody hears it.
+      try? finish()
+      throw error
+    }
     try finish()
-    previous = (number, contents)
+    previous = (number, contents.handedOut)
     report.tick()
   }
 
-  /// Waits until all that was handed out is done, and tells what nobody could do.
+  /// Waits until the batch before is done, and tells what of it nobody could do.
   func finish() throws {
     guard let (number, contents) = previous.take() else { return }
     try queue.wait(for: number)
