@@ -52,6 +52,7 @@ final class RestoreDirectories {
       return finishedCount >= createdCount
         || isToBeFinished[finishedCount >> 6] & (1 << UInt64(finishedCount & 63)) == 0
     }
+    // All contents are done: only this thread needs lists any more.
     extended.trim {}
     try extended.fetch(batch)
     for row in batch.rows { finish(row) }
