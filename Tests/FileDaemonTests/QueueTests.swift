@@ -174,11 +174,7 @@ import VaultSystem
         continue
       }
       #expect(content == Self.content(inode) && first.size == inode)
-      let promise = try links.promise(of: regular(inode, inode: inode, links: 2))
-      #expect(promise != nil)
     }
-    let unknown = try links.promise(of: regular(1, inode: 5001, links: 2))
-    #expect(unknown == nil, "asking is not meeting")
   }
 
   /// Every seventh has holes.
@@ -190,19 +186,60 @@ import VaultSystem
     return .stored(identifier, sealed)
   }
 
-  @Test func aPromiseIsFoundWhileItIsOpen() throws {
+  /// Meets an unchanged name of inode 7, whose content the state has as that of entry `index`.
+  private static func follow(
+    _ links: inout LinkMap, index: UInt64, isElsewhere: Bool = false
+  ) throws -> LinkPromise? {
+    guard case .stored(let identifier, let sealed) = stored(index, size: 5) else { return nil }
+    return try links.meet(regular(5, inode: 7, links: 3), identifier, sealed, isElsewhere: isElsewhere)
+  }
+
+  /// What another name turns out to have is not known yet: an unchanged one is told, and waits for it.
+  @Test func anUnchangedNameFollowsOneThatIsRead() throws {
     var links = LinkMap()
-    let none = try links.promise(of: regular(5, inode: 7, links: 3))
-    #expect(none == nil)
-    let first = try links.meet(regular(5, inode: 7, links: 3))
-    let again = try links.promise(of: regular(5, inode: 7, links: 3))
-    #expect(again === Self.promise(first))
+    let first = Self.promise(try links.meet(regular(5, inode: 7, links: 3)))
+    let open = try Self.follow(&links, index: 1)
+    #expect(open === first)
+    first.fulfil(.sealed(stored(1, size: 5), regular(5, inode: 7, links: 3)))
+    let same = try Self.follow(&links, index: 1)
+    #expect(same == nil, "it has the content already")
+    let other = try Self.follow(&links, index: 2)
+    #expect(other === first)
+  }
+
+  /// Names whose contents the state has differently all get the first one's, in memory and in a file.
+  @Test(arguments: [0, 1 << 20]) func unchangedNamesGetOneContent(_ memoryLimit: Int) throws {
+    var links = LinkMap(memoryLimit: memoryLimit)
+    let first = try Self.follow(&links, index: 1)
+    let same = try Self.follow(&links, index: 1)
+    #expect(first == nil && same == nil)
+    let other = try #require(try Self.follow(&links, index: 2))
+    guard case .sealed(let content, let attributes) = other.wait() else {
+      Issue.record("the content is known")
+      return
+    }
+    #expect(content == stored(1, size: 5) && attributes.isSameFile(as: regular(5, inode: 7, links: 3)))
+    let read = try links.meet(regular(5, inode: 7, links: 3))
+    #expect(!Self.isFirst(read), "a name that is new has it, too")
+  }
+
+  /// After a reboot a device may have another number: all names are told with the one it has now.
+  @Test func aNameFromAnotherDeviceIsToldInAnyCase() throws {
+    var links = LinkMap()
+    for _ in 0..<2 {
+      let promise = try #require(try Self.follow(&links, index: 1, isElsewhere: true))
+      guard case .sealed(let content, _) = promise.wait() else {
+        Issue.record("the content is known")
+        return
+      }
+      #expect(content == stored(1, size: 5))
+    }
   }
 
   @Test func aFailureIsNotForgottenAsAContent() throws {
     var links = LinkMap()
     Self.promise(try links.meet(regular(5, inode: 7, links: 3))).fulfil(.failed)
-    let again = try #require(try links.promise(of: regular(5, inode: 7, links: 3)))
+    let again = Self.promise(try links.meet(regular(5, inode: 7, links: 3)))
     guard case .failed = again.wait() else {
       Issue.record("a failure is an outcome")
       return

@@ -10,6 +10,7 @@
  *   VAULT_FAULT_FAIL   N:ERROR[:sticky]: the N-th counted call (from 1) fails; ERROR is EIO, ENOSPC, EFBIG, EACCES,
  *                      SHORT (a write takes half of its bytes) or FULL (a write takes half, then all writes ENOSPC)
  *   VAULT_FAULT_KILL   N: SIGKILL instead of the N-th counted call
+ *   VAULT_FAULT_STOP   N: SIGSTOP before the N-th counted call, which is made once the test sends SIGCONT
  *   VAULT_FAULT_TRACE  file to which every change and every sync that succeeded is appended, in the order of its effect
  *
  * A trace record is the struct below, then the path (for a rename: old, NUL, new), then the bytes of a write. */
@@ -50,7 +51,7 @@ static char directory[PATH_MAX];
 static size_t directory_length;
 static unsigned counted_kinds;
 static struct { _Atomic uint64_t total, of[KINDS]; } local_counters, *counters = &local_counters;
-static uint64_t fail_at, kill_at;
+static uint64_t fail_at, kill_at, stop_at;
 static int fail_error, fail_short, fail_full, fail_sticky;
 static int trace_descriptor = -1;
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
@@ -132,6 +133,8 @@ static int verdict(enum kind kind) {
     RAW(SYS_kill, getpid(), SIGKILL);
     for (;;) pause();
   }
+  /* To this thread: the call must not be made while another one takes the signal. */
+  if (number == stop_at) RAW(SYS_tgkill, getpid(), gettid(), SIGSTOP);
   if (!fail_at || number < fail_at || (number > fail_at && !fail_sticky)) return 0;
   if (fail_full) return kind != WRITE ? 0 : number == fail_at ? -1 : ENOSPC;
   if (fail_short) return kind == WRITE ? -1 : 0;
@@ -193,6 +196,8 @@ static void start(void) {
   }
   const char *kill_number = getenv("VAULT_FAULT_KILL");
   if (kill_number) kill_at = strtoull(kill_number, NULL, 10);
+  const char *stop_number = getenv("VAULT_FAULT_STOP");
+  if (stop_number) stop_at = strtoull(stop_number, NULL, 10);
   const char *trace = getenv("VAULT_FAULT_TRACE");
   if (trace) {
     int fd = (int)RAW(SYS_openat, AT_FDCWD, trace, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

@@ -41,7 +41,7 @@ class Outcome:
 
 
 def fault_environment(directory, **settings):
-    """The environment that loads the shim; settings are fail, kill, count, trace, kinds."""
+    """The environment that loads the shim; settings are fail, kill, stop, count, trace, kinds."""
     environment = {"LD_PRELOAD": FAULT_LIBRARY, "VAULT_FAULT_DIR": os.path.realpath(directory)}
     for key, value in settings.items():
         if value is not None:

@@ -103,6 +103,28 @@ class Changing(SystemTest):
         self.assertEqual(self.backup()["problems"], [])
         self.assertRestoresEqual("quiet")
 
+    def test_a_file_that_is_linked_behind_the_walk(self):
+        """A name is walked, then linked, then read: its later name is read for itself, and neither changes any more. What follows
+        makes one file of them again."""
+        self.source = self.path("linked")
+        first, last = os.path.join(self.source, "a", "file"), os.path.join(self.source, "z", "file")
+        for path in (first, last):
+            os.makedirs(os.path.dirname(path))
+        trees.write_file(first, b"one file")
+        self.let_time_pass()
+        arguments = ("local", "backup", self.source, "--to", self.repository, "--json")
+        environment = program.fault_environment(os.path.dirname(last), kinds="open", stop=1)
+        process = program.start(*arguments, environment=environment)
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1]))
+        os.link(first, last)
+        self.let_time_pass()
+        process.send_signal(signal.SIGCONT)
+        self.expect(program.finish(process, arguments))
+        self.let_time_pass()
+        report = self.backup()
+        self.assertEqual((report["bytesRead"], report["bytesSent"]), (0, 0))
+        self.assertRestoresEqual("restored")
+
     def test_a_tree_that_changes_while_jobs_are_interrupted(self):
         generator = random.Random(f"{self.seed} interrupted")
 

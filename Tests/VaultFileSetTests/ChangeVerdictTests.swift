@@ -10,6 +10,8 @@ struct ChangeVerdictTests {
     let expected: Expected
     var type = FileType.regular
     var flags: SealFlags = []
+    /// Names that the file had, and has.
+    var linkCount: UInt32 = 1
     let change: @Sendable (inout FileAttributes) -> Void
     var description: String { name }
   }
@@ -17,6 +19,9 @@ struct ChangeVerdictTests {
   static let cases: [Case] = [
     Case(name: "nothing", expected: .unchanged) { _ in },
     Case(name: "device number", expected: .unchanged) { $0.device = 99 },
+    Case(name: "linked", expected: .unchanged, linkCount: 2) { _ in },
+    Case(name: "linked, device number", expected: .unchanged, linkCount: 2) { $0.device = 99 },
+    Case(name: "linked symbolic link", expected: .unchanged, type: .symbolicLink, linkCount: 2) { _ in },
     Case(name: "access time", expected: .unchanged) { $0.accessed.seconds += 1 },
     Case(name: "size", expected: .size) { $0.size += 1 },
     Case(name: "mtime", expected: .date) { $0.modified.nanoseconds += 1 },
@@ -48,7 +53,8 @@ struct ChangeVerdictTests {
   @Test(arguments: cases) func compares(_ test: Case) throws {
     let time = FileTime(seconds: 1000, nanoseconds: 5)
     let then = FileAttributes(
-      type: test.type, mode: 0o644, device: 3, inode: 17, size: 4, modified: time, changed: time, accessed: time)
+      type: test.type, mode: 0o644, device: 3, inode: 17, linkCount: test.linkCount, size: 4, modified: time,
+      changed: time, accessed: time)
     var now = then
     test.change(&now)
     let sealed = SealedContent(
@@ -61,7 +67,10 @@ struct ChangeVerdictTests {
     try detector.begin(DirectoryKey(path: "/d"), isComplete: true, &deletions)
     switch try detector.verdict(ByteString("n"), now, &deletions) {
     case .new: Issue.record("known")
-    case .unchanged: #expect(test.expected == .unchanged)
+    case .unchanged(let linked):
+      #expect(test.expected == .unchanged)
+      let isLinkedFile = test.linkCount > 1 && test.type == .regular
+      #expect(linked == (isLinkedFile ? ChangeVerdict.KnownLink(content: content, device: 3) : nil))
     case .attributesChanged(let known, let onlyDoubted):
       #expect(test.expected == (onlyDoubted ? .doubted : .attributesChanged) && known == content)
     case .changed(.size): #expect(test.expected == .size)

@@ -98,9 +98,10 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     var comparison: Comparison?
     var isNew = false
     switch verdict {
-    case .unchanged:
+    case .unchanged(let linked):
       counters.unchanged += 1
-      if try !followLink(name, attributes, directory) { passed(attributes) }
+      if let linked, try tellLink(name, attributes, directory, linked) { return }
+      passed(attributes)
       return
     case .new:
       counters.new += 1
@@ -162,15 +163,20 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       asksForInode: asksForInode(attributes, isNew: isNew), promise: promise, comparison: comparison)
   }
 
-  /// A name that is unchanged, of a file that this job reads under another name: both are to refer to one content, or a restore
-  /// would not link them.
+  /// Tells an unchanged name of a file with several, where the state has another content for it than for the names before it, or
+  /// another device: all are to refer to one content of one device, or a restore would not link them.
+  ///
+  /// The names before it may be told in this job, or have been saved while the file was being linked: then each was read for
+  /// itself, and none of them changed since.
   ///
   /// - Returns: whether it is told.
-  private mutating func followLink(
-    _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ directory: WalkDirectory
+  private mutating func tellLink(
+    _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ directory: WalkDirectory,
+    _ linked: ChangeVerdict.KnownLink
   ) throws -> Bool {
-    guard attributes.type == .regular, attributes.isHardLinked, let promise = try links.promise(of: attributes),
-      try !passOver(name, directory)
+    // What an earlier attempt made of the names passed over, the director knows, and the state does not.
+    guard case .stored(let identifier, let sealed) = linked.content, try !passOver(name, directory),
+      let promise = try links.meet(attributes, identifier, sealed, isElsewhere: linked.device != attributes.device)
     else { return false }
     try cutter.add(
       .follow(promise), name: name, target: UnsafeRawBufferPointer(start: nil, count: 0), attributes: attributes)

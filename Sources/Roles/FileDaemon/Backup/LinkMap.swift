@@ -45,8 +45,24 @@ struct LinkMap: ~Copyable {
     return .first(promise)
   }
 
+  /// Notes that an unchanged name of the inode was met, whose content is known.
+  ///
+  /// - Parameter isElsewhere: the name was saved with another device number, and is to be told in any case.
+  /// - Returns: what the name is to follow; nil when it has the content of the names before it already, or is the first.
+  /// - Throws: `SystemError` when the temporary file cannot be made, written or read.
+  mutating func meet(
+    _ attributes: FileAttributes, _ identifier: ContentIdentifier, _ sealed: SealedContent, isElsewhere: Bool
+  ) throws -> LinkPromise? {
+    guard let promise = try promise(of: attributes) else {
+      try table.insert(device: attributes.device, inode: attributes.inode, identifier, sealed, attributes)
+      return isElsewhere ? try self.promise(of: attributes) : nil
+    }
+    if !isElsewhere, case .sealed(.stored(identifier, _), _) = promise.settled { return nil }
+    return promise
+  }
+
   /// What names of the inode wait for, if one of them was met.
-  mutating func promise(of attributes: FileAttributes) throws -> LinkPromise? {
+  private mutating func promise(of attributes: FileAttributes) throws -> LinkPromise? {
     if let promise = recent[Key(device: attributes.device, inode: attributes.inode)] { return promise }
     guard let (content, first) = try table.find(device: attributes.device, inode: attributes.inode) else { return nil }
     let promise = LinkPromise()

@@ -18,11 +18,14 @@ final class LinkPromise: Sendable {
     monitor.signal()
   }
 
+  /// The outcome, if it is known already.
+  var settled: Outcome? { outcome.withLock { $0 } }
+
   /// The outcome, waiting for it: the first name lies in an earlier unit, or earlier in the same.
   func wait() -> Outcome {
     while true {
       let ticket = monitor.ticket()
-      if let outcome = outcome.withLock({ $0 }) { return outcome }
+      if let settled { return settled }
       monitor.wait(since: ticket)
     }
   }
