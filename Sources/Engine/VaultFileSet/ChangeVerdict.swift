@@ -49,7 +49,9 @@ extension ChangeVerdict {
     let isSameInPlace =
       now.mode == then.mode && now.owner == then.owner && now.group == then.group && now.modified == then.modified
       && now.changed == then.changed
-    if now.type == .directory { return isSameInPlace && !row.mustBeReadAgain ? .unchanged(linked: nil) : .changed(.attributes) }
+    if now.type == .directory {
+      return isSameInPlace && !row.mustBeReadAgain ? .unchanged(linked: nil) : .changed(.attributes)
+    }
     let isSameFile = now.inode == then.inode && now.size == then.size && now.modified == then.modified
     let isSame =
       isSameInPlace && isSameFile && now.linkCount == then.linkCount && now.specialDevice == then.specialDevice
