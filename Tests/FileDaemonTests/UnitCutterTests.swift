@@ -88,7 +88,8 @@ import VaultProtocol
       Self.name("f") {
         unit.add(
           .store, index: UInt64(number), name: $0, target: UnsafeRawBufferPointer(start: nil, count: 0),
-          attributes: regular(5), expectedByteCount: 5, asksForInode: number % 2 == 0, promise: nil, comparison: nil)
+          attributes: regular(5), expectedByteCount: 5, mayHaveHoles: false, asksForInode: number % 2 == 0,
+          promise: nil, comparison: nil)
       }
     }
     // The third question has no answer: a director that says too little is no reason to trap.

@@ -103,7 +103,8 @@ import VaultModel
     try catalog.publish(job)
     let question = InodeQuestion(
       device: 64768, inode: 2100, size: 100, modified: fileEntry("x").attributes.modified)
-    var answers: [ContentReference?] = []
+    var answers = try catalog.knownContents(of: tree, [question])
+    // The first question has made the index.
     let cost = try steps(catalog) { answers = try catalog.knownContents(of: tree, [question]) }
     #expect(answers.first??.isStored == true)
     #expect(cost < 100, "it took \(cost) steps")

@@ -222,7 +222,7 @@ private struct DetectingVisitor: WalkVisitor, ~Copyable {
 
   mutating func entry(
     name: UnsafeRawBufferPointer, attributes: FileAttributes, linkTarget: UnsafeRawBufferPointer,
-    in directory: WalkDirectory
+    mayHaveHoles: Bool, in directory: WalkDirectory
   ) throws {
     switch try detector.verdict(name: name, attributes: attributes, &deletions) {
     case .new: new.append(ByteString(name))

@@ -70,9 +70,10 @@ private struct MovingVisitor: WalkVisitor {
 
   mutating func entry(
     name: UnsafeRawBufferPointer, attributes: FileAttributes, linkTarget: UnsafeRawBufferPointer,
-    in directory: WalkDirectory
+    mayHaveHoles: Bool, in directory: WalkDirectory
   ) throws {
-    try recorded.entry(name: name, attributes: attributes, linkTarget: linkTarget, in: directory)
+    try recorded.entry(
+      name: name, attributes: attributes, linkTarget: linkTarget, mayHaveHoles: mayHaveHoles, in: directory)
     if ByteString(name) == "trigger" {
       let top = try Descriptor.open(tree.path, [.pathOnly, .directory])
       try DirectoryNames.rename(at: top.rawValue, "m", to: "moved")

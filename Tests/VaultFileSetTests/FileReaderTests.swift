@@ -8,6 +8,8 @@ struct FileReaderTests {
   /// Opens each regular file of a walk after `meddle` did something to it.
   private struct ReadingVisitor: WalkVisitor {
     let meddle: (ByteString) throws -> Void
+    /// Whether each is what was walked, by a look behind the reading.
+    var asWalked: [ByteString: Bool] = [:]
     var read: [ByteString: String] = [:]
     var failed: [ByteString: FileReadError] = [:]
     var isChanged = false
@@ -17,13 +19,19 @@ struct FileReaderTests {
 
     mutating func entry(
       name: UnsafeRawBufferPointer, attributes: FileAttributes, linkTarget: UnsafeRawBufferPointer,
-      in directory: WalkDirectory
+      mayHaveHoles: Bool, in directory: WalkDirectory
     ) throws {
       guard attributes.type == .regular, let start = name.baseAddress else { return }
       let key = ByteString(name)
       try meddle(key)
       do throws(FileReadError) {
-        let reader = try FileReader(in: directory, name: start.assumingMemoryBound(to: CChar.self))
+        var taken = try FileReader(
+          in: directory, name: start.assumingMemoryBound(to: CChar.self), walked: attributes)
+        #expect(taken.attributes == attributes && !taken.isExamined)
+        asWalked[key] = try taken.isAsWalked()
+      } catch { asWalked[key] = nil }
+      do throws(FileReadError) {
+        let reader = try FileReader.examined(in: directory, name: start.assumingMemoryBound(to: CChar.self))
         var bytes = [UInt8](repeating: 0, count: 64)
         let result: Result<Int, FileReadError> = bytes.withUnsafeMutableBytes { buffer in
           do throws(FileReadError) { return .success(try reader.read(into: buffer, at: 0)) } catch {
@@ -83,6 +91,35 @@ struct FileReaderTests {
     #expect(seen.pieces["hole"] == nil && seen.pieces["empty"] == nil)
     #expect(seen.pieces["middle"] == [8192..<12288, 16384..<24576])
     #expect(seen.pieces["large"] == [0..<4096, 958_464..<limit, limit..<2 * limit, 2 * limit..<2_007_040])
+  }
+
+  @Test func takesAFileForWhatWasWalked() throws {
+    let tree = try TemporaryTree()
+    for name: ByteString in ["as-it-was", "changed", "empty", "moved", "touched", "fifo", "gone"] {
+      try tree.write(name, name == "empty" ? "" : "content")
+    }
+    let sparse = try Descriptor.open(tree.absolute("sparse"), [.writeOnly, .create], mode: 0o644)
+    try sparse.truncate(to: 65536)
+    try sparse.close()
+    let seen = try read(tree) { name in
+      switch name {
+      case "changed": try tree.write(name, "CONTENT")
+      case "moved":
+        tree.remove(name)
+        try tree.write(name, "content")
+      case "touched": #expect(chmod(tree.absolute(name).displayText, 0o600) == 0)
+      case "fifo":
+        tree.remove(name)
+        try DirectoryNames.makeNode(at: Descriptor.workingDirectory, tree.absolute(name), type: .fifo, specialDevice: 0)
+      case "gone": tree.remove(name)
+      default: break
+      }
+    }
+    #expect(
+      seen.asWalked == [
+        "as-it-was": true, "empty": true, "changed": false, "moved": false, "touched": false, "fifo": false,
+        "sparse": false,
+      ])
   }
 
   @Test func seesThatAFileChanged() throws {

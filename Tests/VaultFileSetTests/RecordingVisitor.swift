@@ -39,7 +39,7 @@ struct RecordingVisitor: WalkVisitor {
 
   mutating func entry(
     name: UnsafeRawBufferPointer, attributes: FileAttributes, linkTarget: UnsafeRawBufferPointer,
-    in directory: WalkDirectory
+    mayHaveHoles: Bool, in directory: WalkDirectory
   ) throws {
     let position = CanonicalPosition(directory: directory.key, name: ByteString(name))
     entries.append(Seen(position: position, attributes: attributes, linkTarget: ByteString(linkTarget)))

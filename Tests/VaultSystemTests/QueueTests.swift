@@ -51,6 +51,18 @@ struct QueueTests {
     #expect(pool.take() == nil)
   }
 
+  @Test func buffersExchangeTheirMemory() throws {
+    let pools = (BufferPool(bufferSize: 4096, limit: 1), BufferPool(bufferSize: 4096, limit: 1))
+    do {
+      let (one, other) = (try #require(pools.0.take()), try #require(pools.1.take()))
+      let addresses = (one.bytes.baseAddress, other.bytes.baseAddress)
+      one.swapMemory(with: other)
+      #expect(one.bytes.baseAddress == addresses.1 && other.bytes.baseAddress == addresses.0)
+    }
+    // Each came back to its own pool.
+    #expect(pools.0.take() != nil && pools.1.take() != nil)
+  }
+
   @Test func poolsGiveNoMoreThanTheirLimit() async throws {
     let pool = BufferPool(bufferSize: 4096, limit: 3)
     var held = try (0..<3).map { _ in try #require(pool.take()) }

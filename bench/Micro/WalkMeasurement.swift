@@ -8,7 +8,7 @@ enum WalkMeasurement {
     mutating func enter(_ directory: WalkDirectory) {}
     mutating func entry(
       name: UnsafeRawBufferPointer, attributes: FileAttributes, linkTarget: UnsafeRawBufferPointer,
-      in directory: WalkDirectory
+      mayHaveHoles: Bool, in directory: WalkDirectory
     ) { entryCount += 1 }
     mutating func problem(
       name: UnsafeRawBufferPointer, phase: ProblemPhase, errorNumber: Int32, in directory: DirectoryKey

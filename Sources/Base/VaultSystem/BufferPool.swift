@@ -5,7 +5,7 @@ import Synchronization
 package final class PooledBuffer: @unchecked Sendable {
   // Only the stage that holds the buffer touches its bytes; handing it over through a queue orders the accesses.
   /// The whole capacity.
-  package let bytes: UnsafeMutableRawBufferPointer
+  package private(set) var bytes: UnsafeMutableRawBufferPointer
   /// How many bytes, from the first, are in use.
   package var count = 0
   private let pool: BufferPool?
@@ -17,6 +17,12 @@ package final class PooledBuffer: @unchecked Sendable {
 
   deinit {
     if let pool { pool.giveBack(bytes) } else { free(bytes.baseAddress) }
+  }
+
+  /// Exchanges the memory of two buffers of one size, so that neither's bytes are copied; each returns to its own pool.
+  package func swapMemory(with other: PooledBuffer) {
+    precondition(bytes.count == other.bytes.count)
+    swap(&bytes, &other.bytes)
   }
 
   /// The bytes in use.

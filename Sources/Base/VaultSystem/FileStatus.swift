@@ -9,7 +9,7 @@ package enum FileStatus {
   /// It allocates nothing.
   /// - Throws: what `statx` says; `.outOfRange` for a size or a type that no file of this system has.
   package static func read(at directory: Int32, name: UnsafePointer<CChar>) throws(Errno) -> FileAttributes {
-    try attributes(try status(at: directory, name, AT_SYMLINK_NOFOLLOW | Int32(VAULT_AT_NO_AUTOMOUNT)))
+    try attributes(try status(at: directory, name, linkFlags))
   }
 
   /// The attributes of a name in a directory; a symbolic link is not followed.
@@ -29,9 +29,24 @@ package enum FileStatus {
   package static func readAllocated(
     of descriptor: Int32
   ) throws(Errno) -> (attributes: FileAttributes, allocatedBytes: UInt64) {
-    let status = try status(of: descriptor)
-    return (try attributes(status), status.stx_blocks.multipliedReportingOverflow(by: 512).partialValue)
+    try attributesAndBlocks(try status(of: descriptor))
   }
+
+  /// The same of a name in a directory; a symbolic link is not followed.
+  package static func readAllocated(
+    at directory: Int32, name: UnsafePointer<CChar>
+  ) throws(Errno) -> (attributes: FileAttributes, allocatedBytes: UInt64) {
+    try attributesAndBlocks(try status(at: directory, name, linkFlags))
+  }
+
+  @inline(__always)
+  private static func attributesAndBlocks(
+    _ status: statx
+  ) throws(Errno) -> (attributes: FileAttributes, allocatedBytes: UInt64) {
+    (try attributes(status), status.stx_blocks.multipliedReportingOverflow(by: 512).partialValue)
+  }
+
+  private static let linkFlags = AT_SYMLINK_NOFOLLOW | Int32(VAULT_AT_NO_AUTOMOUNT)
 
   private static func status(of descriptor: Int32) throws(Errno) -> statx {
     // An empty name with its NUL, without an allocation.

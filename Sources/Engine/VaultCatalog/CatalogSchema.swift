@@ -9,8 +9,8 @@ enum CatalogSchema {
   /// Each brings a catalog from the version before to its own, its place in the list counted from 1.
   static let migrations = [firstVersion, secondVersion, volumePlaces, stagingInPlace]
 
-  /// The inode index, which the first job of an empty catalog takes away and publishing makes again: sorting once costs
-  /// less than finding a place for each row. Where a job is published it is there.
+  /// The inode index, which the first job of an empty catalog takes away and the first question makes again: sorting once costs
+  /// less than finding a place for each row, and who makes full backups only never asks.
   static let inodeIndexName = "entry_current_inode"
   static let createInodeIndex =
     "CREATE INDEX IF NOT EXISTS entry_current_inode ON entry_current(inode) WHERE content_session IS NOT NULL"

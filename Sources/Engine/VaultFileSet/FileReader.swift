@@ -17,25 +17,65 @@ package struct FileReadError: Error, Hashable, Sendable {
 /// A regular file that is being read for a backup. It allocates nothing when all goes well.
 package struct FileReader: ~Copyable {
   private let descriptor: Descriptor
-  /// The attributes when it was opened.
-  package let attributes: FileAttributes
-  /// Whether it had holes when it was opened, as far as its file system tells.
-  package let hasHoles: Bool
+  /// The attributes when it was examined; before, those with which it was walked.
+  package private(set) var attributes: FileAttributes
+  /// Whether it had holes when it was examined, as far as its file system tells.
+  package private(set) var hasHoles = false
+  /// Whether it was looked at since it was opened.
+  package private(set) var isExamined = false
 
-  /// Opens a regular file of a walked directory; its access time stays where that is allowed.
+  /// Opens and examines a regular file of a walked directory; its access time stays where that is allowed.
   ///
   /// - Throws: phase `.open` with the system's error (ENOENT: it vanished), `.changed` when it is no regular file any more.
-  package init(in directory: WalkDirectory, name: UnsafePointer<CChar>) throws(FileReadError) {
-    let opened = try Self.open(in: directory, name)
-    let opening = try Self.status(of: opened)
-    var status = opening.attributes
-    guard status.type == .regular else { throw FileReadError(phase: .changed, errorNumber: 0) }
-    // A file whose blocks hold all of it costs no further call.
-    hasHoles = opening.allocatedBytes < status.size && Self.hasHole(opened, before: status.size)
-    // Where the file system has no flags, what the status tells is all.
-    do throws(Errno) { status.inodeFlags = try InodeFlags.read(of: opened.rawValue) } catch {}
-    descriptor = opened
-    attributes = status
+  package static func examined(
+    in directory: WalkDirectory, name: UnsafePointer<CChar>
+  ) throws(FileReadError) -> FileReader {
+    var reader = try FileReader(in: directory, name: name, walked: FileAttributes(type: .regular, mode: 0))
+    try reader.examine()
+    return reader
+  }
+
+  /// Opens a file and takes it for what it was when it was walked: what is read of it counts once `isAsWalked` says so, or else
+  /// it is examined and read again.
+  ///
+  /// - Throws: phase `.open` with the system's error.
+  package init(
+    in directory: WalkDirectory, name: UnsafePointer<CChar>, walked: FileAttributes
+  ) throws(FileReadError) {
+    descriptor = try Self.open(in: directory, name)
+    attributes = walked
+  }
+
+  /// Looks at what was opened.
+  ///
+  /// - Throws: phase `.open` with the system's error, `.changed` when it is no regular file any more.
+  package mutating func examine() throws(FileReadError) {
+    let status = try Self.status(of: descriptor)
+    guard status.attributes.type == .regular else { throw FileReadError(phase: .changed, errorNumber: 0) }
+    attributes = status.attributes
+    hasHoles = Self.hasHoles(descriptor, status)
+    readInodeFlags()
+    isExamined = true
+  }
+
+  /// Whether it is the file that was walked, unchanged, and has no holes: one look behind the reading is as good as one before and
+  /// one behind.
+  ///
+  /// - Throws: phase `.open` with the system's error.
+  package mutating func isAsWalked() throws(FileReadError) -> Bool {
+    let status = try Self.status(of: descriptor)
+    guard status.attributes.type == .regular, status.attributes.device == attributes.device,
+      status.attributes.inode == attributes.inode, !Self.isChanged(before: attributes, after: status.attributes),
+      !Self.hasHoles(descriptor, status)
+    else { return false }
+    attributes = status.attributes
+    readInodeFlags()
+    return true
+  }
+
+  /// Where the file system has no flags, what the status tells is all.
+  private mutating func readInodeFlags() {
+    do throws(Errno) { attributes.inodeFlags = try InodeFlags.read(of: descriptor.rawValue) } catch {}
   }
 
   /// Reads the file's extended attributes; see `ExtendedAttributeReader.read`.
@@ -51,9 +91,12 @@ package struct FileReader: ~Copyable {
     }
   }
 
-  /// A file system that cannot tell has no holes.
-  private static func hasHole(_ descriptor: borrowing Descriptor, before size: UInt64) -> Bool {
-    do throws(Errno) { return try descriptor.nextHole(from: 0) < size } catch { return false }
+  /// A file whose blocks hold all of it costs no further call; a file system that cannot tell has no holes.
+  private static func hasHoles(
+    _ descriptor: borrowing Descriptor, _ status: (attributes: FileAttributes, allocatedBytes: UInt64)
+  ) -> Bool {
+    guard status.allocatedBytes < status.attributes.size else { return false }
+    do throws(Errno) { return try descriptor.nextHole(from: 0) < status.attributes.size } catch { return false }
   }
 
   private static func open(

@@ -83,9 +83,12 @@ extension TreeWalker {
       if admission == .leftOut { return }
     }
     let attributes: FileAttributes
+    let mayHaveHoles: Bool
     do throws(Errno) {
       guard name.bytes.count <= 255 else { throw .fileNameTooLong }
-      attributes = try FileStatus.read(at: directory.descriptor, name: pointer)
+      let status = try FileStatus.readAllocated(at: directory.descriptor, name: pointer)
+      attributes = status.attributes
+      mayHaveHoles = status.allocatedBytes < attributes.size
     } catch {
       // Gone since the directory was read: as if it had been read a moment later.
       if error == .noSuchFileOrDirectory { return }
@@ -105,14 +108,16 @@ extension TreeWalker {
     if admission == .leftOut { return }
     switch attributes.type {
     case .directory:
-      try visitor.entry(name: name.bytes, attributes: attributes, linkTarget: Self.noTarget, in: directory)
+      try visitor.entry(
+        name: name.bytes, attributes: attributes, linkTarget: Self.noTarget, mayHaveHoles: false, in: directory)
       if admission == .onTheWay { return try subdirectories.append(name.bytes, .onTheWay, to: &list) }
       let isElsewhere = attributes.device != device && !options.crossesFileSystems
       try subdirectories.append(name.bytes, isElsewhere ? mountPointKind(name.bytes) : .ordinary, to: &list)
     case .symbolicLink:
       try deliverLink(name.bytes, pointer, attributes, in: directory, &visitor)
     default:
-      try visitor.entry(name: name.bytes, attributes: attributes, linkTarget: Self.noTarget, in: directory)
+      try visitor.entry(
+        name: name.bytes, attributes: attributes, linkTarget: Self.noTarget, mayHaveHoles: mayHaveHoles, in: directory)
     }
   }
 
@@ -175,7 +180,7 @@ extension TreeWalker {
     }
     try visitor.entry(
       name: name, attributes: attributes, linkTarget: UnsafeRawBufferPointer(rebasing: linkTarget[..<count]),
-      in: directory)
+      mayHaveHoles: false, in: directory)
   }
 
   private mutating func deliverOnTheWay<Visitor: WalkVisitor & ~Copyable>(
@@ -185,9 +190,14 @@ extension TreeWalker {
     try (name.bytes + [0]).withUnsafeBytes { bytes in
       let bare = UnsafeRawBufferPointer(rebasing: bytes.dropLast())
       let attributes: FileAttributes
+      let mayHaveHoles: Bool
       do throws(Errno) {
         guard bare.count <= 255 else { throw .fileNameTooLong }
-        attributes = try FileStatus.read(at: directory.descriptor, name: name)
+        guard let pointer = bytes.baseAddress else { throw .invalidArgument }
+        let status = try FileStatus.readAllocated(
+          at: directory.descriptor, name: pointer.assumingMemoryBound(to: CChar.self))
+        attributes = status.attributes
+        mayHaveHoles = status.allocatedBytes < attributes.size
         if isExcluded(attributes) { throw .resourceBusy }
         if !isSelected, attributes.type != .directory { throw .notDirectory }
       } catch {
@@ -199,7 +209,8 @@ extension TreeWalker {
         return try deliverLink(
           bare, pointer.assumingMemoryBound(to: CChar.self), attributes, in: directory, &visitor)
       }
-      try visitor.entry(name: bare, attributes: attributes, linkTarget: Self.noTarget, in: directory)
+      try visitor.entry(
+        name: bare, attributes: attributes, linkTarget: Self.noTarget, mayHaveHoles: mayHaveHoles, in: directory)
       if attributes.type == .directory {
         try subdirectories.append(bare, isSelected ? .start : .onTheWay, to: &list)
       }

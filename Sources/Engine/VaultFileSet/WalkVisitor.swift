@@ -7,10 +7,11 @@ package protocol WalkVisitor: ~Copyable {
 
   /// A name in the directory entered last. A NUL follows the name's bytes, so they can be given to `FileReader`.
   ///
-  /// - Bounds: `name` and `linkTarget` are lent for the call; a target is 1 to 4095 bytes for symbolic links, else empty.
+  /// - Bounds: `name` and `linkTarget` are lent for the call; a target is 1 to 4095 bytes for symbolic links, else empty. A regular
+  ///   file may have holes when its blocks take less than its size.
   mutating func entry(
     name: UnsafeRawBufferPointer, attributes: FileAttributes, linkTarget: UnsafeRawBufferPointer,
-    in directory: WalkDirectory) throws
+    mayHaveHoles: Bool, in directory: WalkDirectory) throws
 
   /// Something could not be seen: a name in the directory entered last (`.examine`, `.missing`; in order with its
   /// entries), or a subdirectory's names (`.list`; between directories, named in its parent, with an empty name for the root).

@@ -84,11 +84,11 @@ enum StreamForm {
 
 /// When a commit point is due.
 struct CommitLimits: Sendable {
-  /// After so many bytes of attributes, too, about 30,000 entries: then the catalog takes them in while data still flow, and
+  /// After so many bytes of attributes, too, about 15,000 entries: then the catalog takes them in while data still flow, and
   /// nobody gathers more than that.
-  static let attributeByteCount: UInt64 = 4 << 20
+  static let attributeByteCount: UInt64 = 2 << 20
   /// But no sooner: how many bytes they are is what the client says.
-  static let attributeNanoseconds: UInt64 = 500_000_000
+  static let attributeNanoseconds: UInt64 = 250_000_000
 
   var nanoseconds: UInt64
   var byteCount: UInt64

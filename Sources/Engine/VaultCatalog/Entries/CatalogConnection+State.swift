@@ -57,6 +57,10 @@ extension CatalogConnection {
     guard let tree = try treeNumber(tree), try latestSequence(ofTree: tree) > 0 else {
       return questions.map { _ in nil }
     }
+    if !hasInodeIndex {
+      try execute(CatalogSchema.createInodeIndex)
+      hasInodeIndex = true
+    }
     let select = try statement(
       """
       SELECT e.directory, d.key, e.name, e.first, e.content_session, e.content_index, e.device, e.inode, e.attributes,

@@ -25,7 +25,6 @@ extension CatalogConnection {
       try run(Publication.recordWhole, publication)
       try deleteStage(publication)
       try run(Publication.recordPlaced, publication)
-      try execute(CatalogSchema.createInodeIndex)
       try recordOutcome(outcome, of: number)
     }
   }

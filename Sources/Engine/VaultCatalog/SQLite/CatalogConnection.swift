@@ -18,6 +18,8 @@ final class CatalogConnection {
   /// Selections that were begun and not ended.
   var notedSelections: Set<SelectionNumber> = []
   var hasTemporaryTables = false
+  /// Whether the inode index is known to be there.
+  var hasInodeIndex = false
   /// The job whose staged inodes are indexed in a temporary table.
   var indexedStage: Int64?
 

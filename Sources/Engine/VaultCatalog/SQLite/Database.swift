@@ -4,8 +4,13 @@ import CSQLite
 struct Database: ~Copyable {
   private let handle: OpaquePointer
 
+  /// SQLite counts its memory under a lock, at each allocation; nobody asks. Refused once the library is in use, which does no
+  /// harm.
+  private static let isWithoutStatistics = vault_sqlite_without_statistics() == SQLITE_OK
+
   /// Opens the database that `uri` names.
   init(uri: String, flags: Int32) throws(CatalogError) {
+    _ = Self.isWithoutStatistics
     var opened: OpaquePointer?
     let always = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
     let code = sqlite3_open_v2(uri, &opened, flags | always, nil)

@@ -40,7 +40,10 @@ extension CatalogConnection {
       SELECT NOT EXISTS (SELECT 1 FROM entry_current)
         AND NOT EXISTS (SELECT 1 FROM job WHERE status IN ('T', 'W') AND dropped IS NULL)
       """)
-    if isFirst == 1 { try execute("DROP INDEX IF EXISTS \(CatalogSchema.inodeIndexName)") }
+    if isFirst == 1 {
+      try execute("DROP INDEX IF EXISTS \(CatalogSchema.inodeIndexName)")
+      hasInodeIndex = false
+    }
   }
 
   /// Whether a job's entries are staged where they are to stay, in `entry_current`.

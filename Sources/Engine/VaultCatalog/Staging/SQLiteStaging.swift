@@ -7,8 +7,9 @@ final class SQLiteStaging: StagingTransaction {
   private let jobNumber: Int64
   /// Puts a row into `stage`.
   private let insert: CachedStatement
-  /// Puts an entry where it is to stay; nil when the job's entries wait in `stage`.
-  private let place: CachedStatement?
+  /// Puts entries where they are to stay; nil when the job's entries wait in `stage`.
+  @exclusivity(unchecked)
+  private var placed: PlacedRows?
   /// Whether rows of the job wait in `stage`.
   private var hasWaiting = false
   // Each use of it would be checked at run time: 500 of the 10,000 instructions of a row.
@@ -30,13 +31,13 @@ final class SQLiteStaging: StagingTransaction {
     insert = try connection.statement(
       """
       INSERT OR REPLACE INTO stage
-        (job, directory, name, state, content_session, content_index, device, inode, attributes, extents,
+        (job, state, directory, name, content_session, content_index, device, inode, attributes, extents,
           extended_session, extended_index)
       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
       """)
     try insert.statement.bind(jobNumber, at: 1)
-    place = try connection.stagesInPlace(job.number) ? Self.placing(job, connection) : nil
-    if place != nil {
+    if try connection.stagesInPlace(job.number) {
+      placed = try PlacedRows.of(sequence: connection.ordered(job.record.description.sequence), connection)
       let waiting = try connection.statement("SELECT EXISTS (SELECT 1 FROM stage WHERE job = ?1)")
       defer { waiting.statement.reset() }
       try waiting.statement.bind(jobNumber, at: 1)
@@ -48,23 +49,10 @@ final class SQLiteStaging: StagingTransaction {
     nextProblem = try last.statement.step() ? last.statement.integer(0) + 1 : 1
   }
 
-  private static func placing(
-    _ job: JobRow, _ connection: CatalogConnection
-  ) throws(CatalogError) -> CachedStatement {
-    let place = try connection.statement(
-      """
-      INSERT OR REPLACE INTO entry_current
-        (first, directory, name, content_session, content_index, device, inode, attributes, extents,
-          extended_session, extended_index)
-      VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-      """)
-    try place.statement.bind(connection.ordered(job.record.description.sequence), at: 1)
-    return place
-  }
-
   /// Writes what still waits; nothing is taken after.
   func finish() throws(CatalogError) {
     try flush()
+    try placed?.flush()
     isOpen = false
   }
 
@@ -125,9 +113,10 @@ final class SQLiteStaging: StagingTransaction {
       extents = blob..<pending.bytes.count
     }
     try write(
-      directory: directory, name: name, state: StageState.entry, session: session, content: content,
-      device: attributes.device, inode: attributes.inode,
-      attributes: name.upperBound..<(extents?.lowerBound ?? pending.bytes.count), extents: extents, extended: extended)
+      StagedRow(
+        directory: directory, name: name, session: session, content: content, device: attributes.device,
+        inode: attributes.inode, attributes: name.upperBound..<(extents?.lowerBound ?? pending.bytes.count),
+        extents: extents, extended: extended), StageState.entry)
   }
 
   private func columns(_ extended: ExtendedReference?) throws(CatalogError) -> ExtendedColumns? {
@@ -144,9 +133,10 @@ final class SQLiteStaging: StagingTransaction {
     pending.bytes.append(copyOf: item.attributes)
     EntryCodec.appendSeal(content, toBlobAt: start, in: &pending.bytes)
     try write(
-      directory: item.directory, name: item.name, state: StageState.entry, session: job.session,
-      content: connection.ordered(index), device: item.device, inode: item.inode,
-      attributes: start..<pending.bytes.count, extents: nil, extended: item.extended)
+      StagedRow(
+        directory: item.directory, name: item.name, session: job.session, content: try connection.ordered(index),
+        device: item.device, inode: item.inode, attributes: start..<pending.bytes.count, extended: item.extended),
+      StageState.entry)
     pending.bytes.truncate(to: start)
     pending.written(position)
   }
@@ -158,8 +148,8 @@ final class SQLiteStaging: StagingTransaction {
     name.bytes.withUnsafeBytes { pending.bytes.append($0) }
     let end = pending.bytes.count
     try write(
-      directory: directory, name: start..<end, state: StageState.deletion, session: nil, content: nil, device: 0,
-      inode: 0, attributes: end..<end, extents: nil, extended: nil)
+      StagedRow(directory: directory, name: start..<end, device: 0, inode: 0, attributes: end..<end),
+      StageState.deletion)
   }
 
   // MARK: What else a commit tells
@@ -247,38 +237,29 @@ final class SQLiteStaging: StagingTransaction {
   private func flush() throws(CatalogError) {
     for item in pending.items where !item.isWritten {
       try write(
-        directory: item.directory, name: item.name, state: StageState.unsealed, session: job.session,
-        content: connection.ordered(item.index), device: item.device, inode: item.inode, attributes: item.attributes,
-        extents: nil, extended: item.extended)
+        StagedRow(
+          directory: item.directory, name: item.name, session: job.session, content: try connection.ordered(item.index),
+          device: item.device, inode: item.inode, attributes: item.attributes, extended: item.extended),
+        StageState.unsealed)
     }
     pending.removeAll()
   }
 
-  private func write(
-    directory: DirectoryNumber, name: Range<Int>, state: Int64, session: Int64?, content: Int64?, device: UInt64,
-    inode: UInt64, attributes: Range<Int>, extents: Range<Int>?, extended: ExtendedColumns?
-  ) throws(CatalogError) {
-    let isPlaced = place != nil && state == StageState.entry
-    let row = if isPlaced, let place { place } else { insert }
-    try row.statement.bind(directory, at: 2)
-    try row.statement.bind(lending: pending.bytes.bytes(name), at: 3)
-    if !isPlaced { try row.statement.bind(state, at: 4) }
-    try row.statement.bind(session, at: 5)
-    try row.statement.bind(content, at: 6)
-    try row.statement.bind(Int64(bitPattern: device), at: 7)
-    try row.statement.bind(Int64(bitPattern: inode), at: 8)
-    try row.statement.bind(lending: pending.bytes.bytes(attributes), at: 9)
-    if let extents {
-      try row.statement.bind(lending: pending.bytes.bytes(extents), at: 10)
+  /// Writes a row whose bytes lie in `pending.bytes`.
+  private func write(_ row: StagedRow, _ state: Int64) throws(CatalogError) {
+    let isPlaced = placed != nil && state == StageState.entry
+    if isPlaced {
+      try placed?.add(row, pending.bytes)
     } else {
-      try row.statement.bindNull(at: 10)
+      try placed?.flush()
+      try insert.statement.bind(state, at: 2)
+      try row.bind(to: insert.statement, from: 3, pending.bytes)
+      try insert.statement.run()
+      if placed != nil { hasWaiting = true }
     }
-    try row.statement.bind(extended?.session, at: 11)
-    try row.statement.bind(extended?.index, at: 12)
-    try row.statement.run()
-    guard place != nil else { return }
-    if !isPlaced { hasWaiting = true }
-    if hasWaiting { try removeOther(directory, name, isPlaced: isPlaced) }
+    guard hasWaiting, placed != nil else { return }
+    try placed?.flush()
+    try removeOther(row.directory, row.name, isPlaced: isPlaced)
   }
 
   /// Removes the row that the same name has where the one just written is not.
@@ -321,9 +302,9 @@ final class SQLiteStaging: StagingTransaction {
     EntryCodec.appendSeal(content, toBlobAt: blob, in: &pending.bytes)
     select.statement.reset()
     try write(
-      directory: directory, name: start..<blob, state: StageState.entry, session: job.session,
-      content: connection.ordered(index), device: device, inode: inode, attributes: blob..<pending.bytes.count,
-      extents: nil, extended: extended)
+      StagedRow(
+        directory: directory, name: start..<blob, session: job.session, content: try connection.ordered(index),
+        device: device, inode: inode, attributes: blob..<pending.bytes.count, extended: extended), StageState.entry)
   }
 
   private func volumeNumber(_ identifier: UniqueIdentifier) throws(CatalogError) -> Int64 {

@@ -37,6 +37,8 @@ struct UnitItem: Sendable {
   var nameLength: Int
   var targetLength: Int
   var attributes: FileAttributes
+  /// Whether its blocks took less than its size.
+  var mayHaveHoles: Bool
   /// Whether the director is to be asked if the inode is known under another name.
   var asksForInode: Bool
   /// What later names of this inode wait for.
@@ -83,13 +85,14 @@ final class BackupUnit: @unchecked Sendable {
 
   func add(
     _ action: UnitAction, index: UInt64, name: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer,
-    attributes: FileAttributes, expectedByteCount: Int, asksForInode: Bool, promise: LinkPromise?,
+    attributes: FileAttributes, expectedByteCount: Int, mayHaveHoles: Bool, asksForInode: Bool, promise: LinkPromise?,
     comparison: Comparison?
   ) {
     items.append(
       UnitItem(
         action: action, index: index, directory: directories.count - 1, nameStart: arena.count, nameLength: name.count,
-        targetLength: target.count, attributes: attributes, asksForInode: asksForInode, promise: promise,
+        targetLength: target.count, attributes: attributes, mayHaveHoles: mayHaveHoles, asksForInode: asksForInode,
+        promise: promise,
         comparison: comparison))
     arena.append(contentsOf: name)
     // The NUL that `openat` wants; a link's target follows it.

@@ -84,7 +84,7 @@ struct BackupWalk: WalkVisitor, ~Copyable {
 
   mutating func entry(
     name: UnsafeRawBufferPointer, attributes: FileAttributes, linkTarget: UnsafeRawBufferPointer,
-    in directory: WalkDirectory
+    mayHaveHoles: Bool, in directory: WalkDirectory
   ) throws {
     try stopIfAsked()
     count(attributes, name, directory)
@@ -120,7 +120,8 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       return
     }
     try nameOwners(attributes)
-    try add(name, attributes, linkTarget, directory, known, comparison, isNew: isNew)
+    try add(
+      name, attributes, linkTarget, directory, known, comparison, isNew: isNew, mayHaveHoles: mayHaveHoles)
   }
 
   // MARK: Deciding
@@ -138,7 +139,8 @@ struct BackupWalk: WalkVisitor, ~Copyable {
 
   private mutating func add(
     _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ target: UnsafeRawBufferPointer,
-    _ directory: WalkDirectory, _ known: ContentReference?, _ comparison: Comparison?, isNew: Bool
+    _ directory: WalkDirectory, _ known: ContentReference?, _ comparison: Comparison?, isNew: Bool,
+    mayHaveHoles: Bool
   ) throws {
     guard attributes.type == .regular else {
       return try cutter.add(.attributes, name: name, target: target, attributes: attributes)
@@ -159,7 +161,7 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     }
     let action: UnitAction = known.map { .compare($0) } ?? .store
     try cutter.add(
-      action, name: name, target: target, attributes: attributes,
+      action, name: name, target: target, attributes: attributes, mayHaveHoles: mayHaveHoles,
       asksForInode: asksForInode(attributes, isNew: isNew), promise: promise, comparison: comparison)
   }
 

@@ -42,7 +42,7 @@ extension BackupWorker {
       throw FormatError(.malformed, "unit of work")
     }
     do {
-      let file = try FileReader(in: directory, name: name.assumingMemoryBound(to: CChar.self))
+      let file = try FileReader.examined(in: directory, name: name.assumingMemoryBound(to: CChar.self))
       try entry(work, file, content)
       count(work.item, content.digest)
     } catch let trouble as FileReadError {

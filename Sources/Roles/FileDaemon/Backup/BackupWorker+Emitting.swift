@@ -12,7 +12,7 @@ extension BackupWorker {
     guard raw == nil else { return }
     guard let buffer = context.rawBuffers.take() else { throw BackupStopped() }
     raw = buffer
-    data = DataGroupBuilder(buffer.bytes)
+    beginData()
   }
 
   /// Emits entries and content collected so far, and begins new groups.
@@ -70,13 +70,20 @@ extension BackupWorker {
     guard !data.isEmpty, let raw else { return }
     let slot = GroupSlot()
     try compress(compressionJob(raw, slot, mayCommit: false))
-    data = DataGroupBuilder(raw.bytes)
+    beginData()
     try push(slot, unit)
   }
 
   /// Forgets the data group: its content is not to be sealed.
   mutating func dropData() {
-    if let raw { data = DataGroupBuilder(raw.bytes) }
+    if raw != nil { beginData() }
+  }
+
+  /// Begins a data group behind the room for its header; without memory it takes nothing.
+  private mutating func beginData() {
+    data = DataGroupBuilder(
+      raw.map { UnsafeMutableRawBufferPointer(rebasing: $0.bytes[GroupHeader.byteCount...]) }
+        ?? UnsafeMutableRawBufferPointer(start: nil, count: 0))
   }
 
   /// Emits the data group of a large file; another worker compresses it if one is free.
@@ -85,13 +92,13 @@ extension BackupWorker {
     let slot = GroupSlot()
     let job = compressionJob(raw, slot, mayCommit: true)
     self.raw = nil
-    data = DataGroupBuilder(UnsafeMutableRawBufferPointer(start: nil, count: 0))
+    beginData()
     if !context.work.offer(job) { try compress(job) }
     try push(slot, unit)
   }
 
   private func compressionJob(_ raw: PooledBuffer, _ slot: GroupSlot, mayCommit: Bool) -> CompressionJob {
-    raw.count = data.count
+    raw.count = GroupHeader.byteCount + data.count
     return CompressionJob(
       raw: raw, recordCount: data.recordCount,
       position: GroupEncoder.Position(
@@ -105,8 +112,10 @@ extension BackupWorker {
       throw BackupStopped()
     }
     do {
-      let header = try encoder.encode(
-        job.raw.used, recordCount: job.recordCount, job.position, into: buffer.bytes)
+      let (header, isInPlace) = try encoder.encode(
+        framed: UnsafeMutableRawBufferPointer(rebasing: job.raw.bytes[..<job.raw.count]), recordCount: job.recordCount,
+        job.position, &trend, into: buffer.bytes)
+      if isInPlace { buffer.swapMemory(with: job.raw) }
       buffer.count = header.totalByteCount
       job.slot.fill(GroupSlot.Group(header: header, bytes: .pooled(buffer)))
     } catch {

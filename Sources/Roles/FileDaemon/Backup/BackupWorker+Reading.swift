@@ -15,9 +15,12 @@ extension BackupWorker {
       throw FileReadError(phase: .open, errorNumber: Errno.noSuchFileOrDirectory.rawValue)
     }
     let readAt = context.clock.now()
-    let file = try FileReader(in: directory, name: name.assumingMemoryBound(to: CChar.self))
+    var file = try FileReader(
+      in: directory, name: name.assumingMemoryBound(to: CChar.self), walked: work.item.attributes)
     source = Source(openedAt: readAt, granularityNanoseconds: directory.granularityNanoseconds)
     try takeRawBuffer()
+    if let outcome = try asWalked(&file, work) { return outcome }
+    try file.examine()
     if case .resume(let halfSent) = work.item.action, halfSent.attributes.isUnchanged(in: file.attributes),
       let outcome = try resume(file, work, halfSent)
     {
@@ -26,10 +29,7 @@ extension BackupWorker {
     let isLarge = file.attributes.size > UInt64(GroupLimits.contentDataLimit)
     // What a small file's records take is never more than if it had no holes.
     if isLarge || data.room < Int(file.attributes.size) { try flush(work.unit) }
-    var known: (ContentIdentifier, SealedContent)?
-    if case .compare(.stored(let identifier, let sealed)) = work.item.action, sealed.size == file.attributes.size {
-      known = (identifier, sealed)
-    }
+    var known = work.item.known(of: file.attributes.size)
     if isLarge { progress.reading(work.path) }
     defer { if isLarge { progress.reading(nil) } }
     // It is compared by what the known content was digested by, whatever holes it has now.
@@ -37,7 +37,7 @@ extension BackupWorker {
       if let outcome = try reference(file, work, candidate) { return outcome }
       known = nil
     }
-    guard isLarge else { return try small(file, work, known, file.algorithm) }
+    guard isLarge else { return try small(&file, work, known, file.algorithm) }
     // A commit inside the file must not leave anything unsealed behind it.
     try emitSeals(work.unit, mayCommit: false)
     try entry(work, file, .own)
@@ -48,9 +48,27 @@ extension BackupWorker {
 
   // MARK: Small files
 
+  /// Reads a small file that is thought to be as it was walked; nil when it is to be examined first.
+  private mutating func asWalked(
+    _ file: inout FileReader, _ work: borrowing WorkItem
+  ) throws -> LinkPromise.Outcome? {
+    let size = work.item.attributes.size
+    let known = work.item.known(of: size)
+    guard size <= UInt64(GroupLimits.contentDataLimit), known?.1.algorithm != .sha256OfExtents, !work.item.mayHaveHoles
+    else {
+      return nil
+    }
+    if case .resume = work.item.action { return nil }
+    if data.room < Int(size) { try flush(work.unit) }
+    // Whatever the trouble is: what was opened may be something else.
+    do { return try small(&file, work, known, .sha256) } catch is FileReadError { return nil }
+  }
+
   /// Reads a file whose records fit one group into the data group; a failure or a known content leaves the group as it was.
+  ///
+  /// - Throws: `FileReadError`, with phase `.changed` when it was not examined and is not as it was walked.
   private mutating func small(
-    _ file: borrowing FileReader, _ work: borrowing WorkItem, _ known: (ContentIdentifier, SealedContent)?,
+    _ file: inout FileReader, _ work: borrowing WorkItem, _ known: (ContentIdentifier, SealedContent)?,
     _ algorithm: DigestAlgorithm
   ) throws -> LinkPromise.Outcome {
     let mark = data.mark
@@ -63,13 +81,19 @@ extension BackupWorker {
         if algorithm == .sha256OfExtents, data.room < piece.count {
           // Holes smaller than a record's header: no file system has them but one that is made up.
           data.rewind(to: mark)
-          return try small(file, work, nil, .sha256)
+          return try small(&file, work, nil, .sha256)
         }
         let count = try append(piece, of: file, index: work.item.index)
         sentByteCount += UInt64(count)
         if count < piece.count { break }
       }
-      sealed = try seal(file, algorithm)
+      if file.isExamined {
+        sealed = try seal(file, algorithm)
+      } else if try file.isAsWalked() {
+        sealed = try seal(file, algorithm, after: file.attributes)
+      } else {
+        throw FileReadError(phase: .changed, errorNumber: 0)
+      }
     } catch {
       data.rewind(to: mark)
       throw error
@@ -206,8 +230,13 @@ extension BackupWorker {
 
   /// Ends the digest and looks whether the file changed meanwhile.
   private mutating func seal(_ file: borrowing FileReader, _ algorithm: DigestAlgorithm) throws -> SealedContent {
+    try seal(file, algorithm, after: try file.finalAttributes())
+  }
+
+  private mutating func seal(
+    _ file: borrowing FileReader, _ algorithm: DigestAlgorithm, after: FileAttributes
+  ) throws -> SealedContent {
     let before = file.attributes
-    let after = try file.finalAttributes()
     // A hole at the end is there as far as the file still is.
     let hole = algorithm == .sha256OfExtents ? min(before.size, after.size) : 0
     let size = max(hasher.end, hole)
@@ -239,6 +268,14 @@ extension FileAttributes {
   /// Whether a file's identity, which this is, is still what it was: inode, size, mtime and ctime.
   func isUnchanged(in now: FileAttributes) -> Bool {
     inode == now.inode && size == now.size && modified == now.modified && changed == now.changed
+  }
+}
+
+extension UnitItem {
+  /// The content that the file is compared with, where that has its size.
+  fileprivate func known(of size: UInt64) -> (ContentIdentifier, SealedContent)? {
+    guard case .compare(.stored(let identifier, let sealed)) = action, sealed.size == size else { return nil }
+    return (identifier, sealed)
   }
 }
 

@@ -10,6 +10,8 @@ struct BackupWorker: ~Copyable {
   private let link: DirectorLink
   let progress: ProgressReporter
   let encoder: GroupEncoder
+  /// How the data that this thread compresses shrinks.
+  var trend = CompressionTrend()
   var hasher: ContentHasher
   var entries = RecordWriter(capacity: 256 * 1024)
   var seals = RecordWriter(capacity: 64 * 1024)

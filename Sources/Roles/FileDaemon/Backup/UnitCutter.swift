@@ -29,7 +29,7 @@ struct UnitCutter {
   /// Adds one name. A file larger than a group's record is a unit of its own, so that commits fall between whole files.
   mutating func add(
     _ action: UnitAction, name: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer, attributes: FileAttributes,
-    asksForInode: Bool = false, promise: LinkPromise? = nil, comparison: Comparison? = nil
+    mayHaveHoles: Bool = false, asksForInode: Bool = false, promise: LinkPromise? = nil, comparison: Comparison? = nil
   ) throws {
     let reads = attributes.type == .regular && action.readsContent
     // More than a group is a large file, however large.
@@ -43,7 +43,7 @@ struct UnitCutter {
     unit.add(
       action, index: nextIndex, name: name, target: target, attributes: attributes,
       expectedByteCount: reads ? min(expected, GroupLimits.rawLimit) + GroupLimits.contentDataOverhead : 0,
-      asksForInode: asksForInode, promise: promise, comparison: comparison)
+      mayHaveHoles: mayHaveHoles, asksForInode: asksForInode, promise: promise, comparison: comparison)
     nextIndex += 1
     if isLarge { try cut() }
   }

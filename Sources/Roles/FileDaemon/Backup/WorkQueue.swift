@@ -4,6 +4,7 @@ import VaultSystem
 
 /// A full raw group of a large file that waits for compression.
 struct CompressionJob: Sendable {
+  /// The room for the group's header, and its records.
   var raw: PooledBuffer
   var recordCount: UInt32
   var position: GroupEncoder.Position

@@ -82,7 +82,7 @@ struct EstimateWalk: WalkVisitor, ~Copyable {
 
   mutating func entry(
     name: UnsafeRawBufferPointer, attributes: FileAttributes, linkTarget: UnsafeRawBufferPointer,
-    in directory: WalkDirectory
+    mayHaveHoles: Bool, in directory: WalkDirectory
   ) throws {
     try stopIfAsked()
     see(attributes, name, directory)
