@@ -79,12 +79,12 @@ class Local(CostTest):
     """`vault local`: all three daemons in one process, the catalog in SQLite."""
 
     FILE = {
-        "full": Limits(calls=7.6, allocations=5.3, copied=17_900, moved=5000),
+        "full": Limits(calls=7.6, allocations=5.3, copied=15_900, moved=5000),
         "again": Limits(calls=1.35, allocations=3.2, copied=7200, moved=130),
         "restore": Limits(calls=7.7, allocations=13, copied=20_400, moved=5000),
     }
     MEBIBYTES = {
-        "full": Limits(calls=3, allocations=27, copied=2.1 * MEBIBYTE, moved=2.05 * MEBIBYTE),
+        "full": Limits(calls=3, allocations=27, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
         "again": Limits(calls=1, allocations=12, copied=1000, moved=1000),
         "restore": Limits(calls=21, allocations=75, copied=2.1 * MEBIBYTE, moved=2.05 * MEBIBYTE),
     }

@@ -21,10 +21,13 @@ package final class Channel: @unchecked Sendable {
   let silence = SilenceWatch()
   /// The transport, where threads can wait for the system itself.
   private let waiting: (any ThreadWaitingTransport)?
+  /// The transport, where its peer takes bytes from where they lie.
+  private let lending: (any LendingTransport)?
 
   package init(_ transport: any Transport) {
     self.transport = transport
     waiting = transport as? any ThreadWaitingTransport
+    lending = transport as? any LendingTransport
   }
 
   deinit { buffer.deallocate() }
@@ -350,22 +353,46 @@ package final class Channel: @unchecked Sendable {
 
   /// Sends a frame whole, blocking the thread.
   package func sendFrameBlocking(_ kind: FrameKind, _ payload: UnsafeRawBufferPointer) throws(TransportError) {
+    try sendFrameBlocking(kind, payload, isLent: false)
+  }
+
+  /// Sends a frame whole, blocking the thread until the peer has taken its payload, where that saves copying it in between.
+  ///
+  /// Only for a peer that goes on receiving whatever this side does meanwhile.
+  package func lendFrameBlocking(_ kind: FrameKind, _ payload: UnsafeRawBufferPointer) throws(TransportError) {
+    try sendFrameBlocking(kind, payload, isLent: true)
+  }
+
+  private func sendFrameBlocking(
+    _ kind: FrameKind, _ payload: UnsafeRawBufferPointer, isLent: Bool
+  ) throws(TransportError) {
     try refuseTooLarge(payload.count)
     var header: UInt64 = 0
     var failure: TransportError?
     withUnsafeMutableBytes(of: &header) { raw in
       let space = UnsafeMutableRawBufferPointer(rebasing: raw[..<FrameHeader.byteCount])
       FrameHeader(kind: kind, payloadLength: payload.count).encode(into: space)
-      do throws(TransportError) { try sendParts(UnsafeRawBufferPointer(space), payload) } catch { failure = error }
+      do throws(TransportError) {
+        try sendParts(UnsafeRawBufferPointer(space), payload, isLent: isLent)
+      } catch { failure = error }
     }
     if let failure { throw failure }
   }
 
-  private func sendParts(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer?) throws(TransportError) {
+  private func sendParts(
+    _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer?, isLent: Bool = false
+  ) throws(TransportError) {
     sending.lock()
     defer { sending.unlock() }
     try sendAllBlocking(first)
-    if let second { try sendAllBlocking(second) }
+    guard let second else { return }
+    if isLent, let lending { try lend(second, to: lending) } else { try sendAllBlocking(second) }
+  }
+
+  private func lend(_ bytes: UnsafeRawBufferPointer, to lending: any LendingTransport) throws(TransportError) {
+    silence.beginSending()
+    defer { silence.endSending() }
+    do throws(TransportError) { try lending.lend(bytes) } catch { throw silence.isSilent ? over : error }
   }
 
   private func sendAllBlocking(_ bytes: UnsafeRawBufferPointer) throws(TransportError) {

@@ -69,6 +69,14 @@ package protocol ThreadWaitingTransport: Transport {
   func blockUntilSendable() throws(TransportError)
 }
 
+/// A transport whose peer can take bytes from where they lie at the sender.
+package protocol LendingTransport: Transport {
+  /// Blocks the thread until the peer has taken all bytes; those sent before arrive before them.
+  ///
+  /// - Throws: `.closed` when the peer takes no more of them.
+  func lend(_ bytes: UnsafeRawBufferPointer) throws(TransportError)
+}
+
 /// A stream that cannot carry further bytes.
 package struct TransportError: DescribedError, Hashable {
   package enum Kind: Hashable, Sendable {

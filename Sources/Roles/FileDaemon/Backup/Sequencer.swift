@@ -74,7 +74,7 @@ struct Sequencer: ~Copyable {
     switch group.bytes {
     case .pooled(let buffer):
       header.encode(into: buffer.bytes)
-      try channel.sendFrameBlocking(.recordGroup, buffer.used)
+      try channel.lendFrameBlocking(.recordGroup, buffer.used)
     case .owned(var bytes):
       try bytes.withUnsafeMutableBytes { raw in
         header.encode(into: raw)
