@@ -9,7 +9,7 @@ import VaultSystem
 @testable import VaultSession
 
 /// Secrets of typed passwords: derived once, kept, and not waited for by others.
-@Suite(.timeLimit(.minutes(1))) struct SecretStoreTests {
+@Suite(.timeLimit(.minutes(1))) final class SecretStoreTests: Sendable {
   private let directory: String
   private var path: ByteString { ByteString(directory + "/secrets") }
 
@@ -17,6 +17,11 @@ import VaultSystem
     var template = Array("/tmp/vault-secrets-XXXXXX".utf8CString)
     guard let made = mkdtemp(&template) else { throw SystemError.current("mkdtemp", "/tmp") }
     directory = String(cString: made)
+  }
+
+  deinit {
+    unlink(directory + "/secrets")
+    rmdir(directory)
   }
 
   /// Derives without much work and counts.
