@@ -17,7 +17,9 @@ func context(workerCount: Int = 2) -> BackupContext {
 }
 
 func regular(_ size: UInt64, inode: UInt64 = 1, links: UInt32 = 1) -> FileAttributes {
-  FileAttributes(type: .regular, mode: 0o644, device: 1, inode: inode, linkCount: links, size: size)
+  FileAttributes(
+    type: .regular, mode: 0o644, device: 1, inode: inode, linkCount: links, size: size,
+    changed: FileTime(seconds: 1_700_000_000, nanoseconds: 999_999_999))
 }
 
 func stored(_ index: UInt64, size: UInt64, session: UniqueIdentifier = session) -> ContentReference {

@@ -174,6 +174,7 @@ import VaultSystem
         continue
       }
       #expect(content == Self.content(inode) && first.size == inode)
+      #expect(first.changed == regular(inode, inode: inode, links: 2).changed)
     }
   }
 
@@ -187,11 +188,9 @@ import VaultSystem
   }
 
   /// Meets an unchanged name of inode 7, whose content the state has as that of entry `index`.
-  private static func follow(
-    _ links: inout LinkMap, index: UInt64, isElsewhere: Bool = false
-  ) throws -> LinkPromise? {
+  private static func follow(_ links: inout LinkMap, index: UInt64) throws -> LinkPromise? {
     guard case .stored(let identifier, let sealed) = stored(index, size: 5) else { return nil }
-    return try links.meet(regular(5, inode: 7, links: 3), identifier, sealed, isElsewhere: isElsewhere)
+    return try links.meet(regular(5, inode: 7, links: 3), identifier, sealed)
   }
 
   /// What another name turns out to have is not known yet: an unchanged one is told, and waits for it.
@@ -219,21 +218,9 @@ import VaultSystem
       return
     }
     #expect(content == stored(1, size: 5) && attributes.isSameFile(as: regular(5, inode: 7, links: 3)))
+    #expect(attributes.changed == regular(5, inode: 7, links: 3).changed)
     let read = try links.meet(regular(5, inode: 7, links: 3))
     #expect(!Self.isFirst(read), "a name that is new has it, too")
-  }
-
-  /// After a reboot a device may have another number: all names are told with the one it has now.
-  @Test func aNameFromAnotherDeviceIsToldInAnyCase() throws {
-    var links = LinkMap()
-    for _ in 0..<2 {
-      let promise = try #require(try Self.follow(&links, index: 1, isElsewhere: true))
-      guard case .sealed(let content, _) = promise.wait() else {
-        Issue.record("the content is known")
-        return
-      }
-      #expect(content == stored(1, size: 5))
-    }
   }
 
   @Test func aFailureIsNotForgottenAsAContent() throws {

@@ -103,26 +103,47 @@ class Changing(SystemTest):
         self.assertEqual(self.backup()["problems"], [])
         self.assertRestoresEqual("quiet")
 
-    def test_a_file_that_is_linked_behind_the_walk(self):
-        """A name is walked, then linked, then read: its later name is read for itself, and neither changes any more. What follows
-        makes one file of them again."""
+    def stopped_backup(self, stop, meanwhile):
+        """A backup that stops before it opens something below `z` for the `stop`th time; then `meanwhile` happens."""
+        arguments = ("local", "backup", self.source, "--to", self.repository, "--json")
+        environment = program.fault_environment(os.path.join(self.source, "z"), kinds="open", stop=stop)
+        process = program.start(*arguments, environment=environment)
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1]))
+        meanwhile()
+        self.let_time_pass()
+        process.send_signal(signal.SIGCONT)
+        report = self.expect(program.finish(process, arguments)).json
+        self.let_time_pass()
+        return report
+
+    def link_behind_the_walk(self):
+        """A name is walked, then linked, then read: its later name is read for itself, and neither changes any more."""
         self.source = self.path("linked")
         first, last = os.path.join(self.source, "a", "file"), os.path.join(self.source, "z", "file")
         for path in (first, last):
             os.makedirs(os.path.dirname(path))
         trees.write_file(first, b"one file")
         self.let_time_pass()
-        arguments = ("local", "backup", self.source, "--to", self.repository, "--json")
-        environment = program.fault_environment(os.path.dirname(last), kinds="open", stop=1)
-        process = program.start(*arguments, environment=environment)
-        self.assertTrue(os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1]))
-        os.link(first, last)
-        self.let_time_pass()
-        process.send_signal(signal.SIGCONT)
-        self.expect(program.finish(process, arguments))
-        self.let_time_pass()
+        # What is opened first is the directory, to be listed.
+        self.assertEqual(self.stopped_backup(1, lambda: os.link(first, last))["bytesSent"], 16)
+        return first, last
+
+    def test_a_file_that_is_linked_behind_the_walk(self):
+        """The job that follows makes one file of both names again."""
+        self.link_behind_the_walk()
         report = self.backup()
         self.assertEqual((report["bytesRead"], report["bytesSent"]), (0, 0))
+        self.assertRestoresEqual("restored")
+        self.assertLess(self.backup()["bytesStored"], report["bytesStored"], "nothing is left to be told")
+
+    def test_a_file_that_is_written_before_its_name_is_told(self):
+        """No name gets the attributes of now with the content of then."""
+        first, last = self.link_behind_the_walk()
+        report = self.stopped_backup(2, lambda: trees.write_file(first, b"written meanwhile"))
+        restored = self.restore("meanwhile", options=("--job", str(report["job"])))
+        with open(os.path.join(restored, "z", "file"), "rb") as stream:
+            self.assertEqual(stream.read(), b"written meanwhile")
+        self.backup()
         self.assertRestoresEqual("restored")
 
     def test_a_tree_that_changes_while_jobs_are_interrupted(self):

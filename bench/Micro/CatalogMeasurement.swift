@@ -19,8 +19,8 @@ struct ServerPlace {
 /// Rows into a catalog, as a backup brings them there: staged by commits, then published.
 enum CatalogMeasurement {
   static let tree = Tree(host: "bench-fd", name: "bench")
-  /// What 4 MiB of attributes are, about: how many a director takes at once.
-  private static let commitRowCount = 20_000
+  /// What 2 MiB of attributes are, about: how many a director takes at once.
+  private static let commitRowCount = 15_000
   private static let directoryRowCount = 1_000
   private static let content = SealedContent(
     size: 4096, algorithm: .sha256, digest: Digest256(words: (0x0123_4567_89ab_cdef, 2, 3, 4)))

@@ -4,8 +4,8 @@ import VaultModel
 package enum ChangeVerdict {
   /// Nothing known of the name.
   case new
-  /// Nothing to store. `linked` is what is known of a regular file with several names, which are all to refer to one content.
-  case unchanged(linked: KnownLink?)
+  /// Nothing to store. `linked` is the known content of a regular file with several names, which are all to refer to one.
+  case unchanged(linked: ContentReference?)
   /// A regular file that was perhaps only renamed over, chmodded, chowned or linked: it is read and digested, and when the
   /// digest is the known content's, the new entry refers to that content.
   ///
@@ -13,18 +13,6 @@ package enum ChangeVerdict {
   case attributesChanged(known: ContentReference, onlyDoubted: Bool)
   /// Everything is stored again.
   case changed(Change)
-
-  /// What the state has of an unchanged name of a file with several.
-  package struct KnownLink: Hashable, Sendable {
-    package var content: ContentReference
-    /// The device's number when the name was saved: after a reboot it may be another for the same file.
-    package var device: UInt64
-
-    package init(content: ContentReference, device: UInt64) {
-      self.content = content
-      self.device = device
-    }
-  }
 
   /// What gave a change away.
   package enum Change: Sendable {
@@ -57,7 +45,7 @@ extension ChangeVerdict {
       isSameInPlace && isSameFile && now.linkCount == then.linkCount && now.specialDevice == then.specialDevice
     if isSame, !row.mustBeReadAgain {
       let isLinked = now.type == .regular && now.isHardLinked
-      return .unchanged(linked: isLinked ? KnownLink(content: content(), device: then.device) : nil)
+      return .unchanged(linked: isLinked ? content() : nil)
     }
     guard isSameFile else { return .changed(now.size != then.size ? .size : .date) }
     guard now.type == .regular else { return .changed(.attributes) }

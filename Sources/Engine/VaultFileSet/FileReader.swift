@@ -36,7 +36,7 @@ package struct FileReader: ~Copyable {
   }
 
   /// Opens a file and takes it for what it was when it was walked: what is read of it counts once `isAsWalked` says so, or else
-  /// it is examined and read again.
+  /// it is examined and read again. A device that has taken its place is read from; fifos and terminals are not, by offset.
   ///
   /// - Throws: phase `.open` with the system's error.
   package init(
@@ -68,7 +68,10 @@ package struct FileReader: ~Copyable {
       status.attributes.inode == attributes.inode, !Self.isChanged(before: attributes, after: status.attributes),
       !Self.hasHoles(descriptor, status)
     else { return false }
+    // The reading may have moved the access time.
+    let accessed = attributes.accessed
     attributes = status.attributes
+    attributes.accessed = accessed
     readInodeFlags()
     return true
   }

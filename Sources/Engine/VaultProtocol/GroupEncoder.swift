@@ -5,6 +5,8 @@ import VaultModel
 /// What is known of how the data shrinks that one thread compresses: whether the last group was worth it.
 package struct CompressionTrend: Sendable {
   fileprivate var isPoor = false
+
+  /// Nothing is known: the first group is compressed.
   package init() {}
 
   /// Less than an eighth saved is less than compressing it, and decompressing it again, costs.

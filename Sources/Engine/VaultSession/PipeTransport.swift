@@ -52,7 +52,7 @@ package final class PipeTransport: LendingTransport {
   }
 }
 
-/// A bounded ring of bytes between one writer and one reader, who may also lend it bytes that go behind those in the ring.
+/// A bounded ring of bytes between one writer and one reader. The writer may also lend bytes, which go behind those in the ring.
 private final class ByteRing: @unchecked Sendable {
   // `memory` is reached only under `state`'s lock; what is lent stays until its lender has seen the loan end.
   private struct Loan {

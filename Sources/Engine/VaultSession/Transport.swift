@@ -71,7 +71,7 @@ package protocol ThreadWaitingTransport: Transport {
 
 /// A transport whose peer can take bytes from where they lie at the sender.
 package protocol LendingTransport: Transport {
-  /// Blocks the thread until the peer has taken all bytes; those sent before arrive before them.
+  /// Blocks the thread until the peer has taken all bytes; those sent before arrive before them. One thread lends at a time.
   ///
   /// - Throws: `.closed` when the peer takes no more of them.
   func lend(_ bytes: UnsafeRawBufferPointer) throws(TransportError)

@@ -100,7 +100,7 @@ struct BackupWalk: WalkVisitor, ~Copyable {
     switch verdict {
     case .unchanged(let linked):
       counters.unchanged += 1
-      if let linked, try tellLink(name, attributes, directory, linked) { return }
+      if let linked, try tellLink(name, attributes, directory, linked, mayHaveHoles: mayHaveHoles) { return }
       passed(attributes)
       return
     case .new:
@@ -151,7 +151,8 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       case .first(let new): promise = new
       case .again(let earlier):
         return try cutter.add(
-          .follow(earlier), name: name, target: target, attributes: attributes, comparison: comparison)
+          .follow(earlier), name: name, target: target, attributes: attributes, mayHaveHoles: mayHaveHoles,
+          comparison: comparison)
       }
     }
     if let halfSent = order.halfSent, halfSent.position == position(name, directory) {
@@ -165,8 +166,8 @@ struct BackupWalk: WalkVisitor, ~Copyable {
       asksForInode: asksForInode(attributes, isNew: isNew), promise: promise, comparison: comparison)
   }
 
-  /// Tells an unchanged name of a file with several, where the state has another content for it than for the names before it, or
-  /// another device: all are to refer to one content of one device, or a restore would not link them.
+  /// Tells an unchanged name of a file with several, where the state has another content for it than for the names before it: all
+  /// are to refer to one, or a restore would not link them.
   ///
   /// The names before it may be told in this job, or have been saved while the file was being linked: then each was read for
   /// itself, and none of them changed since.
@@ -174,14 +175,15 @@ struct BackupWalk: WalkVisitor, ~Copyable {
   /// - Returns: whether it is told.
   private mutating func tellLink(
     _ name: UnsafeRawBufferPointer, _ attributes: FileAttributes, _ directory: WalkDirectory,
-    _ linked: ChangeVerdict.KnownLink
+    _ linked: ContentReference, mayHaveHoles: Bool
   ) throws -> Bool {
     // What an earlier attempt made of the names passed over, the director knows, and the state does not.
-    guard case .stored(let identifier, let sealed) = linked.content, try !passOver(name, directory),
-      let promise = try links.meet(attributes, identifier, sealed, isElsewhere: linked.device != attributes.device)
+    guard case .stored(let identifier, let sealed) = linked, try !passOver(name, directory),
+      let promise = try links.meet(attributes, identifier, sealed)
     else { return false }
     try cutter.add(
-      .follow(promise), name: name, target: UnsafeRawBufferPointer(start: nil, count: 0), attributes: attributes)
+      .follow(promise), name: name, target: UnsafeRawBufferPointer(start: nil, count: 0), attributes: attributes,
+      mayHaveHoles: mayHaveHoles)
     return true
   }
 

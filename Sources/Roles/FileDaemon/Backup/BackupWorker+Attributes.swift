@@ -36,13 +36,19 @@ extension BackupWorker {
     [.permissionDenied, .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(error)
   }
 
-  /// Stores a further name of a file whose content this job has.
-  mutating func follow(_ work: borrowing WorkItem, _ content: ContentReference) throws {
+  /// Stores a further name of a file whose content is known under another one, which had it with the attributes `first`.
+  ///
+  /// It is read when anything happened to the file since, or between the walks of its names: an entry must not have the
+  /// attributes of now with the content of then.
+  mutating func follow(_ work: WorkItem, _ content: ContentReference, _ first: FileAttributes) throws {
     guard let directory = work.unit.directories[work.item.directory].directory, let name = work.name.baseAddress else {
       throw FormatError(.malformed, "unit of work")
     }
     do {
       let file = try FileReader.examined(in: directory, name: name.assumingMemoryBound(to: CChar.self))
+      guard first.changed == work.item.attributes.changed, work.item.attributes.isUnchanged(in: file.attributes),
+        work.item.attributes.device == file.attributes.device
+      else { return try readFile(work.comparing(with: content)) }
       try entry(work, file, content)
       count(work.item, content.digest)
     } catch let trouble as FileReadError {

@@ -60,8 +60,11 @@ extension BackupWorker {
     }
     if case .resume = work.item.action { return nil }
     if data.room < Int(size) { try flush(work.unit) }
-    // Whatever the trouble is: what was opened may be something else.
-    do { return try small(&file, work, known, .sha256) } catch is FileReadError { return nil }
+    do { return try small(&file, work, known, .sha256) } catch let trouble as FileReadError {
+      // The trouble may be that something else was opened; the file's own is not asked for twice.
+      if trouble.phase == .read, trouble.errorNumber != 0, try file.isAsWalked() { throw trouble }
+      return nil
+    }
   }
 
   /// Reads a file whose records fit one group into the data group; a failure or a known content leaves the group as it was.

@@ -110,7 +110,7 @@ struct BackupWorker: ~Copyable {
     case .store, .compare, .resume: try readFile(work)
     case .follow(let promise):
       if case .sealed(let content, let first) = promise.wait(), first.isSameFile(as: work.item.attributes) {
-        try follow(work, content)
+        try follow(work, content, first)
       } else {
         try readFile(work)
       }
@@ -151,7 +151,7 @@ struct BackupWorker: ~Copyable {
   }
 
   /// Reads one regular file; the file's own trouble becomes a problem, anything else stops the job.
-  private mutating func readFile(_ work: borrowing WorkItem) throws {
+  mutating func readFile(_ work: borrowing WorkItem) throws {
     do {
       let outcome = try store(work)
       work.item.promise?.fulfil(outcome)
@@ -170,7 +170,7 @@ struct BackupWorker: ~Copyable {
 
 /// One name with its bytes, lent from the unit's arena.
 struct WorkItem {
-  let item: UnitItem
+  var item: UnitItem
   let name: UnsafeRawBufferPointer
   let target: UnsafeRawBufferPointer
   let unit: BackupUnit
@@ -179,6 +179,13 @@ struct WorkItem {
     DirectoryKey(path: unit.directories[item.directory].path).appending(ByteString(name)).path
   }
   var directoryNumber: UInt64 { unit.directories[item.directory].number }
+
+  /// The same name, to be read and compared with a content.
+  func comparing(with content: ContentReference) -> WorkItem {
+    var other = self
+    other.item.action = .compare(content)
+    return other
+  }
 }
 
 extension FileAttributes {

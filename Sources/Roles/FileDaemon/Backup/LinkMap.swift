@@ -47,17 +47,16 @@ struct LinkMap: ~Copyable {
 
   /// Notes that an unchanged name of the inode was met, whose content is known.
   ///
-  /// - Parameter isElsewhere: the name was saved with another device number, and is to be told in any case.
   /// - Returns: what the name is to follow; nil when it has the content of the names before it already, or is the first.
   /// - Throws: `SystemError` when the temporary file cannot be made, written or read.
   mutating func meet(
-    _ attributes: FileAttributes, _ identifier: ContentIdentifier, _ sealed: SealedContent, isElsewhere: Bool
+    _ attributes: FileAttributes, _ identifier: ContentIdentifier, _ sealed: SealedContent
   ) throws -> LinkPromise? {
     guard let promise = try promise(of: attributes) else {
       try table.insert(device: attributes.device, inode: attributes.inode, identifier, sealed, attributes)
-      return isElsewhere ? try self.promise(of: attributes) : nil
+      return nil
     }
-    if !isElsewhere, case .sealed(.stored(identifier, _), _) = promise.settled { return nil }
+    if case .sealed(.stored(identifier, _), _) = promise.settled { return nil }
     return promise
   }
 

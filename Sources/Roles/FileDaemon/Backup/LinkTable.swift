@@ -4,8 +4,8 @@ import VaultSystem
 
 /// Contents of hard-linked inodes by device and inode: open addressing over slots of fixed size, in memory or in a file.
 struct LinkTable: ~Copyable {
-  /// Device, inode, content session and index, size, digest, flags, mtime, algorithm.
-  private static let slotByteCount = 112
+  /// Device, inode, content session and index, size, digest, flags, mtime, algorithm, ctime.
+  private static let slotByteCount = 120
   private static let initialSlotCount = 1024
 
   private var memory: UnsafeMutableRawBufferPointer?
@@ -37,7 +37,10 @@ struct LinkTable: ~Copyable {
     device: UInt64, inode: UInt64, _ identifier: ContentIdentifier, _ sealed: SealedContent, _ first: FileAttributes
   ) throws {
     if used * 4 >= slotCount * 3 || (memory == nil && file == nil) { try grow() }
-    try place(Slot(device: device, inode: inode, identifier: identifier, sealed: sealed, modified: first.modified))
+    try place(
+      Slot(
+        device: device, inode: inode, identifier: identifier, sealed: sealed, modified: first.modified,
+        changed: first.changed))
     used += 1
   }
 
@@ -120,15 +123,18 @@ struct LinkTable: ~Copyable {
     var identifier: ContentIdentifier
     var sealed: SealedContent
     var modified: FileTime
+    var changed: FileTime
 
     init(
-      device: UInt64, inode: UInt64, identifier: ContentIdentifier, sealed: SealedContent, modified: FileTime
+      device: UInt64, inode: UInt64, identifier: ContentIdentifier, sealed: SealedContent, modified: FileTime,
+      changed: FileTime
     ) {
       self.device = device
       self.inode = inode
       self.identifier = identifier
       self.sealed = sealed
       self.modified = modified
+      self.changed = changed
     }
 
     /// Inode numbers begin at 1.
@@ -138,7 +144,8 @@ struct LinkTable: ~Copyable {
       (
         .stored(identifier, sealed),
         FileAttributes(
-          type: .regular, mode: 0, device: device, inode: inode, size: sealed.size, modified: modified)
+          type: .regular, mode: 0, device: device, inode: inode, size: sealed.size, modified: modified,
+          changed: changed)
       )
     }
 
@@ -153,6 +160,8 @@ struct LinkTable: ~Copyable {
         flags: SealFlags(rawValue: UInt8(truncatingIfNeeded: word(10))))
       modified = FileTime(
         seconds: Int64(bitPattern: word(11)), nanoseconds: UInt32(truncatingIfNeeded: word(12)))
+      changed = FileTime(
+        seconds: Int64(bitPattern: word(14)), nanoseconds: UInt32(truncatingIfNeeded: word(12) >> 32))
     }
 
     func encode(into bytes: UnsafeMutableRawBufferPointer) {
@@ -160,7 +169,8 @@ struct LinkTable: ~Copyable {
       let all = [
         device, inode, identifier.session.high, identifier.session.low, identifier.index, sealed.size, words.0, words.1,
         words.2, words.3, UInt64(sealed.flags.rawValue), UInt64(bitPattern: modified.seconds),
-        UInt64(modified.nanoseconds), UInt64(sealed.algorithm.rawValue),
+        UInt64(modified.nanoseconds) | UInt64(changed.nanoseconds) << 32, UInt64(sealed.algorithm.rawValue),
+        UInt64(bitPattern: changed.seconds),
       ]
       for (index, word) in all.enumerated() { bytes.storeBytes(of: word, toByteOffset: index * 8, as: UInt64.self) }
     }

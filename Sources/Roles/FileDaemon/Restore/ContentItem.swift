@@ -37,11 +37,17 @@ extension PlanBatch.Row {
     ByteString(directory == "/" ? [0x2f] + name.bytes : directory.bytes + [0x2f] + name.bytes)
   }
 
+  private var hasContent: Bool {
+    if case .stored = entry.content { true } else { false }
+  }
+
   var isHardLinked: Bool { entry.attributes.isHardLinked }
 
-  /// Whether both were names of one file.
+  /// Whether both were names of one file. Of two with one content the device may have had another number when one of them was
+  /// saved, but not the inode another ctime.
   func isLink(of other: PlanBatch.Row) -> Bool {
-    isHardLinked && other.isHardLinked && entry.attributes.inode == other.entry.attributes.inode
-      && entry.attributes.device == other.entry.attributes.device
+    let (mine, its) = (entry.attributes, other.entry.attributes)
+    return mine.isHardLinked && its.isHardLinked && mine.inode == its.inode
+      && (mine.device == its.device || hasContent && mine.changed == its.changed)
   }
 }
