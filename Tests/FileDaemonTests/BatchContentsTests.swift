@@ -65,6 +65,19 @@ import VaultProtocol
     #expect(contents.fetches.map(Self.whole) == [[1, 2]])
   }
 
+  /// A reboot may give a device another number, and a name that was saved before keeps the old one.
+  @Test func namesFromBeforeAndAfterADeviceWasRenumberedAreOne() {
+    let before = Self.row("a", stored(1, size: 5), inode: 7, links: 2)
+    var after = Self.row("b", stored(1, size: 5), inode: 7, links: 2)
+    after.entry.attributes.device += 1
+    var other = after
+    other.entry.attributes.changed.nanoseconds -= 1
+    #expect(after.isLink(of: before) && !other.isLink(of: before))
+    var (link, node) = (after, before)
+    (link.entry.content, node.entry.content) = (.none, .none)
+    #expect(!link.isLink(of: node), "without a content there is less to go by")
+  }
+
   @Test func aLargeContentIsReadOnceForEachFileThatHasIt() {
     let rows = [
       Self.row("a", stored(1, size: Self.large), inode: 7), Self.row("b", stored(1, size: Self.large), inode: 8),
