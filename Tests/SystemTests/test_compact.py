@@ -437,7 +437,7 @@ class CompactingCrashes(SystemTest):
         self.assertGreater(len(ends), 1)
 
     def test_kills(self):
-        self.loop("kill", 1)
+        self.loop("kill", 2)
 
     def test_input_output_errors(self):
         self.loop("EIO", 2)

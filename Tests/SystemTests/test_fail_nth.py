@@ -56,6 +56,8 @@ class FailNth(SystemTest):
         done = set(scenario.done)
         if outcome.status not in program.DOCUMENTED or outcome.status == program.INTERRUPTED:
             raise Broken("no documented exit status")
+        if outcome.status == program.UNREACHABLE:
+            raise Broken("the disk's trouble is told as a lost connection")
         if outcome.status in (program.DONE, program.PROBLEMS):
             done.add(outcome.json["job"])
         elif not outcome.errors.strip():

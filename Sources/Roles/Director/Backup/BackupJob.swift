@@ -132,11 +132,11 @@ struct BackupJob: Sendable {
     let line: ControlLine
     do {
       line = try await serve(fileDaemon, start)
-    } catch {
+    } catch let trouble {
       attributes.close()
       // The commits' own trouble is the cause; that their channel is closed is not.
-      do { try await commits } catch let cause where !(cause is TransportError) { throw cause }
-      throw error
+      do { try await commits } catch { if !(error is TransportError) { throw error } }
+      throw trouble
     }
     // No data come from a file daemon that gave up, perhaps none ever did: without its director the session ends now, and
     // with it its commits.
