@@ -34,7 +34,7 @@ struct StagedRow {
   }
 }
 
-/// Rows that go where they are to stay, many with one statement: a statement for each is a sixth of what staging costs.
+/// Rows that go where they are to stay, many with one statement: one for each takes SQLite a quarter more instructions.
 struct PlacedRows: ~Copyable {
   /// Rows of one statement.
   static let rowLimit = 16
