@@ -13,20 +13,28 @@ import VaultModel
     var rows: [CanonicalPosition: Staged] = [:]
     var problems: [(position: CanonicalPosition, phase: ProblemPhase)] = []
 
-    /// The state after the job: what it staged, else what it must keep, else what its base had.
+    /// The state after the job: what it staged, else what it must keep or leave as it is, else what its base had.
     func applied(to current: State, base: State, entries: State) -> State {
       let deleted = rows.compactMap { if case .deletion = $0.value { $0.key } else { nil } }
       var next = level == .incremental ? current : base
-      if level != .incremental { for (place, entry) in current where keeps(place) { next[place] = entry } }
+      if level != .incremental {
+        next = next.filter { !isUnseen($0.key) }
+        for (place, entry) in current where keeps(place) { next[place] = entry }
+      }
       for place in deleted { next[place] = nil }
       return next.merging(entries) { $1 }
     }
 
     private func keeps(_ place: CanonicalPosition) -> Bool {
+      isUnseen(place) || problems.contains { [.open, .read].contains($0.phase) && $0.position == place }
+    }
+
+    /// Nobody knows whether it is there, and what it is.
+    private func isUnseen(_ place: CanonicalPosition) -> Bool {
       problems.contains { problem in
-        if ![.changed, .attributes].contains(problem.phase), problem.position == place { return true }
         guard [.examine, .list, .missing].contains(problem.phase) else { return false }
-        return place.directory.isWithin(problem.position.directory.appending(problem.position.name))
+        return (problem.phase != .list && problem.position == place)
+          || place.directory.isWithin(problem.position.directory.appending(problem.position.name))
       }
     }
   }

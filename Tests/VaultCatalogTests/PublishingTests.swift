@@ -61,7 +61,7 @@ import VaultModel
     arguments: CatalogEngine.allCases,
     [
       (ProblemPhase.examine, "/a", ["/a", "/a/x", "/a/y"]), (.missing, "/a", ["/a", "/a/x", "/a/y"]),
-      (.list, "/a", ["/a", "/a/x", "/a/y"]), (.open, "/a/x", ["/a/x"]), (.read, "/a/y", ["/a/y"]),
+      (.list, "/a", ["/a/x", "/a/y"]), (.open, "/a/x", ["/a/x"]), (.read, "/a/y", ["/a/y"]),
       (.examine, "/a/y", ["/a/y"]), (.changed, "/a/x", []), (.list, "/", ["/a", "/b", "/a/x", "/a/y", "/b/z"]),
       (.open, "/a", ["/a"]), (.list, "/a/nothing", []),
     ] as [(ProblemPhase, ByteString, [String])])
@@ -93,6 +93,24 @@ import VaultModel
       #expect(try catalog.entry(of: tree, sequence: 3, at: position("/b/z")) == stored("z", 30))
       #expect(try catalog.paths(2) == ["/a", "/b", "/c", "/a/y", "/b/z"])
       #expect(try catalog.paths(1).count == 5)
+    }
+  }
+
+  /// What was a directory at the base, a file since, and is now what the differential could not see.
+  @Test(arguments: CatalogEngine.allCases, [ProblemPhase.list, .examine, .missing])
+  func nothingIsBelowAFile(engine: CatalogEngine, problem: ProblemPhase) throws {
+    try engine.withCatalog { catalog in
+      try first(catalog)
+      let second = try catalog.makeJob(.incremental, base: 1)
+      try catalog.stage(second, [("/a", .whole(stored("a", 20))), ("/a/x", .deletion), ("/a/y", .deletion)])
+      try catalog.publish(second)
+      let third = try catalog.makeJob(.differential, base: 1)
+      try catalog.stage(third, [], problems: [("/a", problem)])
+      try catalog.publish(third)
+      #expect(try catalog.paths(3) == ["/a", "/b", "/b/z"])
+      // That it is a directory was seen when only its names could not be read.
+      let type = try catalog.entry(of: tree, sequence: 3, at: position("/a"))?.attributes.type
+      #expect(type == (problem == .list ? .directory : .regular))
     }
   }
 

@@ -86,6 +86,8 @@ struct NaiveComparison {
   var entered: [DirectoryKey: Bool] = [:]
   var notEntered: Set<DirectoryKey> = []
   var met: Set<CanonicalPosition> = []
+  /// What was compared and is no directory.
+  var ends: Set<CanonicalPosition> = []
   var unexamined: Set<CanonicalPosition> = []
 
   enum Fate { case met, kept, deleted }
@@ -97,7 +99,8 @@ struct NaiveComparison {
     while true {
       if notEntered.contains(directory) { return .kept }
       if let isComplete = entered[directory] { return isComplete ? .deleted : .kept }
-      guard let (parent, _) = directory.parentAndName else { return .kept }
+      guard let (parent, name) = directory.parentAndName else { return .kept }
+      if ends.contains(CanonicalPosition(directory: parent, name: name)) { return .deleted }
       directory = parent
     }
   }
@@ -139,6 +142,7 @@ struct ChangeDetectorTests {
         } else {
           naive.met.insert(position)
           if let resume, position <= resume { continue }
+          if node.attributes.type != .directory { naive.ends.insert(position) }
           expect(try detector.verdict(position.name, node.attributes, &deletions), at: position, node.attributes)
         }
       }

@@ -11,15 +11,20 @@ package protocol DeletionVisitor: ~Copyable {
 /// It does no input or output and allocates nothing per entry. The walk's events are passed on as they come; deletions are
 /// certain at once, because a `WalkDirectory` knows whether its list of names is complete before its entries follow. A name
 /// counts as deleted only when the deepest directory on its path that was entered is complete, and lies not below one
-/// that was not entered although it exists.
-/// - Bounds: memory grows with the depth of the tree only.
+/// that was not entered although it exists; or when what was a directory on its path was met as something else.
+/// - Bounds: memory grows with the depth of the tree only, and by `replacedLimit` names.
 package struct ChangeDetector<Source: StateSource & ~Copyable>: ~Copyable {
   /// A directory on the path of the last event.
   private struct Ancestor {
     let keyLength: Int
     /// Whether what was not met below it, although known, is gone.
     let isComplete: Bool
+    /// In one that is not complete: names of what was a directory and was met as something else.
+    var replaced: Set<ByteString> = []
   }
+
+  /// How many names each directory on the path may remember that were directories; what is known below others stays current.
+  private static var replacedLimit: Int { 65_536 }
 
   /// State rows whose names were not met but may still be there: their last version stays current.
   package private(set) var keptCount: UInt64 = 0
@@ -67,8 +72,14 @@ package struct ChangeDetector<Source: StateSource & ~Copyable>: ~Copyable {
   ) throws -> ChangeVerdict {
     guard try advance(to: name, &deletions), let row else { return .new }
     let verdict = ChangeVerdict.comparing(attributes, with: row) { source.content }
+    if row.attributes.type == .directory, attributes.type != .directory { noteReplaced(name) }
     self.row = try source.next()
     return verdict
+  }
+
+  private mutating func noteReplaced(_ name: UnsafeRawBufferPointer) {
+    guard let last = ancestors.indices.last, !ancestors[last].isComplete else { return }
+    if ancestors[last].replaced.count < Self.replacedLimit { ancestors[last].replaced.insert(ByteString(name)) }
   }
 
   /// A name in the directory entered last is there, or may be, but could not be examined: what is known of it stays.
@@ -137,12 +148,16 @@ package struct ChangeDetector<Source: StateSource & ~Copyable>: ~Copyable {
     self.row = try source.next()
   }
 
-  /// Whether the deepest directory of the last event's path that holds `directory` is complete.
+  /// Whether the deepest directory of the last event's path that holds `directory` is complete, or what leads from there to
+  /// `directory` is a directory no more.
   ///
   /// That is the deepest one entered at all: events come in canonical order, so one that came earlier and is not on the
   /// last event's path has nothing below it that comes now.
   private func isCertainlyGone(_ directory: UnsafeRawBufferPointer) -> Bool {
-    ancestors.last { isAncestor($0, of: directory) }?.isComplete ?? false
+    guard let ancestor = ancestors.last(where: { isAncestor($0, of: directory) }) else { return false }
+    if ancestor.isComplete || ancestor.replaced.isEmpty { return ancestor.isComplete }
+    let below = directory.dropFirst(ancestor.keyLength + 1)
+    return ancestor.replaced.contains(ByteString(below.prefix { $0 != 0 }))
   }
 
   private func isAncestor(_ ancestor: Ancestor, of directory: UnsafeRawBufferPointer) -> Bool {

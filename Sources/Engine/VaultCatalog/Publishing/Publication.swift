@@ -20,7 +20,7 @@ struct Publication {
 
   static let temporaryTables = """
     CREATE TEMP TABLE IF NOT EXISTS kept_name(
-      directory INTEGER, name BLOB, PRIMARY KEY (directory, name)) WITHOUT ROWID;
+      directory INTEGER, name BLOB, unseen INTEGER, PRIMARY KEY (directory, name)) WITHOUT ROWID;
     CREATE TEMP TABLE IF NOT EXISTS kept_directory(id INTEGER PRIMARY KEY);
     CREATE TEMP TABLE IF NOT EXISTS moved(
       directory INTEGER, name BLOB, first INTEGER, PRIMARY KEY (directory, name)) WITHOUT ROWID;
@@ -105,11 +105,13 @@ struct Publication {
 
   // MARK: What the job did not see
 
-  /// Names whose last version stays because the job could not read them.
+  /// Names whose last version stays because the job could not read them, and whether it did not even see what they are. A
+  /// directory that could not be listed is none of them: its own entry was seen.
   static let keepNames = Step(
     sql: """
-      INSERT OR IGNORE INTO temp.kept_name(directory, name)
-      SELECT directory, name FROM problem WHERE job = ?1 AND phase IN (1, 2, 3, 4, 6)
+      INSERT INTO temp.kept_name(directory, name, unseen)
+      SELECT directory, name, max(phase IN (1, 6)) FROM problem WHERE job = ?1 AND phase IN (1, 2, 3, 6)
+      GROUP BY directory, name
       """,
     parameters: [\.job])
 
@@ -148,7 +150,8 @@ struct Publication {
     sql: "DELETE FROM entry_current WHERE (directory, name) IN (SELECT directory, name FROM temp.moved)",
     parameters: [])
 
-  /// Rows that the base saw, that ended since, and that nothing replaces: a differential brings them back.
+  /// Rows that the base saw, that ended since, and that nothing replaces: a differential brings them back, but not what it
+  /// could not look for.
   static let findRevived = Step(
     sql: """
       INSERT INTO temp.moved(directory, name, first)
@@ -158,6 +161,9 @@ struct Publication {
         AND NOT EXISTS (
           SELECT 1 FROM stage AS s WHERE s.job = ?1 AND s.directory = p.directory AND s.name = p.name AND s.state <> 0)
         AND NOT EXISTS (SELECT 1 FROM entry_current AS e WHERE e.directory = p.directory AND e.name = p.name)
+        AND NOT EXISTS (SELECT 1 FROM temp.kept_directory AS k WHERE k.id = p.directory)
+        AND NOT EXISTS (
+          SELECT 1 FROM temp.kept_name AS k WHERE k.directory = p.directory AND k.name = p.name AND k.unseen)
       """,
     parameters: [\.job, \.tree, \.base])
 

@@ -13,7 +13,7 @@ struct ServerPublication {
   var latest: Int64
 
   static let temporaryTables = """
-    CREATE TEMP TABLE kept_name(directory int8, name bytea, PRIMARY KEY (directory, name)) ON COMMIT DROP;
+    CREATE TEMP TABLE kept_name(directory int8, name bytea, unseen bool, PRIMARY KEY (directory, name)) ON COMMIT DROP;
     CREATE TEMP TABLE kept_directory(id int8 PRIMARY KEY) ON COMMIT DROP;
     CREATE TEMP TABLE moved(directory int8, name bytea, first int8) ON COMMIT DROP
     """
@@ -61,10 +61,12 @@ struct ServerPublication {
 
   // MARK: What the job did not see
 
-  /// Names whose last version stays because the job could not read them.
+  /// Names whose last version stays because the job could not read them, and whether it did not even see what they are. A
+  /// directory that could not be listed is none of them: its own entry was seen.
   static let keepNames = """
-    INSERT INTO pg_temp.kept_name(directory, name)
-    SELECT directory, name FROM problem WHERE job = $1 AND phase IN (1, 2, 3, 4, 6) ON CONFLICT DO NOTHING
+    INSERT INTO pg_temp.kept_name(directory, name, unseen)
+    SELECT directory, name, bool_or(phase IN (1, 6)) FROM problem WHERE job = $1 AND phase IN (1, 2, 3, 6)
+    GROUP BY directory, name
     """
 
   /// Paths below which everything stays.
@@ -93,7 +95,8 @@ struct ServerPublication {
     SELECT tree, directory, name, first, $3::int8, \(columns) FROM closed
     """
 
-  /// Rows that the base saw, that ended since, and that nothing replaces: a differential brings them back.
+  /// Rows that the base saw, that ended since, and that nothing replaces: a differential brings them back, but not what it
+  /// could not look for.
   static let findRevived = """
     INSERT INTO pg_temp.moved(directory, name, first)
     SELECT p.directory, p.name, p.first FROM entry_past AS p
@@ -102,6 +105,9 @@ struct ServerPublication {
         SELECT 1 FROM stage AS s WHERE s.job = $1 AND s.directory = p.directory AND s.name = p.name AND s.state <> 0)
       AND NOT EXISTS (
         SELECT 1 FROM entry_current AS e WHERE e.tree = $2 AND e.directory = p.directory AND e.name = p.name)
+      AND NOT EXISTS (SELECT 1 FROM pg_temp.kept_directory AS k WHERE k.id = p.directory)
+      AND NOT EXISTS (
+        SELECT 1 FROM pg_temp.kept_name AS k WHERE k.directory = p.directory AND k.name = p.name AND k.unseen)
     """
 
   /// Notes the oldest row that comes back: replaying the job needs whatever made that row.
