@@ -224,7 +224,7 @@ import VaultSession
     try await fixture.run {
       let client = try await fixture.dial(.fileDaemon)
       for bytes in ["\n", "what\n", "= = =\n", "append data = %\n", "append data\n", "\u{e9}\n", "\u{0}\u{1}\n"] {
-        Array(bytes.utf8).withUnsafeBytes { bytes in #expect(throws: Never.self) { try client.sendBytesBlocking(bytes) }
+        Array(bytes.utf8).withUnsafeBytes { bytes in #expect(throws: Never.self) { try client.lendBytesBlocking(bytes) }
         }
         let code = try await client.receiveReply().code
         #expect(code == .storageRefused, "\(bytes.debugDescription)")

@@ -8,20 +8,19 @@ import VaultSystem
 /// A directory is named by its stored absolute path; it never leads out of the target, and no symbolic link is followed.
 /// - Bounds: at most `limit` descriptors.
 package struct RestoreDirectoryCache: ~Copyable {
-  private struct Cached {
-    let descriptor: SharedDescriptor
-    var lastUse: UInt64
-  }
+  private static let flags: OpenFlags = [.pathOnly, .directory, .noFollow]
 
   private let target: RestoreTarget
+  /// How many of each age.
   private let limit: Int
-  private var cached: [ByteString: Cached] = [:]
-  private var useCount: UInt64 = 0
+  /// Those used since the others became old. When there are too many they become old, and the old ones go.
+  private var recent: [ByteString: SharedDescriptor] = [:]
+  private var old: [ByteString: SharedDescriptor] = [:]
   private var last: (path: ByteString, descriptor: SharedDescriptor)?
 
   package init(target: RestoreTarget, limit: Int = 64) {
     self.target = target
-    self.limit = max(1, limit)
+    self.limit = max(1, limit / 2)
   }
 
   /// The open directory; what is missing on the way is made, readable by its owner only.
@@ -37,22 +36,23 @@ package struct RestoreDirectoryCache: ~Copyable {
 
   private mutating func find(_ path: ByteString) throws(FileSetError) -> SharedDescriptor {
     if path.count == 1 { return target.root }
-    useCount += 1
-    if let found = cached[path] {
-      cached[path]?.lastUse = useCount
-      return found.descriptor
-    }
-    let (ancestor, rest) = nearestAncestor(of: path)
+    if let found = recent[path] { return found }
     let descriptor: SharedDescriptor
-    if let opened = openAtOnce(ancestor, rest) {
-      descriptor = opened
+    if let found = old[path] {
+      descriptor = found
     } else {
-      descriptor = try openByName(ancestor, rest, of: path)
+      let (ancestor, rest) = nearestAncestor(of: path)
+      if let opened = openAtOnce(ancestor, rest) {
+        descriptor = opened
+      } else {
+        descriptor = try openByName(ancestor, rest, of: path)
+      }
     }
-    if cached.count >= limit, let oldest = cached.min(by: { $0.value.lastUse < $1.value.lastUse }) {
-      cached[oldest.key] = nil
+    if recent.count >= limit {
+      old = recent
+      recent.removeAll(keepingCapacity: true)
     }
-    cached[path] = Cached(descriptor: descriptor, lastUse: useCount)
+    recent[path] = descriptor
     return descriptor
   }
 
@@ -60,7 +60,8 @@ package struct RestoreDirectoryCache: ~Copyable {
   private func nearestAncestor(of path: ByteString) -> (SharedDescriptor, ArraySlice<UInt8>) {
     var end = path.count
     while let cut = path.bytes[..<end].lastIndex(of: 0x2f), cut > 0 {
-      if let found = cached[ByteString(path.bytes[..<cut])] { return (found.descriptor, path.bytes[(cut + 1)...]) }
+      let above = ByteString(path.bytes[..<cut])
+      if let found = recent[above] ?? old[above] { return (found, path.bytes[(cut + 1)...]) }
       end = cut
     }
     return (target.root, path.bytes[1...])
@@ -70,7 +71,7 @@ package struct RestoreDirectoryCache: ~Copyable {
   private func openAtOnce(_ directory: SharedDescriptor, _ rest: ArraySlice<UInt8>) -> SharedDescriptor? {
     guard rest.count < 4096 else { return nil }
     return try? SharedDescriptor(
-      Descriptor.openBeneath(directory.number, ByteString(rest), [.pathOnly, .directory, .noFollow]))
+      Descriptor.openBeneath(directory.number, ByteString(rest), Self.flags))
   }
 
   private func openByName(
@@ -109,7 +110,7 @@ package struct RestoreDirectoryCache: ~Copyable {
   ) throws(Errno) -> SharedDescriptor? {
     do throws(SystemError) {
       return SharedDescriptor(
-        try Descriptor.open(at: directory.number, name, [.pathOnly, .directory, .noFollow]))
+        try Descriptor.open(at: directory.number, name, flags))
     } catch {
       if error.errno == .noSuchFileOrDirectory { return nil }
       throw error.errno

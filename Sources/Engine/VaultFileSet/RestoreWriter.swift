@@ -155,12 +155,13 @@ package struct RestoreWriter: ~Copyable {
     var word = (counter ^ (counter >> 30)) &* 0xbf58_476d_1ce4_e5b9
     word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
     word ^= word >> 31
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(temporaryPrefix.utf8CodeUnitCount + 16)
-    temporaryPrefix.withUTF8Buffer { bytes.append(contentsOf: $0) }
-    for shift in stride(from: 60, through: 0, by: -4) {
-      let digit = UInt8(word >> UInt64(shift) & 15)
-      bytes.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+    let bytes = [UInt8](unsafeUninitializedCapacity: temporaryPrefix.utf8CodeUnitCount + 16) { bytes, count in
+      temporaryPrefix.withUTF8Buffer { count = bytes.update(fromContentsOf: $0) }
+      for shift in stride(from: 60, through: 0, by: -4) {
+        let digit = UInt8(word >> UInt64(shift) & 15)
+        bytes[count] = digit < 10 ? 0x30 + digit : 0x57 + digit
+        count += 1
+      }
     }
     return ByteString(bytes)
   }

@@ -348,8 +348,11 @@ package final class Channel: @unchecked Sendable {
     try Self.bytes(of: line).withUnsafeBytes { try sendParts($0, nil) }
   }
 
-  /// Sends bytes that a line announced, blocking the thread.
-  package func sendBytesBlocking(_ bytes: UnsafeRawBufferPointer) throws(TransportError) { try sendParts(bytes, nil) }
+  /// Sends bytes that a line announced, blocking the thread until the peer has taken them where that saves copying them in
+  /// between: see `lendFrameBlocking`.
+  package func lendBytesBlocking(_ bytes: UnsafeRawBufferPointer) throws(TransportError) {
+    try sendParts(UnsafeRawBufferPointer(start: nil, count: 0), bytes, isLent: true)
+  }
 
   /// Sends a frame whole, blocking the thread.
   package func sendFrameBlocking(_ kind: FrameKind, _ payload: UnsafeRawBufferPointer) throws(TransportError) {

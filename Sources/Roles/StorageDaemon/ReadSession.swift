@@ -125,7 +125,7 @@ struct ReadSession: Sendable {
       reply.line.set("next", next)
       try channel.sendLineBlocking(reply.line)
       try channel.sendLineBlocking(ControlLine("Length", words: [ByteString(String(payload.bytes.count))]))
-      try channel.sendBytesBlocking(payload.bytes)
+      try channel.lendBytesBlocking(payload.bytes)
     }
   }
 }

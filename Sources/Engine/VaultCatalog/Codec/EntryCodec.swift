@@ -10,8 +10,6 @@ import VaultModel
 ///   every version.
 enum EntryCodec {
   static let version: UInt8 = 1
-  /// Where the file type is, for statements that look at nothing else.
-  static let typeOffset = 1
   static let flagsOffset = 2
 
   static let sealedFlag: UInt8 = 1

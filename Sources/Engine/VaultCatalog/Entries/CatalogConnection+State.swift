@@ -5,7 +5,7 @@ extension CatalogConnection {
     of tree: Tree, sequence: UInt64, after position: CanonicalPosition?, limit: Int, _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Bool {
     guard let source = try source(of: tree, sequence: sequence) else { return false }
-    return try read(source, .everything, after: position, limit: limit, accept: nil, visit) == limit
+    return try read(source, .everything, after: position, limit: limit, visit) == limit
   }
 
   func readRows(
@@ -14,7 +14,7 @@ extension CatalogConnection {
   ) throws(CatalogError) -> Bool {
     guard let source = try stateSource(of: selection) else { return false }
     let range = DirectoryRange(within: directory)
-    return try read(source, range, after: position, limit: limit, accept: nil, visit) == limit
+    return try read(source, range, after: position, limit: limit, visit) == limit
   }
 
   func readDirectory(
@@ -23,7 +23,7 @@ extension CatalogConnection {
   ) throws(CatalogError) -> Bool {
     guard let source = try stateSource(of: selection) else { return false }
     let first = name?.successor ?? ""
-    return try read(source, directory: directory, from: first, limit: limit, accept: nil, visit) == limit
+    return try read(source, directory: directory, from: first, limit: limit, visit) == limit
   }
 
   func entry(of selection: SelectionSource, at position: CanonicalPosition) throws(CatalogError) -> Entry? {
@@ -48,7 +48,7 @@ extension CatalogConnection {
   /// The row at one position.
   func row(_ source: StateSource, at position: CanonicalPosition) throws(CatalogError) -> StateRow? {
     var found: StateRow?
-    _ = try read(source, directory: position.directory, from: position.name, limit: 1, accept: nil) { found = $0 }
+    _ = try read(source, directory: position.directory, from: position.name, limit: 1) { found = $0 }
     return found?.entry.name == position.name ? found : nil
   }
 
@@ -121,50 +121,49 @@ extension CatalogConnection {
   /// Visits up to `limit` rows of a range after a position; returns how many.
   func read(
     _ source: StateSource, _ range: DirectoryRange, after position: CanonicalPosition?, limit: Int,
-    accept: ((borrowing Statement) -> Bool)?, _ visit: (StateRow) throws -> Void
+    directoriesOnly: Bool = false, _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Int {
     guard limit > 0 else { return 0 }
-    guard let position else { return try read(source, range, limit: limit, accept: accept, visit) }
+    guard let position else { return try read(source, range, limit: limit, directoriesOnly: directoriesOnly, visit) }
     let count = try read(
-      source, directory: position.directory, from: position.name.successor, limit: limit, accept: accept, visit)
+      source, directory: position.directory, from: position.name.successor, limit: limit,
+      directoriesOnly: directoriesOnly, visit)
     guard count < limit else { return count }
-    return count
-      + (try read(source, range.after(position.directory), limit: limit - count, accept: accept, visit))
+    let rest = range.after(position.directory)
+    return count + (try read(source, rest, limit: limit - count, directoriesOnly: directoriesOnly, visit))
   }
 
   private func read(
-    _ source: StateSource, _ range: DirectoryRange, limit: Int, accept: ((borrowing Statement) -> Bool)?,
+    _ source: StateSource, _ range: DirectoryRange, limit: Int, directoriesOnly: Bool,
     _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Int {
-    let select = try statement(source.rangeStatement)
+    let select = try statement(source.rangeStatement(directoriesOnly: directoriesOnly))
     defer { select.statement.reset() }
     try source.bind(to: select.statement)
     try select.statement.bind(range.low, at: 2)
     try select.statement.bind(range.high, at: 3)
-    return try visitRows(of: select, limit: limit, accept: accept, visit)
+    return try visitRows(of: select, limit: limit, visit)
   }
 
   private func read(
     _ source: StateSource, directory: DirectoryKey, from name: ByteString, limit: Int,
-    accept: ((borrowing Statement) -> Bool)?, _ visit: (StateRow) throws -> Void
+    directoriesOnly: Bool = false, _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Int {
     guard limit > 0 else { return 0 }
-    let select = try statement(source.directoryStatement)
+    let select = try statement(source.directoryStatement(directoriesOnly: directoriesOnly))
     defer { select.statement.reset() }
     try source.bind(to: select.statement)
     try select.statement.bind(directory.bytes, at: 2)
     try select.statement.bind(name, at: 3)
-    return try visitRows(of: select, limit: limit, accept: accept, visit)
+    return try visitRows(of: select, limit: limit, visit)
   }
 
   private func visitRows(
-    of select: CachedStatement, limit: Int, accept: ((borrowing Statement) -> Bool)?,
-    _ visit: (StateRow) throws -> Void
+    of select: CachedStatement, limit: Int, _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> Int {
     var reader = StateRowReader(self)
     var count = 0
     while count < limit, try select.statement.step() {
-      if let accept, !accept(select.statement) { continue }
       let row = try reader.row(select.statement)
       do { try visit(row) } catch { throw CatalogError.fromCaller(error) }
       count += 1

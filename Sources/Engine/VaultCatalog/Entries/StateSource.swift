@@ -18,11 +18,18 @@ enum StateSource {
     }
   }
 
-  /// All rows in a range of directories.
-  var rangeStatement: String { statement(where: "d.key >= ?2 AND d.key < ?3") }
+  /// The rows in a range of directories; `directoriesOnly` leaves out everything else.
+  func rangeStatement(directoriesOnly: Bool) -> String {
+    statement(where: "d.key >= ?2 AND d.key < ?3", directoriesOnly)
+  }
 
   /// The rows of one directory from a name on.
-  var directoryStatement: String { statement(where: "d.key = ?2 AND e.name >= ?3") }
+  func directoryStatement(directoriesOnly: Bool) -> String {
+    statement(where: "d.key = ?2 AND e.name >= ?3", directoriesOnly)
+  }
+
+  /// The file type is the second byte of the attributes in every version.
+  static let isDirectoryRow = "substr(e.attributes, 2, 1) = x'02'"
 
   /// Binds what does not depend on the range.
   func bind(to statement: borrowing Statement) throws(CatalogError) {
@@ -41,7 +48,8 @@ enum StateSource {
     "EXISTS (SELECT 1 FROM job AS j WHERE j.number = \(job) AND j.in_place = 1)"
   }
 
-  private func statement(where range: String) -> String {
+  private func statement(where range: String, _ directoriesOnly: Bool) -> String {
+    let range = directoriesOnly ? "\(range) AND \(Self.isDirectoryRow)" : range
     let order = "ORDER BY 2, 3"
     switch self {
     case .current: return "\(Self.select(from: "entry_current")) WHERE d.tree = ?1 AND \(range) \(order)"

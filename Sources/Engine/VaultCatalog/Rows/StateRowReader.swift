@@ -13,12 +13,6 @@ struct StateRowReader {
 
   init(_ sessions: any SessionNames) { self.sessions = sessions }
 
-  /// Whether a row is a directory's; a row too short to tell is none.
-  static func isDirectory(_ statement: borrowing Statement) -> Bool {
-    let blob = statement.bytes(8)
-    return blob.count > EntryCodec.typeOffset && blob[EntryCodec.typeOffset] == FileType.directory.rawValue
-  }
-
   /// The row that a statement stands on.
   ///
   /// - Throws: `.corrupt` for values that no writer stores.

@@ -41,7 +41,7 @@ extension CatalogConnection {
         // A position inside the range continues it; one behind it ends it; one before it does not matter.
         if let position, !(position.directory.bytes < ByteString(range.high)) { continue }
         let start = position.flatMap { $0.directory.bytes < ByteString(range.low) ? nil : $0 }
-        _ = try read(source, range, after: start, limit: limit - count, accept: StateRowReader.isDirectory) { row in
+        _ = try read(source, range, after: start, limit: limit - count, directoriesOnly: true) { row in
           try give(row, leadsOnly: false)
         }
       }

@@ -40,8 +40,6 @@ struct MaterializedSelection {
   }
 
   /// Directories, or everything else, below chosen directories and by chosen names.
-  ///
-  /// The file type is the second byte of the attributes in every version.
   private func arm(_ table: String, _ condition: String, first: String = "e.first") -> String {
     let common = "SELECT e.directory AS directory, e.name AS name, \(first) AS first"
     let keys: String
@@ -53,7 +51,7 @@ struct MaterializedSelection {
       keys = "d.key AS key"
       rest = """
         CROSS JOIN directory AS d ON d.id = e.directory
-        WHERE \(condition) AND substr(e.attributes, 2, 1) = x'02'
+        WHERE \(condition) AND \(StateSource.isDirectoryRow)
         """
     case .contents:
       keys = """
@@ -64,7 +62,7 @@ struct MaterializedSelection {
         """
       rest = """
         LEFT JOIN job AS j ON j.session = e.content_session
-        WHERE \(condition) AND substr(e.attributes, 2, 1) <> x'02'
+        WHERE \(condition) AND NOT \(StateSource.isDirectoryRow)
         """
     }
     return """

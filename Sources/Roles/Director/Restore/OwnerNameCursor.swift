@@ -19,6 +19,8 @@ struct OwnerNameCursor {
 
   private let catalog: any CatalogStore
   private let tree: Tree
+  /// What the last row asked for: most rows ask the same, and nothing is to be told again.
+  private var last: (owner: UInt32, group: UInt32, sequence: UInt64)?
   private var known: [Question: ByteString] = [:]
   /// What was told last of each number.
   private var told: [Owner: ByteString] = [:]
@@ -31,6 +33,8 @@ struct OwnerNameCursor {
   /// What is to be told before a row.
   mutating func changes(for row: StateRow) throws -> [Owner] {
     let attributes = row.entry.attributes
+    if let last, last == (attributes.owner, attributes.group, row.first) { return [] }
+    last = (attributes.owner, attributes.group, row.first)
     var changes: [Owner] = []
     for owner in [Owner(kind: .user, number: attributes.owner), Owner(kind: .group, number: attributes.group)] {
       let name = try name(Question(owner: owner, sequence: row.first))

@@ -61,19 +61,27 @@ struct PlanServer: ~Copyable {
     }
   }
 
-  /// Passes: 1 directories, 2 contents, 3 directories again for their attributes.
+  /// Passes, in this order: 1 directories, 2 contents, 3 directories again for their attributes.
   private mutating func sendBatch(_ wanted: UInt8) throws {
-    if wanted != pass {
-      pass = wanted
-      cursor = nil
-      isAtEnd = false
-    }
+    if wanted > pass { begin(pass: wanted) }
     try readRows()
-    guard !held.isEmpty else {
+    if wanted < pass || held.isEmpty {
       answer(.planEnd, UnsafeRawBufferPointer(start: nil, count: 0))
-      return
+    } else {
+      try sendHeld()
     }
-    try sendHeld()
+    // Rows are sorted for the second pass while the last directories of the first are made.
+    if pass == 1, isAtEnd, held.isEmpty {
+      begin(pass: 2)
+      try readRows()
+    }
+  }
+
+  private mutating func begin(pass: UInt8) {
+    self.pass = pass
+    cursor = nil
+    isAtEnd = false
+    held = []
   }
 
   /// Reads until a batch is full, and on while its last content may have further names: hard links come together.
