@@ -136,9 +136,9 @@ class Scenario:
             raise Broken(f"job {job} was done, and is restored otherwise:\n" + "\n".join(found))
         shutil.rmtree(target)
 
-    def check_jobs(self, place, done, turn=0):
+    def check_jobs(self, place, done, turn=0, restores=True):
         """Every job reported done is published, and the others are open to go on. One of the published is restored, each in
-        its turn."""
+        its turn, unless `restores` is false."""
         outcome = program.jobs(self.repository_in(place))
         if outcome.status and not done:
             # Nothing was promised: there may be no repository yet. The backup that follows shows that it can be made.
@@ -155,7 +155,7 @@ class Scenario:
             if status not in (*PUBLISHED, "C", "R", "I", "f", "A"):
                 raise Broken(f"job {job} has status {status!r}")
         published = sorted((job for job in states if states[job] in PUBLISHED), reverse=True)
-        if published:
+        if published and restores:
             self.check_restore(place, published[turn % len(published)])
 
     def check_new_backup(self, place):

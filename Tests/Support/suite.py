@@ -16,6 +16,8 @@ class SystemTest(unittest.TestCase):
     in_memory = False
     #: Roughly how many seconds a test of this class takes: the longest start first.
     weight = 1
+    #: Whether a test of this class spends most of its time waiting: it then runs beside those that keep the processors busy.
+    waits = False
     maxDiff = None
 
     def setUp(self):

@@ -14,12 +14,13 @@ def walk(root):
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         yield b"", os.fstat(descriptor), None
-        yield from walk_directory(descriptor, b"")
+        yield from walk_directory(descriptor, b"", {})
     finally:
         os.close(descriptor)
 
 
-def walk_directory(descriptor, prefix):
+def walk_directory(descriptor, prefix, digests):
+    """`digests` holds those of the files with several names: one of them is read."""
     for name in sorted(os.fsencode(name) for name in os.listdir(descriptor)):
         status = os.lstat(name, dir_fd=descriptor)
         kind = stat.S_IFMT(status.st_mode)
@@ -27,14 +28,17 @@ def walk_directory(descriptor, prefix):
         if kind == stat.S_IFLNK:
             detail = os.readlink(name, dir_fd=descriptor)
         elif kind == stat.S_IFREG:
-            detail = digest_at(descriptor, name)
+            identity = (status.st_dev, status.st_ino)
+            detail = digests.get(identity) or digest_at(descriptor, name)
+            if status.st_nlink > 1:
+                digests[identity] = detail
         elif kind in (stat.S_IFCHR, stat.S_IFBLK):
             detail = (os.major(status.st_rdev), os.minor(status.st_rdev))
         yield prefix + name, status, detail
         if kind == stat.S_IFDIR:
             below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
             try:
-                yield from walk_directory(below, prefix + name + b"/")
+                yield from walk_directory(below, prefix + name + b"/", digests)
             finally:
                 os.close(below)
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Runs the system tests, two at a time, and ends with a line `N passed, N failed`.
+"""Runs the system tests, two at a time and one beside them that mostly waits, and ends with a line `N passed, N failed`.
 
 usage: run.py [WORD...]    only tests whose name holds one of the words
-VAULT_BINARY names the program (default .build/release/vault), VAULT_JOBS the number of tests at a time,
-VAULT_KEEP=1 leaves the directories, VAULT_SEED the seed of everything random."""
+VAULT_BINARY names the program (default .build/release/vault), VAULT_JOBS the number of tests at a time, without the one
+that waits, VAULT_KEEP=1 leaves the directories, VAULT_SEED the seed of everything random."""
 
 import importlib
 import multiprocessing
 import os
+import queue
 import random
 import signal
 import sys
@@ -62,6 +63,7 @@ def run_one(identity):
 
 
 def find(words):
+    """The tests, those that take longest first: whether each of them mostly waits, and where it is."""
     found = []
     for name in sorted(os.listdir(HERE)):
         if not (name.startswith("test_") and name.endswith(".py")):
@@ -72,9 +74,10 @@ def find(words):
                 for method in unittest.defaultTestLoader.getTestCaseNames(case):
                     title = f"{name[5:-3]} {case.__name__} {method}"
                     if not words or any(word in title for word in words):
-                        found.append((getattr(case, "weight", 1), (name[:-3], case.__name__, method)))
-    found.sort(key=lambda pair: -pair[0])
-    return [identity for _, identity in found]
+                        found.append((getattr(case, "weight", 1), getattr(case, "waits", False),
+                                      (name[:-3], case.__name__, method)))
+    found.sort(key=lambda each: -each[0])
+    return [(waits, identity) for _, waits, identity in found]
 
 
 def main():
@@ -90,8 +93,15 @@ def main():
     print(f"system tests: {len(tests)}, seed VAULT_SEED={os.environ['VAULT_SEED']}, {program.BINARY}", flush=True)
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     width = int(os.environ.get("VAULT_JOBS", "2"))
-    with multiprocessing.get_context("fork").Pool(width, maxtasksperchild=1) as pool:
-        for identity, state, text, notes, seconds in pool.imap_unordered(run_one, tests):
+    context, ended = multiprocessing.get_context("fork"), queue.SimpleQueue()
+    with context.Pool(width, maxtasksperchild=1) as pool, context.Pool(1, maxtasksperchild=1) as waiting:
+        for waits, identity in tests:
+            (waiting if waits else pool).apply_async(run_one, (identity,), callback=ended.put, error_callback=ended.put)
+        for _ in tests:
+            outcome = ended.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            identity, state, text, notes, seconds = outcome
             counts[state] += 1
             title = f"{identity[0][5:]}: {identity[2][5:].replace('_', ' ')}"
             print(f"{'ok    ' if state == 'passed' else state.upper()} {seconds:6.1f} s  {title}", flush=True)

@@ -346,7 +346,7 @@ class CompactingCrashes(SystemTest):
     def drop(self, place, **how):
         return program.drop(os.path.join(place, "repository"), "--job", "1", "3", "--compact", **how)
 
-    def check_volumes_alone(self, place, note):
+    def check_volumes_alone(self, place, note, turn):
         """Whatever the catalog says: a scan of the volumes brings every kept job back."""
         alone = os.path.join(place, "alone")
         shutil.copytree(os.path.join(place, "repository"), alone, ignore=shutil.ignore_patterns("catalog*"))
@@ -354,7 +354,7 @@ class CompactingCrashes(SystemTest):
         begun = any(os.path.getsize(os.path.join(alone, "volumes", name)) < 8192 for name in volumes_of(alone))
         outcome = program.scan(alone, os.path.join(alone, "volumes"))
         self.assertIn(outcome.status, (0, program.DAMAGED) if begun else (0,), f"{note}\n{outcome}")
-        self.check_jobs(alone, f"{note}, by the volumes alone")
+        self.check_jobs(alone, f"{note}, by the volumes alone", turn)
         # The next command puts the volumes in order; then the catalog and they agree.
         # A file that was torn inside the padding of its last block is called truncated, and costs nothing.
         torn = any(os.path.getsize(os.path.join(alone, "volumes", name)) % 4096 for name in volumes_of(alone))
@@ -366,27 +366,21 @@ class CompactingCrashes(SystemTest):
         self.assertEqual(len(volumes_of(alone)), 1, f"{note}: by the volumes alone two are left")
         program.remove(alone)
 
-    def check_jobs(self, repository, note):
-        present = tuple(job["job"] for job in self.jobs(repository))
-        self.assertIn(present, ((1, 2, 3, 4), self.KEPT), note)
-        kept = History.__new__(History)
-        kept.test, kept.marks = self, self.history.marks
-        kept.kept = {job: self.history.kept[job] for job in present}
-        kept.check(repository, note)
-        return present
+    def check_jobs(self, repository, note, turn):
+        return self.history.check_one_of(repository, ((1, 2, 3, 4), self.KEPT), note, turn)
 
     def check(self, place, note, turn):
         repository = os.path.join(place, "repository")
         if turn % 2 == 0:
-            self.check_volumes_alone(place, note)
-        present = self.check_jobs(repository, note)
+            self.check_volumes_alone(place, note, turn // 2)
+        present = self.check_jobs(repository, note, turn // 2 + 1)
         outcome = program.run("local", "verify", "--from", repository, "--read-data")
         self.assertEqual(outcome.status, 0, f"{note}\n{outcome}")
         self.assertNotIn(b"is not in the catalog", outcome.errors, note)
         self.assertEqual(len(volumes_of(repository)), 1, f"{note}: {volumes_of(repository)}")
         again = program.drop(repository, *(() if present == self.KEPT else ("--job", "1", "3")), "--compact")
         self.expect(again)
-        self.assertEqual(self.check_jobs(repository, f"{note}, and again"), self.KEPT)
+        self.assertEqual(self.check_jobs(repository, f"{note}, and again", turn), self.KEPT)
         self.assertLess(volume_bytes(repository), self.compacted + 40_000, note)
         self.assertEqual(self.backup(repository=repository)["status"], "T", note)
 

@@ -325,6 +325,7 @@ class Limits(NetworkTest):
     """Which job waits, and with which letter; all run in the end."""
 
     weight = 8
+    waits = True
 
     def begin_held(self, fleet, *jobs):
         """Queues jobs while data stand still; returns their numbers and the letters they have then."""

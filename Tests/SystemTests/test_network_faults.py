@@ -156,6 +156,7 @@ class Frozen(FaultTest):
     """SIGSTOP of each daemon: the others notice in their time, and the job goes on after SIGCONT."""
 
     weight = 30
+    waits = True
     #: What noticing may take: the time itself, the pause between two looks, and a loaded machine.
     NOTICE_SECONDS = 2 * LOST_AFTER_SECONDS + 10
     #: A file daemon that has sent everything gives the storage daemon's medium five times as long.
@@ -316,7 +317,8 @@ class Cut(FaultTest):
         footprint = Footprint(fleet)
         counts = {"T": 0, "I": 0}
         for direction, length in lengths.items():
-            moments = [*range(0, window, 7), *(generator.randrange(window, max(length, window + 1)) for _ in range(14))]
+            moments = [*range(generator.randrange(14), window, 14),
+                       *(generator.randrange(window, max(length, window + 1)) for _ in range(14))]
             for number, moment in enumerate(moments):
                 kind = ("cut", "reset")[number % 2]
                 # Of the connections to a daemon the first carries requests, and the others signs of life and commits.

@@ -73,6 +73,7 @@ class HostileTest(NetworkTest):
 
 class Handshakes(HostileTest):
     weight = 15
+    waits = True
 
     def test_right_key_is_answered(self):
         """The other tests prove nothing unless this one does: OpenSSL with the right key is a peer like any other."""
@@ -294,6 +295,7 @@ class JobKeys(HostileTest):
     """What a client gets with another client's job: nothing. A fake file daemon learns its own job's key from the director."""
 
     weight = 8
+    waits = True
 
     def prepare(self, fleet):
         self.fake_port = fleets.free_port("127.0.0.1")

@@ -18,6 +18,7 @@ class ServerTest(NetworkTest):
     """A test with a server of its own."""
 
     weight = 20
+    waits = True
 
     def setUp(self):
         super().setUp()

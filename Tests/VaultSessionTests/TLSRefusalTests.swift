@@ -129,7 +129,7 @@ import VaultSystem
   }
 
   @Test func anAddressHasALimitOfItsOwn() async throws {
-    var limits = TLSListener.Limits()
+    var limits = limits(10)
     limits.connectionsPerAddress = 1
     let listener = try fixture.listen(limits: limits, role: .storageDaemon)
     let first = try await fixture.dial(listener)
