@@ -94,4 +94,27 @@ import VaultSystem
     // Nobody is there to be told: no trap, and nothing waits.
     channel.sendSoon(.cancel)
   }
+
+  @Test func aThreadSleepsUntilTheRestOfARecordComes() async throws {
+    let (sender, receiver) = try await TLSFixture.shared.makePair()
+    let waiting = try #require(receiver as? any ThreadWaitingTransport)
+    let (isWhole, emptyLooks) = try await onThread(name: "half a record") {
+      let bytes = [UInt8](repeating: 7, count: 64 << 20)
+      var sent = 0
+      var received = 0
+      var emptyLooks = 0
+      for _ in 0..<3 {
+        // The last record of what there is room for goes in part.
+        while let count = try bytes[sent...].withUnsafeBytes({ try sender.send($0) }) { sent += count }
+        repeat {
+          let count = try receiver.receiveNow(limit: 1 << 16).bytes.count
+          received += count
+          if count == 0 { emptyLooks += 1 }
+        } while try emptyLooks < 1000 && waiting.blockUntilReceivable(nanoseconds: 20_000_000)
+      }
+      return (received == sent, emptyLooks)
+    }
+    #expect(isWhole, "what was sent whole has come")
+    #expect(emptyLooks < 100)
+  }
 }

@@ -109,6 +109,9 @@ package final class TLSStream {
   /// Whether bytes were taken from the socket that no read has given yet.
   package var holdsBytes: Bool { SSL_has_pending(library) == 1 }
 
+  /// Whether such bytes are decrypted: a read would give some without looking at the socket.
+  package var holdsDecryptedBytes: Bool { SSL_pending(library) > 0 }
+
   /// Gives bytes to be encrypted and sent, possibly fewer than all; at least one.
   ///
   /// After `.needsReadable` and `.needsWritable` the next call brings the same bytes.

@@ -22,8 +22,8 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
   private let stream: TLSStream
   /// This side has ended the stream.
   private var isClosed = false
-  /// A read that was begun goes on when the socket is writable: the library has to answer the peer first.
-  private var readNeedsWritable = false
+  /// What the last read found missing: bytes, or room for what the library has to answer the peer first. Nil when it got some.
+  private var lastReadNeeds: Poller.Interest?
   private var writeNeedsReadable = false
   private var sending = Form.encrypted
   private var receiving = Form.encrypted
@@ -61,7 +61,7 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
       if isClosed { return .end }
       if receiving == .plain { return try receivePlain(into: buffer) }
       let outcome = try stream.read(into: buffer)
-      readNeedsWritable = outcome == .needsWritable
+      lastReadNeeds = outcome == .needsWritable ? .writable : outcome == .needsReadable ? .readable : nil
       guard outcome == .end, receiving == .ending else { return outcome }
       receiving = .plain
       return try receivePlain(into: buffer)
@@ -174,7 +174,7 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
       switch stream.peek() {
       case .end where receiving == .ending:
         receiving = .plain
-        readNeedsWritable = false
+        lastReadNeeds = nil
       case .done, .end: return nil
       case .needsReadable: return .readable
       case .needsWritable: return .writable
@@ -193,7 +193,11 @@ package final class TLSTransport: ThreadWaitingTransport, @unchecked Sendable {
 
   package func blockUntilReceivable(nanoseconds: UInt64?) throws(TransportError) -> Bool {
     let needs: Poller.Interest? = lock.withLock { _ in
-      isClosed || receiving != .plain && stream.holdsBytes ? nil : readNeedsWritable ? .writable : .readable
+      if isClosed { return nil }
+      if receiving == .plain { return .readable }
+      if stream.holdsDecryptedBytes { return nil }
+      // What a read left behind is the beginning of a record: only the socket can bring more of it.
+      return lastReadNeeds ?? (stream.holdsBytes ? nil : .readable)
     }
     return try wait(for: needs, nanoseconds: nanoseconds)
   }
