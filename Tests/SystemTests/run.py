@@ -109,6 +109,10 @@ def main():
                 print(f"           {note}")
             if text:
                 print("           " + text.rstrip().replace("\n", "\n           "), flush=True)
+        # Both end by themselves: a process that is told to end while it begins may not hear of it, and would be waited for.
+        for each in (pool, waiting):
+            each.close()
+            each.join()
     if counts["skipped"]:
         print(f"{counts['skipped']} skipped: their reasons are above")
     print(f"{counts['passed']} passed, {counts['failed']} failed", flush=True)

@@ -346,8 +346,8 @@ class CompactingCrashes(SystemTest):
     def drop(self, place, **how):
         return program.drop(os.path.join(place, "repository"), "--job", "1", "3", "--compact", **how)
 
-    def check_volumes_alone(self, place, note, turn):
-        """Whatever the catalog says: a scan of the volumes brings every kept job back."""
+    def check_volumes_alone(self, place, note, turn, most):
+        """Whatever the catalog says: a scan of the volumes brings every kept job back; `most` of them are left."""
         alone = os.path.join(place, "alone")
         shutil.copytree(os.path.join(place, "repository"), alone, ignore=shutil.ignore_patterns("catalog*"))
         # A file that was to become a volume has no label yet: it is told, and is all that is wrong.
@@ -363,25 +363,28 @@ class CompactingCrashes(SystemTest):
                       f"{note}, by the volumes alone\n{outcome}")
         if outcome.status:
             self.assertIn(b"a restore would lose nothing", outcome.output, note)
-        self.assertEqual(len(volumes_of(alone)), 1, f"{note}: by the volumes alone two are left")
+        self.assertLessEqual(len(volumes_of(alone)), most, f"{note}: by the volumes alone {volumes_of(alone)} are left")
         program.remove(alone)
 
     def check_jobs(self, repository, note, turn):
         return self.history.check_one_of(repository, ((1, 2, 3, 4), self.KEPT), note, turn)
 
-    def check(self, place, note, turn):
+    def check(self, place, note, turn, most=1):
+        """Every promise is kept, and at most so many volumes are left."""
         repository = os.path.join(place, "repository")
         if turn % 2 == 0:
-            self.check_volumes_alone(place, note, turn // 2)
+            self.check_volumes_alone(place, note, turn // 2, most)
         present = self.check_jobs(repository, note, turn // 2 + 1)
         outcome = program.run("local", "verify", "--from", repository, "--read-data")
         self.assertEqual(outcome.status, 0, f"{note}\n{outcome}")
         self.assertNotIn(b"is not in the catalog", outcome.errors, note)
-        self.assertEqual(len(volumes_of(repository)), 1, f"{note}: {volumes_of(repository)}")
+        self.assertLessEqual(len(volumes_of(repository)), most, f"{note}: {volumes_of(repository)}")
         again = program.drop(repository, *(() if present == self.KEPT else ("--job", "1", "3")), "--compact")
         self.expect(again)
         self.assertEqual(self.check_jobs(repository, f"{note}, and again", turn), self.KEPT)
-        self.assertLess(volume_bytes(repository), self.compacted + 40_000, note)
+        # One that could not be written is not rewritten.
+        if not any(volume["reason"] == "its status is Error" for volume in again.json["volumes"]):
+            self.assertLess(volume_bytes(repository), self.compacted + 40_000, note)
         self.assertEqual(self.backup(repository=repository)["status"], "T", note)
 
     def test_power_cut(self):
@@ -410,7 +413,8 @@ class CompactingCrashes(SystemTest):
     def loop(self, error, step):
         state, count = self.path("state"), self.path("count")
         ends = {}
-        for number in range(1, 600, step):
+        first = random.Random(f"{os.environ['VAULT_SEED']} {error}").randrange(1, step + 1)
+        for number in range(first, 600, step):
             shutil.copytree(self.template, state)
             fault = {"kill": number} if error == "kill" else {"fail": f"{number}:{error}"}
             environment = program.fault_environment(
@@ -421,7 +425,9 @@ class CompactingCrashes(SystemTest):
                 self.assertIn(outcome.status, program.DOCUMENTED, f"{outcome}")
                 self.assertTrue(outcome.status == program.DONE or outcome.errors.strip(), "failed without a word")
             met = read_count(count) >= number
-            self.check(state, f"{error} at call {number}: {outcome}", number // step)
+            # What a volume could not take went onto the next one: the drop is done, and there are two.
+            most = 2 if error != "kill" and outcome.status == program.DONE else 1
+            self.check(state, f"{error} at call {number}: {outcome}", number // step, most)
             program.remove(state)
             if not met:
                 break

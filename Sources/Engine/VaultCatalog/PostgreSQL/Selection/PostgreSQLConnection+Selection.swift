@@ -47,6 +47,8 @@ extension PostgreSQLConnection {
     case .noted(let number): try choose(number, source)
     }
     try execute("ANALYZE pg_temp.chosen_directory, pg_temp.chosen_name")
+    // How many directories were chosen is known by now.
+    try allowWholeJoins()
     var values: [ServerValue] = [.integer(Int64(selection.table)), .integer(source.tree)]
     switch source {
     case .current: break

@@ -62,7 +62,7 @@ struct ServerSelection {
       rest = "JOIN directory AS d ON d.id = e.directory WHERE \(condition) AND \(StateSource.isDirectory)"
     case .contents:
       keys = "e.content_index, \(Self.place) AS place, e.device, e.inode"
-      rest = "WHERE \(condition) AND NOT \(StateSource.isDirectory)"
+      rest = "LEFT JOIN job AS j ON j.session = e.content_session WHERE \(condition) AND NOT \(StateSource.isDirectory)"
     }
     return """
       \(common), 0::int8 AS leads, \(keys)
@@ -73,11 +73,9 @@ struct ServerSelection {
       """
   }
 
-  /// Where the session of `e` is in the order of jobs; sessions without a job come last.
-  static let place = """
-    CASE WHEN e.content_session IS NULL THEN NULL ELSE coalesce(
-      (SELECT j.number FROM job AS j WHERE j.session = e.content_session), 4611686018427387904 + e.content_session) END
-    """
+  /// Where the session of `e` is in the order of jobs, `j` being its job; sessions without a job come last.
+  static let place =
+    "CASE WHEN e.content_session IS NULL THEN NULL ELSE coalesce(j.number, 4611686018427387904 + e.content_session) END"
 
   /// Rows of selection $1 after $2, up to $3, of tree $4; numbers have no gaps, so a page is a range of them.
   /// $5 is the job and $6 the sequence of a staged state.

@@ -19,8 +19,8 @@ extension PostgreSQLConnection {
     FROM stage AS s JOIN job AS j ON j.number = s.job WHERE s.state = \(StageState.entry)
     """
 
-  /// Joins of everything with something are cheaper as a whole than row by row.
-  private func allowWholeJoins() throws(CatalogError) {
+  /// Joins of everything with something are cheaper as a whole than row by row; until the transaction ends.
+  func allowWholeJoins() throws(CatalogError) {
     try execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
   }
 
@@ -37,7 +37,8 @@ extension PostgreSQLConnection {
       SELECT row_number() OVER (ORDER BY place, content_index), directory, name, first, \(Self.columns)
       FROM (
         SELECT DISTINCT ON (e.content_session, e.content_index) e.*, \(ServerSelection.place) AS place
-        FROM (\(Self.allRows)) AS e WHERE e.content_session IS NOT NULL AND e.content_index IS NOT NULL
+        FROM (\(Self.allRows)) AS e LEFT JOIN job AS j ON j.session = e.content_session
+        WHERE e.content_session IS NOT NULL AND e.content_index IS NOT NULL
         ORDER BY e.content_session, e.content_index
       ) AS x
       """)
