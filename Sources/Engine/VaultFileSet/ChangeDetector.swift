@@ -36,6 +36,8 @@ package struct ChangeDetector<Source: StateSource & ~Copyable>: ~Copyable {
   /// The key of the last event's directory.
   private var key = ByteArena(capacity: 4096)
   private var ancestors: [Ancestor] = []
+  /// Whether one of them is not complete.
+  private var isBelowIncomplete = false
   private let resumeDirectory: ByteArena
   private let resumeName: ByteString
   /// Until a row lies behind the resume position, rows are passed over in silence.
@@ -67,11 +69,14 @@ package struct ChangeDetector<Source: StateSource & ~Copyable>: ~Copyable {
   }
 
   /// Compares an entry of the directory entered last.
+  ///
+  /// In and below a directory that is not complete nothing passes for unchanged: a differential's catalog keeps the latest state of
+  /// what it is not told of there, which need not be that of the rows.
   package mutating func verdict<Visitor: DeletionVisitor & ~Copyable>(
     name: UnsafeRawBufferPointer, attributes: FileAttributes, _ deletions: inout Visitor
   ) throws -> ChangeVerdict {
     guard try advance(to: name, &deletions), let row else { return .new }
-    let verdict = ChangeVerdict.comparing(attributes, with: row) { source.content }
+    let verdict = ChangeVerdict.comparing(attributes, with: row, isDoubted: isBelowIncomplete) { source.content }
     if row.attributes.type == .directory, attributes.type != .directory { noteReplaced(name) }
     self.row = try source.next()
     return verdict
@@ -116,6 +121,7 @@ package struct ChangeDetector<Source: StateSource & ~Copyable>: ~Copyable {
       key.truncate(to: 0)
       key.append(newKey)
       ancestors.append(Ancestor(keyLength: newKey.count, isComplete: isComplete))
+      isBelowIncomplete = ancestors.contains { !$0.isComplete }
     }
   }
 

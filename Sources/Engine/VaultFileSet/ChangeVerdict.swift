@@ -27,23 +27,24 @@ package enum ChangeVerdict {
 extension ChangeVerdict {
   /// Compares a walked entry with a state row of the same name.
   ///
-  /// Device numbers are not compared: they may differ after a reboot.
+  /// Device numbers are not compared: they may differ after a reboot. What is doubted, or whose row is, is told again.
   @inline(__always)
   static func comparing(
-    _ now: FileAttributes, with row: StateEntry, content: () -> ContentReference
+    _ now: FileAttributes, with row: StateEntry, isDoubted: Bool = false, content: () -> ContentReference
   ) -> ChangeVerdict {
     let then = row.attributes
+    let isDoubted = isDoubted || row.mustBeReadAgain
     guard now.type == then.type else { return .changed(now.size != then.size ? .size : .date) }
     let isSameInPlace =
       now.mode == then.mode && now.owner == then.owner && now.group == then.group && now.modified == then.modified
       && now.changed == then.changed
     if now.type == .directory {
-      return isSameInPlace && !row.mustBeReadAgain ? .unchanged(linked: nil) : .changed(.attributes)
+      return isSameInPlace && !isDoubted ? .unchanged(linked: nil) : .changed(.attributes)
     }
     let isSameFile = now.inode == then.inode && now.size == then.size && now.modified == then.modified
     let isSame =
       isSameInPlace && isSameFile && now.linkCount == then.linkCount && now.specialDevice == then.specialDevice
-    if isSame, !row.mustBeReadAgain {
+    if isSame, !isDoubted {
       let isLinked = now.type == .regular && now.isHardLinked
       return .unchanged(linked: isLinked ? content() : nil)
     }
