@@ -12,7 +12,7 @@ PROGRAM := .build/release/vault
 TEST_LIBRARIES := .build/support/libfault.so .build/support/libcount.so
 # What building needs, then what the tests and the demonstration need.
 PACKAGES := build-essential pkg-config libssl-dev liblz4-dev libzstd-dev libxxhash-dev libsqlite3-dev libpq-dev \
-  git openssl python3 python3-jsonschema rsync lz4 zstd sqlite3 strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin \
+  git ca-certificates tzdata openssl python3 python3-jsonschema rsync lz4 zstd sqlite3 strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin \
   postgresql postgresql-client util-linux procps
 
 .DEFAULT_GOAL := all
