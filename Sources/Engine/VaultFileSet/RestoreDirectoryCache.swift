@@ -6,7 +6,7 @@ import VaultSystem
 /// The directories below the target that one thread of a restore has open, opened and made on demand.
 ///
 /// A directory is named by its stored absolute path; it never leads out of the target, and no symbolic link is followed.
-/// - Bounds: at most `limit` descriptors.
+/// - Bounds: at most `limit` descriptors, two at least, and those on the way to one that is being opened.
 package struct RestoreDirectoryCache: ~Copyable {
   private static let flags: OpenFlags = [.pathOnly, .directory, .noFollow]
 

@@ -68,6 +68,11 @@ final class PostgreSQLConnection: @unchecked Sendable {
     try refuseAfter(script)
   }
 
+  /// Lets tables be joined as a whole until the transaction ends: where most of one is wanted, that is cheaper than row by row.
+  func allowWholeJoins() throws(CatalogError) {
+    try execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
+  }
+
   /// Sends the rows of a spool to a table; `change` may change them on their way.
   func copy(
     _ spool: RowSpool, to table: String,

@@ -8,10 +8,9 @@ extension PostgreSQLConnection {
   ///
   /// Of a tree that nothing was dropped from every group is needed: a rebuilt catalog takes a missing one for damage.
   func gatherNeeds() throws(CatalogError) {
+    try allowWholeJoins()
     try execute(
       """
-      SET LOCAL enable_hashjoin = on;
-      SET LOCAL enable_mergejoin = on;
       CREATE TEMP TABLE replayed_job(job int8 PRIMARY KEY) ON COMMIT DROP;
       CREATE TEMP TABLE live_content(session int8, number int8, PRIMARY KEY (session, number)) ON COMMIT DROP;
       CREATE TEMP TABLE live_group(job int8, number int8, PRIMARY KEY (job, number)) ON COMMIT DROP;

@@ -19,11 +19,6 @@ extension PostgreSQLConnection {
     FROM stage AS s JOIN job AS j ON j.number = s.job WHERE s.state = \(StageState.entry)
     """
 
-  /// Joins of everything with something are cheaper as a whole than row by row; until the transaction ends.
-  func allowWholeJoins() throws(CatalogError) {
-    try execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
-  }
-
   // MARK: Every content
 
   /// Sorts every content that an entry of any state refers to, once, in the order of where it lies; part of a
