@@ -26,15 +26,36 @@ import VaultModel
     }
 
     private func keeps(_ place: CanonicalPosition) -> Bool {
-      isUnseen(place) || problems.contains { [.open, .read].contains($0.phase) && $0.position == place }
+      problems.contains { problem in
+        guard problem.position == place else { return false }
+        return [.open, .read, .examine, .missing].contains(problem.phase)
+      } || (isBelowUnseen(place.directory) && !isBelowReplaced(place.directory))
+    }
+
+    /// What leads there was met as something else than a directory, in a directory whose listing ended early.
+    private func isBelowReplaced(_ directory: DirectoryKey) -> Bool {
+      rows.contains { row in
+        let entry: Entry
+        switch row.value {
+        case .whole(let whole): entry = whole
+        case .sealed(let sealed, _): entry = sealed
+        case .unsealed, .deletion: return false
+        }
+        return entry.attributes.type != .directory && isBelowUnseen(row.key.directory)
+          && directory.isWithin(row.key.directory.appending(row.key.name))
+      }
     }
 
     /// Nobody knows whether it is there, and what it is.
     private func isUnseen(_ place: CanonicalPosition) -> Bool {
+      problems.contains { [.examine, .missing].contains($0.phase) && $0.position == place }
+        || isBelowUnseen(place.directory)
+    }
+
+    private func isBelowUnseen(_ directory: DirectoryKey) -> Bool {
       problems.contains { problem in
-        guard [.examine, .list, .missing].contains(problem.phase) else { return false }
-        return (problem.phase != .list && problem.position == place)
-          || place.directory.isWithin(problem.position.directory.appending(problem.position.name))
+        [.examine, .list, .missing].contains(problem.phase)
+          && directory.isWithin(problem.position.directory.appending(problem.position.name))
       }
     }
   }

@@ -29,7 +29,7 @@ enum StateSource {
   }
 
   /// The file type is the second byte of the attributes in every version.
-  static let isDirectoryRow = "substr(e.attributes, 2, 1) = x'02'"
+  static func isDirectoryRow(_ row: String) -> String { "substr(\(row).attributes, 2, 1) = x'02'" }
 
   /// Binds what does not depend on the range.
   func bind(to statement: borrowing Statement) throws(CatalogError) {
@@ -49,7 +49,7 @@ enum StateSource {
   }
 
   private func statement(where range: String, _ directoriesOnly: Bool) -> String {
-    let range = directoriesOnly ? "\(range) AND \(Self.isDirectoryRow)" : range
+    let range = directoriesOnly ? "\(range) AND \(Self.isDirectoryRow("e"))" : range
     let order = "ORDER BY 2, 3"
     switch self {
     case .current: return "\(Self.select(from: "entry_current")) WHERE d.tree = ?1 AND \(range) \(order)"

@@ -46,6 +46,7 @@ extension CatalogConnection {
       try execute("DELETE FROM temp.kept_name; DELETE FROM temp.kept_directory; DELETE FROM temp.moved")
       try run(Publication.keepNames, publication)
       try keepDirectories(publication)
+      try run(Publication.markReplaced, publication)
       try run(Publication.findOutdated, publication)
       try run(Publication.closeOutdated, publication)
       try run(Publication.removeOutdated, publication)

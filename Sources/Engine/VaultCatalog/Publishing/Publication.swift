@@ -21,7 +21,7 @@ struct Publication {
   static let temporaryTables = """
     CREATE TEMP TABLE IF NOT EXISTS kept_name(
       directory INTEGER, name BLOB, unseen INTEGER, PRIMARY KEY (directory, name)) WITHOUT ROWID;
-    CREATE TEMP TABLE IF NOT EXISTS kept_directory(id INTEGER PRIMARY KEY);
+    CREATE TEMP TABLE IF NOT EXISTS kept_directory(id INTEGER PRIMARY KEY, replaced INTEGER NOT NULL DEFAULT 0);
     CREATE TEMP TABLE IF NOT EXISTS moved(
       directory INTEGER, name BLOB, first INTEGER, PRIMARY KEY (directory, name)) WITHOUT ROWID;
     """
@@ -125,16 +125,32 @@ struct Publication {
     INSERT OR IGNORE INTO temp.kept_directory(id) SELECT id FROM directory WHERE tree = ?1 AND key >= ?2 AND key < ?3
     """
 
-  /// Rows younger than the base that the job neither staged nor must keep.
+  /// Where names were listed before the listing ended early: below one that was met as something else than a directory is
+  /// nothing to keep.
+  static let markReplaced = Step(
+    sql: """
+      UPDATE temp.kept_directory SET replaced = 1 WHERE id IN (
+        SELECT d.id FROM temp.kept_directory AS k CROSS JOIN directory AS p ON p.id = k.id
+          CROSS JOIN stage AS s ON s.job = ?1 AND s.directory = k.id
+          CROSS JOIN directory AS d ON d.tree = ?2 AND d.key >= \(below("s.name"))
+            AND d.key < \(below("s.name || x'01'"))
+        WHERE s.state IN (\(StageState.entry), \(StageState.unchanged)) AND NOT \(StateSource.isDirectoryRow("s")))
+      """,
+    parameters: [\.job, \.tree])
+
+  /// The key of what has a name in directory `p`: blobs joined are text to SQLite.
+  private static func below(_ name: String) -> String { "CAST(p.key || x'00' || \(name) AS BLOB)" }
+
+  /// Rows that the job neither staged nor must keep: those younger than its base, and all below what is a directory no more.
   static let findOutdated = Step(
     sql: """
       INSERT INTO temp.moved(directory, name, first)
-      SELECT e.directory, e.name, e.first FROM directory AS d CROSS JOIN entry_current AS e ON e.directory = d.id
-      WHERE d.tree = ?2 AND e.first > ?3
+      SELECT e.directory, e.name, e.first
+      FROM directory AS d LEFT JOIN temp.kept_directory AS k ON k.id = d.id CROSS JOIN entry_current AS e ON e.directory = d.id
+      WHERE d.tree = ?2 AND (k.replaced OR (k.id IS NULL AND e.first > ?3))
         AND NOT EXISTS (
           SELECT 1 FROM stage AS s WHERE s.job = ?1 AND s.directory = e.directory AND s.name = e.name AND s.state <> 0)
-        AND NOT EXISTS (SELECT 1 FROM temp.kept_directory AS k WHERE k.id = e.directory)
-        AND NOT EXISTS (SELECT 1 FROM temp.kept_name AS k WHERE k.directory = e.directory AND k.name = e.name)
+        AND NOT EXISTS (SELECT 1 FROM temp.kept_name AS n WHERE n.directory = e.directory AND n.name = e.name)
       """,
     parameters: [\.job, \.tree, \.base])
 

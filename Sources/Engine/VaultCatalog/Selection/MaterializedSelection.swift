@@ -51,7 +51,7 @@ struct MaterializedSelection {
       keys = "d.key AS key"
       rest = """
         CROSS JOIN directory AS d ON d.id = e.directory
-        WHERE \(condition) AND \(StateSource.isDirectoryRow)
+        WHERE \(condition) AND \(StateSource.isDirectoryRow("e"))
         """
     case .contents:
       keys = """
@@ -62,7 +62,7 @@ struct MaterializedSelection {
         """
       rest = """
         LEFT JOIN job AS j ON j.session = e.content_session
-        WHERE \(condition) AND NOT \(StateSource.isDirectoryRow)
+        WHERE \(condition) AND NOT \(StateSource.isDirectoryRow("e"))
         """
     }
     return """

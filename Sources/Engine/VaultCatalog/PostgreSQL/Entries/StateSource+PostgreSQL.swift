@@ -9,12 +9,16 @@ extension StateSource {
   static func head(_ key: String) -> String { "substring(\(key), 1, \(PostgreSQLSchema.orderedKeyByteCount))" }
 
   /// Directories of tree $1 with keys from $2 to before $3, in order.
-  static let directoryRange = """
-    SELECT id, key, \(head("key")) AS head FROM directory
-    WHERE tree = $1 AND \(head("key")) >= \(head("$2")) AND \(head("key")) <= \(head("$3"))
-      AND key >= $2 AND key < $3
-    ORDER BY 3, 2
+  static let directoryRange = "\(directories("$1", from: "$2", to: "$3")) ORDER BY 3, 2"
+
+  /// The directories of a tree with keys in a range.
+  static func directories(_ tree: String, from low: String, to high: String) -> String {
     """
+    SELECT id, key, \(head("key")) AS head FROM directory
+    WHERE tree = \(tree) AND \(head("key")) >= \(head(low)) AND \(head("key")) <= \(head(high))
+      AND key >= \(low) AND key < \(high)
+    """
+  }
 
   /// The directory of tree $1 with key $2.
   static let oneDirectory = """
@@ -30,7 +34,7 @@ extension StateSource {
     _ range: DirectoryRange, limit: Int, directoriesOnly: Bool
   ) -> (sql: String, values: [ServerValue]) {
     (
-      Self.page(Self.directoryRange, arm(directoriesOnly ? Self.isDirectory : "true")),
+      Self.page(Self.directoryRange, arm(directoriesOnly ? Self.isDirectory("e") : "true")),
       values(.bytes(range.low), .bytes(range.high), limit)
     )
   }
@@ -40,13 +44,13 @@ extension StateSource {
     _ key: DirectoryKey, from name: ByteString, limit: Int, directoriesOnly: Bool
   ) -> (sql: String, values: [ServerValue]) {
     (
-      Self.page(Self.oneDirectory, arm("e.name >= $3" + (directoriesOnly ? " AND \(Self.isDirectory)" : ""))),
+      Self.page(Self.oneDirectory, arm("e.name >= $3" + (directoriesOnly ? " AND \(Self.isDirectory("e"))" : ""))),
       values(.bytes(key.bytes.bytes), .bytes(name.bytes), limit)
     )
   }
 
   /// The file type is the second byte of the attributes in every version.
-  static let isDirectory = "substring(e.attributes, 2, 1) = '\\x02'::bytea"
+  static func isDirectory(_ row: String) -> String { "substring(\(row).attributes, 2, 1) = '\\x02'::bytea" }
 
   private func values(_ second: ServerValue, _ third: ServerValue, _ limit: Int) -> [ServerValue] {
     var values: [ServerValue] = [.integer(tree), second, third, .integer(Int64(limit))]

@@ -46,6 +46,7 @@ extension PostgreSQLConnection {
     try execute(ServerPublication.temporaryTables)
     try run(ServerPublication.keepNames, publication)
     try keepDirectories(publication)
+    try run(ServerPublication.markReplaced, [.integer(publication.job), .integer(publication.tree)])
     try execute("ANALYZE pg_temp.kept_name, pg_temp.kept_directory")
     try run(ServerPublication.closeOutdated, publication)
     if publication.base > 0 {

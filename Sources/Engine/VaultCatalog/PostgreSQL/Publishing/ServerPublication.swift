@@ -14,7 +14,7 @@ struct ServerPublication {
 
   static let temporaryTables = """
     CREATE TEMP TABLE kept_name(directory int8, name bytea, unseen bool, PRIMARY KEY (directory, name)) ON COMMIT DROP;
-    CREATE TEMP TABLE kept_directory(id int8 PRIMARY KEY) ON COMMIT DROP;
+    CREATE TEMP TABLE kept_directory(id int8 PRIMARY KEY, replaced bool NOT NULL DEFAULT false) ON COMMIT DROP;
     CREATE TEMP TABLE moved(directory int8, name bytea, first int8) ON COMMIT DROP
     """
 
@@ -80,14 +80,27 @@ struct ServerPublication {
     INSERT INTO pg_temp.kept_directory(id) SELECT id FROM (\(StateSource.directoryRange)) AS d ON CONFLICT DO NOTHING
     """
 
-  /// Rows younger than the base that the job neither staged nor must keep end, too.
+  /// Where names were listed before the listing ended early: below one that was met as something else than a directory is
+  /// nothing to keep. Its own parameters: 1 the job, 2 the tree.
+  static let markReplaced = """
+    UPDATE pg_temp.kept_directory SET replaced = true WHERE id IN (
+      SELECT d.id FROM pg_temp.kept_directory AS k JOIN directory AS p ON p.id = k.id
+        JOIN stage AS s ON s.job = $1 AND s.directory = k.id
+        CROSS JOIN LATERAL (SELECT p.key || '\\x00'::bytea || s.name AS low) AS r
+        CROSS JOIN LATERAL (\(StateSource.directories("$2", from: "r.low", to: "r.low || '\\x01'::bytea"))) AS d
+      WHERE s.state IN (\(StageState.entry), \(StageState.unchanged)) AND NOT \(StateSource.isDirectory("s")))
+    """
+
+  /// Rows that the job neither staged nor must keep end, too: those younger than its base, and all below what is a directory no
+  /// more.
   static let closeOutdated = """
     WITH closed AS (
       DELETE FROM entry_current AS e
-      WHERE e.tree = $2 AND e.first > $4
+      WHERE e.tree = $2
+        AND (e.first > $4 OR e.directory IN (SELECT id FROM pg_temp.kept_directory WHERE replaced))
         AND NOT EXISTS (
           SELECT 1 FROM stage AS s WHERE s.job = $1 AND s.directory = e.directory AND s.name = e.name AND s.state <> 0)
-        AND NOT EXISTS (SELECT 1 FROM pg_temp.kept_directory AS k WHERE k.id = e.directory)
+        AND NOT EXISTS (SELECT 1 FROM pg_temp.kept_directory AS k WHERE k.id = e.directory AND NOT k.replaced)
         AND NOT EXISTS (SELECT 1 FROM pg_temp.kept_name AS k WHERE k.directory = e.directory AND k.name = e.name)
       RETURNING e.*
     )

@@ -59,10 +59,11 @@ struct ServerSelection {
     switch pass {
     case .directories:
       keys = "\(StateSource.head("d.key")) AS head, d.key"
-      rest = "JOIN directory AS d ON d.id = e.directory WHERE \(condition) AND \(StateSource.isDirectory)"
+      rest = "JOIN directory AS d ON d.id = e.directory WHERE \(condition) AND \(StateSource.isDirectory("e"))"
     case .contents:
       keys = "e.content_index, \(Self.place) AS place, e.device, e.inode"
-      rest = "LEFT JOIN job AS j ON j.session = e.content_session WHERE \(condition) AND NOT \(StateSource.isDirectory)"
+      rest =
+        "LEFT JOIN job AS j ON j.session = e.content_session WHERE \(condition) AND NOT \(StateSource.isDirectory("e"))"
     }
     return """
       \(common), 0::int8 AS leads, \(keys)
