@@ -81,7 +81,7 @@ class Local(CostTest):
     FILE = {
         "full": Limits(calls=7.6, allocations=5.3, copied=15_900, moved=5000),
         "again": Limits(calls=1.35, allocations=3.2, copied=7200, moved=130),
-        "restore": Limits(calls=7.7, allocations=13, copied=20_400, moved=5000),
+        "restore": Limits(calls=6.7, allocations=12, copied=18_500, moved=5000),
     }
     MEBIBYTES = {
         "full": Limits(calls=3, allocations=27, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
@@ -137,7 +137,7 @@ class Network(CostTest):
     FILE = {
         "full": Limits(calls=8.1, allocations=6.5, copied=18_000, moved=9300),
         "again": Limits(calls=1.4, allocations=2.9, copied=7200, moved=430),
-        "restore": Limits(calls=8.5, allocations=13.5, copied=20_300, moved=10_800),
+        "restore": Limits(calls=7.3, allocations=12.5, copied=20_300, moved=10_800),
     }
     #: How many calls it takes to read depends on how much has come meanwhile.
     MEBIBYTES = {

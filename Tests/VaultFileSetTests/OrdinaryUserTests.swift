@@ -63,11 +63,12 @@ struct OrdinaryUserTests {
     }
   }
 
-  @Test func restoresWithoutOwners() async throws {
+  @Test(arguments: [true, false]) func restoresWithoutOwners(isUnnamed: Bool) async throws {
     let tree = try Self.tree()
     let path = tree.path
     try await asOrdinaryUser {
-      var writer = RestoreWriter(target: try RestoreTarget(path: path, policy: .always), randomSeed: 3)
+      let target = try RestoreTarget(path: path, policy: .always, triesUnnamedFiles: isUnnamed)
+      var writer = RestoreWriter(target: target, randomSeed: 3)
       let foreign = RestoreFixture.attributes(mode: 0o6755, owner: 12345)
       let outcomes = [
         try writer.file("/", "tool", "x", foreign),

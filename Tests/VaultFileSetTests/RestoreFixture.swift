@@ -18,9 +18,14 @@ struct RestoreFixture {
       accessed: FileTime(seconds: 1_400_000_000, nanoseconds: 1))
   }
 
-  func writer(_ policy: OverwritePolicy = .always, directoryLimit: Int = 64) throws -> RestoreWriter {
+  /// - Parameter isUnnamed: whether files have no name until they are whole, or a temporary one as where the system knows none
+  ///   without a name.
+  func writer(
+    _ policy: OverwritePolicy = .always, directoryLimit: Int = 64, isUnnamed: Bool = true
+  ) throws -> RestoreWriter {
     RestoreWriter(
-      target: try RestoreTarget(path: tree.path, policy: policy), randomSeed: 1, directoryLimit: directoryLimit)
+      target: try RestoreTarget(path: tree.path, policy: policy, triesUnnamedFiles: isUnnamed), randomSeed: 1,
+      directoryLimit: directoryLimit)
   }
 
   /// All names left over from restoring, anywhere.

@@ -57,10 +57,10 @@ struct RestoreSafetyTests {
     #expect(try fixture.temporaryNames().isEmpty)
   }
 
-  @Test func replacesALinkAndNotItsTarget() throws {
+  @Test(arguments: [true, false]) func replacesALinkAndNotItsTarget(isUnnamed: Bool) throws {
     try tree.write("kept", "kept")
     try tree.link("name", to: "kept")
-    var writer = try fixture.writer()
+    var writer = try fixture.writer(isUnnamed: isUnnamed)
     #expect(try writer.file("/", "name", "new") == .written([]))
     #expect(try tree.read("kept") == "kept" && tree.read("name") == "new")
     #expect(try tree.attributes("name").type == .regular)
@@ -76,7 +76,7 @@ struct RestoreSafetyTests {
     let isWritten: Bool
   }
 
-  @Test(arguments: [
+  private static let policyCases = [
     PolicyCase(policy: .never, existing: nil, isWritten: true),
     PolicyCase(policy: .never, existing: 1, isWritten: false),
     PolicyCase(policy: .newer, existing: nil, isWritten: true),
@@ -85,9 +85,10 @@ struct RestoreSafetyTests {
     PolicyCase(policy: .newer, existing: 101, isWritten: false),
     PolicyCase(policy: .always, existing: nil, isWritten: true),
     PolicyCase(policy: .always, existing: 101, isWritten: true),
-  ])
-  func keepsToThePolicy(_ test: PolicyCase) throws {
-    var writer = try fixture.writer(test.policy)
+  ]
+
+  @Test(arguments: policyCases, [true, false]) func keepsToThePolicy(_ test: PolicyCase, isUnnamed: Bool) throws {
+    var writer = try fixture.writer(test.policy, isUnnamed: isUnnamed)
     let new = RestoreFixture.attributes(modified: FileTime(seconds: 100, nanoseconds: 0))
     func take(_ name: ByteString) throws {
       guard let seconds = test.existing else { return }
@@ -111,11 +112,11 @@ struct RestoreSafetyTests {
     #expect(try fixture.temporaryNames().isEmpty)
   }
 
-  @Test func keepsDirectoriesThatAreNotEmpty() throws {
+  @Test(arguments: [true, false]) func keepsDirectoriesThatAreNotEmpty(isUnnamed: Bool) throws {
     try tree.makeDirectory("full")
     try tree.write("full/inside")
     try tree.makeDirectory("empty")
-    var writer = try fixture.writer()
+    var writer = try fixture.writer(isUnnamed: isUnnamed)
     let error = #expect(throws: FileSetError.self) { _ = try writer.file("/", "full") }
     #expect(error?.kind == .directoryInTheWay && error?.path == tree.absolute("full"))
     #expect(try writer.file("/", "empty", "file now") == .written([]))

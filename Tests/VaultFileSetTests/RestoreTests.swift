@@ -50,7 +50,7 @@ struct RestoreTests {
 
   /// A file is made with its mode where that lets nobody in who may not come in later, and closed elsewhere.
   @Test func aNewFileIsOpenToNobodyElse() throws {
-    var writer = try fixture.writer()
+    var writer = try fixture.writer(isUnnamed: false)
     func modeWhileWriting(_ attributes: FileAttributes, hasExtended: Bool = false) throws -> UInt32 {
       guard
         let file = try writer.writeFile(
@@ -116,12 +116,13 @@ struct RestoreTests {
     #expect(try tree.attributes("sparse").size == 2_000_000)
   }
 
-  @Test func leavesNothingBehindWhenGivenUp() throws {
-    var writer = try fixture.writer()
+  @Test(arguments: [true, false]) func leavesNothingBehindWhenGivenUp(isUnnamed: Bool) throws {
+    var writer = try fixture.writer(isUnnamed: isUnnamed)
     for isExplicit in [true, false] {
       let file = try writer.begin("/d", "file", RestoreFixture.attributes())
       try [UInt8]("half".utf8).withUnsafeBytes { try file.write($0, at: 0) }
-      #expect(try fixture.temporaryNames().count == 1)
+      #expect(try tree.names("d").count == (isUnnamed ? 0 : 1))
+      #expect(try fixture.temporaryNames().count == (isUnnamed ? 0 : 1))
       if isExplicit { file.discard() } else { _ = consume file }
       #expect(try tree.names("d").isEmpty)
     }

@@ -43,6 +43,7 @@ enum {
 
 /* Variadic in C, so Swift does not import it. */
 static inline int vault_openat(int at, const char *path, int flags, mode_t mode) { return openat(at, path, flags, mode); }
+static inline int vault_open_unnamed(int at, mode_t mode) { return openat(at, ".", O_RDWR | __O_TMPFILE | O_CLOEXEC, mode); }
 static inline int vault_fcntl_lock(int fd, int command, struct flock *lock) { return fcntl(fd, command, lock); }
 static inline int vault_fcntl_int(int fd, int command, int value) { return fcntl(fd, command, value); }
 /* The kernel reads and writes an int, whatever the macros say. */

@@ -38,7 +38,7 @@ package struct RestoreExaminer: ~Copyable {
   ) throws(FileSetError) -> Verdict {
     guard let target, let parent = try open(directory) else { return .restore }
     let place = RestorePlace(
-      target: target, directory: parent, directoryPath: directory, name: name, temporaryName: "")
+      target: target, directory: parent, directoryPath: directory, name: name, temporaryNumber: 0)
     guard let existing = try place.existing() else { return .restore }
     let isReplaced = replacing && policy.replaces(existing, with: attributes.modified)
     if existing.type == .directory {

@@ -9,6 +9,8 @@ package final class RestoreTarget: Sendable {
   /// As it was given, for messages.
   package let path: ByteString
   package let policy: OverwritePolicy
+  /// Whether nothing was there before: what is below was made by this restore then, or beside it.
+  let wasEmpty: Bool
   /// Whose the files are that this process makes.
   private let maker = (user: CurrentProcess.userID, group: CurrentProcess.groupID)
   /// Bits that new files do not get, as far as is known.
@@ -17,14 +19,22 @@ package final class RestoreTarget: Sendable {
   private let makesForeignFiles = Atomic(false)
   /// Whether a directory was met that hands access control lists down.
   private let handsListsDown = Atomic(false)
+  /// Whether files are made without any name and get theirs when they are whole, where the file system has such files.
+  private let triesUnnamedFiles: Bool
 
   /// Opens the directory, made with its parents if missing.
   ///
+  /// - Parameter triesUnnamedFiles: without it, files have a temporary name until they are whole on every file system.
   /// - Throws: `.openTarget`.
-  package convenience init(path: ByteString, policy: OverwritePolicy) throws(FileSetError) {
+  package convenience init(
+    path: ByteString, policy: OverwritePolicy, triesUnnamedFiles: Bool = true
+  ) throws(FileSetError) {
     guard !path.isEmpty, !path.bytes.contains(0) else { throw FileSetError(.invalidPath, path) }
     do throws(SystemError) {
-      self.init(SharedDescriptor(try Self.openOrMake(path)), path, policy)
+      let root = SharedDescriptor(try Self.openOrMake(path))
+      self.init(
+        root, path, policy, wasEmpty: Self.isEmpty(root),
+        triesUnnamedFiles: triesUnnamedFiles && Self.namesUnnamedFiles(root))
     } catch { throw FileSetError(.openTarget, path, error.errno) }
     if InheritedLists.areGiven(by: .descriptor(root.number)) { noteInheritance() }
   }
@@ -46,10 +56,14 @@ package final class RestoreTarget: Sendable {
   /// A file did not become what this process makes elsewhere.
   func noteForeignFiles() { makesForeignFiles.store(true, ordering: .relaxed) }
 
-  private init(_ root: SharedDescriptor, _ path: ByteString, _ policy: OverwritePolicy) {
+  private init(
+    _ root: SharedDescriptor, _ path: ByteString, _ policy: OverwritePolicy, wasEmpty: Bool, triesUnnamedFiles: Bool
+  ) {
     self.root = root
+    self.wasEmpty = wasEmpty
     self.path = path
     self.policy = policy
+    self.triesUnnamedFiles = triesUnnamedFiles
   }
 
   /// Opens the directory if it is there.
@@ -58,7 +72,8 @@ package final class RestoreTarget: Sendable {
   package static func existing(path: ByteString, policy: OverwritePolicy) throws(FileSetError) -> RestoreTarget? {
     guard !path.isEmpty, !path.bytes.contains(0) else { throw FileSetError(.invalidPath, path) }
     do throws(SystemError) {
-      return RestoreTarget(SharedDescriptor(try Descriptor.open(path, flags)), path, policy)
+      return RestoreTarget(
+        SharedDescriptor(try Descriptor.open(path, flags)), path, policy, wasEmpty: false, triesUnnamedFiles: false)
     } catch {
       if error.errno == .noSuchFileOrDirectory { return nil }
       throw FileSetError(.openTarget, path, error.errno)
@@ -66,6 +81,40 @@ package final class RestoreTarget: Sendable {
   }
 
   private static let flags: OpenFlags = [.readOnly, .directory]
+
+  private static func isEmpty(_ directory: SharedDescriptor) -> Bool {
+    var isEmpty = true
+    var stream = DirectoryStream()
+    do throws(Errno) {
+      try stream.forEachName(in: directory.number) { _ in
+        isEmpty = false
+        return false
+      }
+    } catch { return false }
+    return isEmpty
+  }
+
+  // MARK: Files without a name
+
+  /// Makes a file without a name in a directory below; nil where there are none, or this process could give them none.
+  func makeUnnamedFile(in directory: SharedDescriptor, mode: UInt32) throws(Errno) -> Descriptor? {
+    guard triesUnnamedFiles else { return nil }
+    do throws(Errno) { return try Descriptor.makeUnnamed(in: directory.number, mode: mode) } catch {
+      // Another file system, mounted below the target.
+      if error == .notSupported || error == .isDirectory { return nil }
+      throw error
+    }
+  }
+
+  /// Whether this process can give a name to a file without one, which depends on the kernel, the file system and privileges:
+  /// tried with a name that is taken, so that nothing comes of it.
+  private static func namesUnnamedFiles(_ directory: SharedDescriptor) -> Bool {
+    do throws(Errno) {
+      let file = try Descriptor.makeUnnamed(in: directory.number, mode: 0o600)
+      try DirectoryNames.makeName(at: directory.number, ".", of: file.rawValue)
+      return false
+    } catch { return error == .fileExists }
+  }
 
   private static func openOrMake(_ path: ByteString) throws(SystemError) -> Descriptor {
     do throws(SystemError) { return try Descriptor.open(path, flags) } catch {

@@ -20,7 +20,8 @@ package struct RestoredFile: Hashable, Sendable {
 /// Restores entries below the target: one for each thread, which shares nothing but the target.
 ///
 /// Directories are named by their stored absolute paths; every name is validated again. What is made has a temporary name
-/// (`.vault-restore-…`) until it is whole, and none stays behind after a failure.
+/// (`.vault-restore-…`), a file where the system can do so no name at all, until it is whole, and none stays behind after a
+/// failure.
 package struct RestoreWriter: ~Copyable {
   let target: RestoreTarget
   var cache: RestoreDirectoryCache
@@ -41,7 +42,7 @@ package struct RestoreWriter: ~Copyable {
     directory: ByteString, name: ByteString, attributes: FileAttributes, hasExtended: Bool
   ) throws(FileSetError) -> RestoringFile? {
     let place = try place(directory, name)
-    if try place.isTaken(for: attributes.modified) { return nil }
+    if try place.isTakenAlready(for: attributes.modified) { return nil }
     return try RestoringFile(place, attributes, hasExtended: hasExtended)
   }
 
@@ -79,7 +80,7 @@ package struct RestoreWriter: ~Copyable {
     directory: ByteString, name: ByteString, to source: RestoredFile, modified: FileTime
   ) throws(FileSetError) -> RestoreOutcome {
     let place = try place(directory, name)
-    if try place.isTaken(for: modified) { return .exists }
+    if try place.isTakenAlready(for: modified) { return .exists }
     let from = try self.place(source.directory, source.name)
     do throws(Errno) {
       try DirectoryNames.makeLink(
@@ -126,7 +127,7 @@ package struct RestoreWriter: ~Copyable {
     _ place: RestorePlace, _ attributes: FileAttributes, _ extended: ByteString,
     _ make: () throws(Errno) -> Void
   ) throws(FileSetError) -> RestoreOutcome {
-    if try place.isTaken(for: attributes.modified) { return .exists }
+    if try place.isTakenAlready(for: attributes.modified) { return .exists }
     try FileSetError.wrapping(.createFile, place.shown, make)
     var isNamed = false
     defer { if !isNamed { place.removeTemporary() } }
@@ -145,24 +146,6 @@ package struct RestoreWriter: ~Copyable {
     nextTemporary &+= 0x9e37_79b9_7f4a_7c15
     return RestorePlace(
       target: target, directory: try cache.open(directory), directoryPath: directory, name: name,
-      temporaryName: Self.temporaryName(nextTemporary))
-  }
-
-  private static let temporaryPrefix: StaticString = ".vault-restore-"
-
-  /// Sixteen digits of a well-mixed counter.
-  private static func temporaryName(_ counter: UInt64) -> ByteString {
-    var word = (counter ^ (counter >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-    word ^= word >> 31
-    let bytes = [UInt8](unsafeUninitializedCapacity: temporaryPrefix.utf8CodeUnitCount + 16) { bytes, count in
-      temporaryPrefix.withUTF8Buffer { count = bytes.update(fromContentsOf: $0) }
-      for shift in stride(from: 60, through: 0, by: -4) {
-        let digit = UInt8(word >> UInt64(shift) & 15)
-        bytes[count] = digit < 10 ? 0x30 + digit : 0x57 + digit
-        count += 1
-      }
-    }
-    return ByteString(bytes)
+      temporaryNumber: nextTemporary)
   }
 }

@@ -2,26 +2,28 @@ import struct SystemPackage.Errno
 import VaultModel
 import VaultSystem
 
-/// A regular file that is being restored under a temporary name; without `commit` it goes again.
+/// A regular file that is being restored without a name or under a temporary one; without `commit` it goes again.
 package struct RestoringFile: ~Copyable {
   private let place: RestorePlace
   private var descriptor: Descriptor?
   /// The descriptor's number, valid until `commit` closes it.
   private let number: Int32
-  private var isNamed = false
+  /// Whether it has its temporary name.
+  private var isTemporary: Bool
   /// Whether it was made with the owner, the group and the mode that it is to have: two changes of its inode less.
   private let isAsSaved: Bool
 
   // Made once: a list of flags that is written where it is used is an array for each file.
-  private static let flags: OpenFlags = [.readWrite, .create, .exclusive, .noFollow]
+  private static let temporary: OpenFlags = [.readWrite, .create, .exclusive, .noFollow]
   private static let earlyInodeFlags: InodeFlags = [.compressed, .notCompressed, .noCopyOnWrite, .journaledData]
 
   init(_ place: RestorePlace, _ attributes: FileAttributes, hasExtended: Bool) throws(FileSetError) {
     self.place = place
     // Without its access control list the mode may let in more than with it.
     let isMaker = !hasExtended && place.target.makes(attributes)
-    do throws(SystemError) {
-      var opened = try Self.make(place, mode: isMaker ? attributes.mode : 0o600)
+    do throws(Errno) {
+      var isTemporary = false
+      var opened = try Self.make(place, mode: isMaker ? attributes.mode : 0o600, &isTemporary)
       switch isMaker ? Self.whatWasMade(opened.rawValue, attributes) : .closed(missing: 0) {
       case .asSaved: isAsSaved = true
       case .closed(let bits):
@@ -30,14 +32,15 @@ package struct RestoringFile: ~Copyable {
       case .foreign:
         // Nobody was to be let in by that mode: nothing has been written yet.
         place.target.noteForeignFiles()
-        place.removeTemporary()
-        opened = try Self.make(place, mode: 0o600)
+        if isTemporary { place.removeTemporary() }
+        opened = try Self.make(place, mode: 0o600, &isTemporary)
         isAsSaved = false
       }
+      self.isTemporary = isTemporary
       number = opened.rawValue
       descriptor = consume opened
     } catch {
-      throw FileSetError(.createFile, place.shown, error.errno)
+      throw FileSetError(.createFile, place.shown, error)
     }
     if place.target.inheritsLists { InheritedLists.remove(from: .descriptor(number)) }
     // These say how data is written: they come before it. What is refused now is told when all flags are set.
@@ -48,8 +51,18 @@ package struct RestoringFile: ~Copyable {
     }
   }
 
-  private static func make(_ place: RestorePlace, mode: UInt32) throws(SystemError) -> Descriptor {
-    try Descriptor.open(at: place.directory.number, place.temporaryName, flags, mode: mode)
+  private static func make(
+    _ place: RestorePlace, mode: UInt32, _ isTemporary: inout Bool
+  ) throws(Errno) -> Descriptor {
+    if let file = try place.target.makeUnnamedFile(in: place.directory, mode: mode) {
+      isTemporary = false
+      return file
+    }
+    do throws(SystemError) {
+      let file = try Descriptor.open(at: place.directory.number, place.temporaryName, temporary, mode: mode)
+      isTemporary = true
+      return file
+    } catch { throw error.errno }
   }
 
   /// What a new file is compared with what it is to be.
@@ -70,7 +83,7 @@ package struct RestoringFile: ~Copyable {
   }
 
   deinit {
-    if !isNamed { place.removeTemporary() }
+    if isTemporary { place.removeTemporary() }
   }
 
   /// Where it lands, for messages.
@@ -104,16 +117,25 @@ package struct RestoringFile: ~Copyable {
     }
   }
 
-  /// Sets all attributes but the inode flags, closes, and gives the file its name.
+  /// Sets all attributes but the inode flags, and gives the file its name.
   ///
   /// - Returns: `.exists` when something took the name meanwhile that must not be replaced; the file is then gone.
   package consuming func commit(
     attributes: FileAttributes, extended: ByteString = ""
   ) throws(FileSetError) -> RestoreOutcome {
     let unset = AttributeSetting.apply(attributes, extended: extended, to: number, isAsSaved: isAsSaved)
-    try close()
-    guard try place.takeName(modified: attributes.modified) else { return .exists }
-    isNamed = true
+    if isTemporary {
+      try close()
+      guard try place.takeName(modified: attributes.modified) else { return .exists }
+      isTemporary = false
+    } else {
+      guard try place.giveName(to: number, modified: attributes.modified) else { return .exists }
+      // Some file systems say only now that data did not arrive.
+      do throws(FileSetError) { try close() } catch {
+        place.removeName()
+        throw error
+      }
+    }
     return .written(unset)
   }
 
