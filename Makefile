@@ -61,6 +61,7 @@ demo: all
 # PEERS="tar-lz4 restic borg bacula cp vault-zstd" WORKLOADS="linux big many" ROUNDS=3: see bench/run.py
 bench: all
 	@case " $(WORKLOADS) " in *" micro "*) swift build -c release --static-swift-stdlib --product VaultBench ;; esac
+	@case " $(WORKLOADS) " in *" costs "*) $(MAKE) -s --no-print-directory .build/support/libcount.so ;; esac
 	@PEERS="$(PEERS)" WORKLOADS="$(WORKLOADS)" ROUNDS="$(ROUNDS)" python3 bench/run.py
 
 install: program

@@ -5,6 +5,7 @@ usage: run.py        by way of `make bench`; what is measured comes from the env
   WORKLOADS     linux, big, many: full backup, nothing changed, restore, by everyone
                 incremental, empty: `vault local` alone, after many increments and with a million files
                 idle: a thousand idle connections to a director
+                costs: calls, waits, allocations and copies of `vault local` on linux, big and many
                 micro: parts of the program by themselves, beside the machine's limits
                 default: linux big many incremental empty
   PEERS         tar-lz4, restic, borg, bacula, cp; those that are not installed are skipped; vault-zstd: `vault local` with
@@ -28,6 +29,7 @@ import sys
 import tempfile
 import time
 
+import costs
 import idle
 import micro
 import peers
@@ -166,6 +168,12 @@ class Bench:
         self.save()
         idle.show(found)
 
+    def costs(self):
+        measured = costs.Costs(PROGRAM, self.fresh, ROUNDS).measure(WORKLOADS)
+        self.results["measured"]["costs"] = measured
+        self.save()
+        costs.show(measured)
+
     def micro(self):
         source = os.path.realpath(workload(WORKLOADS, "linux"))
         warm(source)
@@ -250,7 +258,8 @@ def main():
     try:
         kinds = chosen_peers(bench)
         for part in parts:
-            alone = {"incremental": bench.incremental, "empty": bench.empty, "idle": bench.idle, "micro": bench.micro}
+            alone = {"incremental": bench.incremental, "empty": bench.empty, "idle": bench.idle, "costs": bench.costs,
+                     "micro": bench.micro}
             alone.get(part, lambda: bench.compare(part, kinds))()
         bench.table()
         print(f"\nAll of it is in {BASE}/results.json. It took {time.monotonic() - begin:.0f} s.")

@@ -16,9 +16,9 @@ import VaultModel
     /// The state after the job: what it staged, else what it must keep or leave as it is, else what its base had.
     func applied(to current: State, base: State, entries: State) -> State {
       let deleted = rows.compactMap { if case .deletion = $0.value { $0.key } else { nil } }
-      var next = level == .incremental ? current : base
+      var next = current.filter { !isBelowReplaced($0.key.directory) || isKeptByName($0.key) }
       if level != .incremental {
-        next = next.filter { !isUnseen($0.key) }
+        next = base.filter { !isUnseen($0.key) }
         for (place, entry) in current where keeps(place) { next[place] = entry }
       }
       for place in deleted { next[place] = nil }
@@ -26,10 +26,11 @@ import VaultModel
     }
 
     private func keeps(_ place: CanonicalPosition) -> Bool {
-      problems.contains { problem in
-        guard problem.position == place else { return false }
-        return [.open, .read, .examine, .missing].contains(problem.phase)
-      } || (isBelowUnseen(place.directory) && !isBelowReplaced(place.directory))
+      isKeptByName(place) || (isBelowUnseen(place.directory) && !isBelowReplaced(place.directory))
+    }
+
+    private func isKeptByName(_ place: CanonicalPosition) -> Bool {
+      problems.contains { [.open, .read, .examine, .missing].contains($0.phase) && $0.position == place }
     }
 
     /// What leads there was met as something else than a directory, in a directory whose listing ended early.

@@ -116,8 +116,8 @@ import VaultModel
 
   /// What was a directory is met as a file in a directory whose listing ends early: what was below it is gone, and nothing that
   /// the base had there comes back; the names that were not listed stay.
-  @Test(arguments: CatalogEngine.allCases, [0, 1] as [UInt64])
-  func nothingStaysBelowWhatBecameAFile(engine: CatalogEngine, base: UInt64) throws {
+  @Test(arguments: CatalogEngine.allCases, [(.full, 0), (.differential, 1), (.incremental, 2)] as [(JobLevel, UInt64)])
+  func nothingStaysBelowWhatBecameAFile(engine: CatalogEngine, kind: (level: JobLevel, base: UInt64)) throws {
     try engine.withCatalog { catalog in
       try first(catalog)
       let second = try catalog.makeJob(.incremental, base: 1)
@@ -129,7 +129,7 @@ import VaultModel
           ("/a-b/c", .whole(stored("c", 21))),
         ])
       try catalog.publish(second)
-      let third = try catalog.makeJob(base == 0 ? .full : .differential, base: base)
+      let third = try catalog.makeJob(kind.level, base: kind.base)
       try catalog.stage(third, [("/a", .whole(stored("a", 30)))], problems: [("/", .list)])
       try catalog.publish(third)
       #expect(try catalog.paths(3) == ["/a", "/a-b", "/b", "/a-b/c", "/b/z"])

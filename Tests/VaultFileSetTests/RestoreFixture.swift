@@ -18,8 +18,8 @@ struct RestoreFixture {
       accessed: FileTime(seconds: 1_400_000_000, nanoseconds: 1))
   }
 
-  /// - Parameter isUnnamed: whether files have no name until they are whole, or a temporary one as where the system knows none
-  ///   without a name.
+  /// - Parameter isUnnamed: whether files have no name until they are whole, where the tree is empty and the system can do so,
+  ///   or a temporary one as elsewhere.
   func writer(
     _ policy: OverwritePolicy = .always, directoryLimit: Int = 64, isUnnamed: Bool = true
   ) throws -> RestoreWriter {

@@ -58,9 +58,9 @@ struct RestoreSafetyTests {
   }
 
   @Test(arguments: [true, false]) func replacesALinkAndNotItsTarget(isUnnamed: Bool) throws {
+    var writer = try fixture.writer(isUnnamed: isUnnamed)
     try tree.write("kept", "kept")
     try tree.link("name", to: "kept")
-    var writer = try fixture.writer(isUnnamed: isUnnamed)
     #expect(try writer.file("/", "name", "new") == .written([]))
     #expect(try tree.read("kept") == "kept" && tree.read("name") == "new")
     #expect(try tree.attributes("name").type == .regular)
@@ -113,10 +113,10 @@ struct RestoreSafetyTests {
   }
 
   @Test(arguments: [true, false]) func keepsDirectoriesThatAreNotEmpty(isUnnamed: Bool) throws {
+    var writer = try fixture.writer(isUnnamed: isUnnamed)
     try tree.makeDirectory("full")
     try tree.write("full/inside")
     try tree.makeDirectory("empty")
-    var writer = try fixture.writer(isUnnamed: isUnnamed)
     let error = #expect(throws: FileSetError.self) { _ = try writer.file("/", "full") }
     #expect(error?.kind == .directoryInTheWay && error?.path == tree.absolute("full"))
     #expect(try writer.file("/", "empty", "file now") == .written([]))

@@ -79,16 +79,6 @@ extension Descriptor {
     return Descriptor(owning: number)
   }
 
-  /// Makes a file that has no name, to be read and written, on a directory's file system; it goes when it is closed unless
-  /// `DirectoryNames.makeName` gave it one. The corresponding C function is `openat` with O_TMPFILE.
-  ///
-  /// - Throws: `.notSupported` or `.isDirectory` where the file system or the kernel has no such files.
-  package static func makeUnnamed(in directory: Int32, mode: UInt32) throws(Errno) -> Descriptor {
-    let number = retryingOnInterrupt { vault_open_unnamed(directory, mode) }
-    guard number >= 0 else { throw Errno(rawValue: currentErrorNumber()) }
-    return Descriptor(owning: number)
-  }
-
   /// Opens a path, close-on-exec.
   package static func open(
     at directory: Int32 = workingDirectory, _ path: ByteString, _ flags: OpenFlags, mode: UInt32 = 0

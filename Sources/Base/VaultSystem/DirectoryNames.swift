@@ -23,14 +23,6 @@ package enum DirectoryNames {
       sourceName.withCString { source in name.withCString { linkat(sourceDirectory, source, directory, $0, 0) } })
   }
 
-  /// Gives an open file a name, also one without any (`Descriptor.makeUnnamed`). The corresponding C function is `linkat`.
-  ///
-  /// - Throws: `.fileExists` when something has the name; `.noSuchFileOrDirectory` from kernels before 6.10 when the process
-  ///   may not read every directory.
-  package static func makeName(at directory: Int32, _ name: ByteString, of descriptor: Int32) throws(Errno) {
-    try check(name.withCString { linkat(descriptor, "", directory, $0, Int32(VAULT_AT_EMPTY_PATH)) })
-  }
-
   /// Makes a fifo, a socket or a device node, readable by its owner only. The corresponding C function is `mknodat`.
   package static func makeNode(
     at directory: Int32, _ name: ByteString, type: FileType, specialDevice: UInt64

@@ -1,5 +1,6 @@
 import struct SystemPackage.Errno
 import VaultModel
+import VaultProtocol
 import VaultSystem
 
 /// A name below the target that something is restored to.
@@ -18,13 +19,14 @@ struct RestorePlace: Sendable {
   var shown: ByteString { target.shownPath(directoryPath, name) }
 
   /// Whether something has the name that must not be replaced, as far as it is worth asking before there is anything to give the
-  /// name to: `takeName` and `giveName` find out in any case.
-  func isTakenAlready(for modified: FileTime) throws(FileSetError) -> Bool {
-    try target.wasEmpty ? false : isTaken(for: modified)
+  /// name to: `takeName` and `giveName` find out in any case. In a target that was empty only another entry can have it.
+  func isTakenAlready(for attributes: FileAttributes) throws(FileSetError) -> Bool {
+    let costsLittle = attributes.size <= UInt64(GroupLimits.contentDataLimit)
+    return target.wasEmpty && costsLittle ? false : try isTaken(for: attributes.modified)
   }
 
   /// Whether something has the name that must not be replaced.
-  private func isTaken(for modified: FileTime) throws(FileSetError) -> Bool {
+  func isTaken(for modified: FileTime) throws(FileSetError) -> Bool {
     if target.policy == .always { return false }
     guard let existing = try existing() else { return false }
     return !target.policy.replaces(existing, with: modified)
@@ -57,7 +59,7 @@ struct RestorePlace: Sendable {
   func giveName(to file: Int32, modified: FileTime) throws(FileSetError) -> Bool {
     if target.policy == .newer, try isTaken(for: modified) { return false }
     do throws(Errno) {
-      try DirectoryNames.makeName(at: directory.number, name, of: file)
+      try UnnamedFiles.giveName(name, in: directory.number, to: file)
       return true
     } catch {
       if error == .fileExists, target.policy == .never { return false }
@@ -66,7 +68,7 @@ struct RestorePlace: Sendable {
     // What is there goes at the moment when the file takes its place.
     let temporaryName = temporaryName
     try FileSetError.wrapping(.giveName, shown) { () throws(Errno) in
-      try DirectoryNames.makeName(at: directory.number, temporaryName, of: file)
+      try UnnamedFiles.giveName(temporaryName, in: directory.number, to: file)
     }
     var isNamed = false
     defer { if !isNamed { removeTemporary() } }
@@ -101,11 +103,6 @@ struct RestorePlace: Sendable {
       try DirectoryNames.rename(at: directory.number, temporaryName, to: name)
     }
     return true
-  }
-
-  /// Removes the name itself, of a file that proved not to be whole.
-  func removeName() {
-    do throws(Errno) { try DirectoryNames.remove(at: directory.number, name) } catch { return }
   }
 
   /// Removes the temporary name after a failure; there is nothing to do about a second one.

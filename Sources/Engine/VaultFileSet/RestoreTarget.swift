@@ -19,8 +19,9 @@ package final class RestoreTarget: Sendable {
   private let makesForeignFiles = Atomic(false)
   /// Whether a directory was met that hands access control lists down.
   private let handsListsDown = Atomic(false)
-  /// Whether files are made without any name and get theirs when they are whole, where the file system has such files.
-  private let triesUnnamedFiles: Bool
+  /// Whether files are made without any name and get theirs when they are whole: where nothing was before, everything is on one
+  /// file system, which was tried.
+  package let makesUnnamedFiles: Bool
 
   /// Opens the directory, made with its parents if missing.
   ///
@@ -32,9 +33,11 @@ package final class RestoreTarget: Sendable {
     guard !path.isEmpty, !path.bytes.contains(0) else { throw FileSetError(.invalidPath, path) }
     do throws(SystemError) {
       let root = SharedDescriptor(try Self.openOrMake(path))
+      let isEmpty = Self.isEmpty(root)
+      let tried = RestorePlace.temporaryName(UInt64.random(in: 0...UInt64.max))
       self.init(
-        root, path, policy, wasEmpty: Self.isEmpty(root),
-        triesUnnamedFiles: triesUnnamedFiles && Self.namesUnnamedFiles(root))
+        root, path, policy, wasEmpty: isEmpty,
+        makesUnnamedFiles: triesUnnamedFiles && isEmpty && UnnamedFiles.canBeMade(in: root.number, trying: tried))
     } catch { throw FileSetError(.openTarget, path, error.errno) }
     if InheritedLists.areGiven(by: .descriptor(root.number)) { noteInheritance() }
   }
@@ -57,13 +60,13 @@ package final class RestoreTarget: Sendable {
   func noteForeignFiles() { makesForeignFiles.store(true, ordering: .relaxed) }
 
   private init(
-    _ root: SharedDescriptor, _ path: ByteString, _ policy: OverwritePolicy, wasEmpty: Bool, triesUnnamedFiles: Bool
+    _ root: SharedDescriptor, _ path: ByteString, _ policy: OverwritePolicy, wasEmpty: Bool, makesUnnamedFiles: Bool
   ) {
     self.root = root
     self.wasEmpty = wasEmpty
     self.path = path
     self.policy = policy
-    self.triesUnnamedFiles = triesUnnamedFiles
+    self.makesUnnamedFiles = makesUnnamedFiles
   }
 
   /// Opens the directory if it is there.
@@ -73,7 +76,7 @@ package final class RestoreTarget: Sendable {
     guard !path.isEmpty, !path.bytes.contains(0) else { throw FileSetError(.invalidPath, path) }
     do throws(SystemError) {
       return RestoreTarget(
-        SharedDescriptor(try Descriptor.open(path, flags)), path, policy, wasEmpty: false, triesUnnamedFiles: false)
+        SharedDescriptor(try Descriptor.open(path, flags)), path, policy, wasEmpty: false, makesUnnamedFiles: false)
     } catch {
       if error.errno == .noSuchFileOrDirectory { return nil }
       throw FileSetError(.openTarget, path, error.errno)
@@ -92,28 +95,6 @@ package final class RestoreTarget: Sendable {
       }
     } catch { return false }
     return isEmpty
-  }
-
-  // MARK: Files without a name
-
-  /// Makes a file without a name in a directory below; nil where there are none, or this process could give them none.
-  func makeUnnamedFile(in directory: SharedDescriptor, mode: UInt32) throws(Errno) -> Descriptor? {
-    guard triesUnnamedFiles else { return nil }
-    do throws(Errno) { return try Descriptor.makeUnnamed(in: directory.number, mode: mode) } catch {
-      // Another file system, mounted below the target.
-      if error == .notSupported || error == .isDirectory { return nil }
-      throw error
-    }
-  }
-
-  /// Whether this process can give a name to a file without one, which depends on the kernel, the file system and privileges:
-  /// tried with a name that is taken, so that nothing comes of it.
-  private static func namesUnnamedFiles(_ directory: SharedDescriptor) -> Bool {
-    do throws(Errno) {
-      let file = try Descriptor.makeUnnamed(in: directory.number, mode: 0o600)
-      try DirectoryNames.makeName(at: directory.number, ".", of: file.rawValue)
-      return false
-    } catch { return error == .fileExists }
   }
 
   private static func openOrMake(_ path: ByteString) throws(SystemError) -> Descriptor {

@@ -42,7 +42,7 @@ package struct RestoreWriter: ~Copyable {
     directory: ByteString, name: ByteString, attributes: FileAttributes, hasExtended: Bool
   ) throws(FileSetError) -> RestoringFile? {
     let place = try place(directory, name)
-    if try place.isTakenAlready(for: attributes.modified) { return nil }
+    if try place.isTakenAlready(for: attributes) { return nil }
     return try RestoringFile(place, attributes, hasExtended: hasExtended)
   }
 
@@ -80,7 +80,7 @@ package struct RestoreWriter: ~Copyable {
     directory: ByteString, name: ByteString, to source: RestoredFile, modified: FileTime
   ) throws(FileSetError) -> RestoreOutcome {
     let place = try place(directory, name)
-    if try place.isTakenAlready(for: modified) { return .exists }
+    if try place.isTaken(for: modified) { return .exists }
     let from = try self.place(source.directory, source.name)
     do throws(Errno) {
       try DirectoryNames.makeLink(
@@ -127,7 +127,7 @@ package struct RestoreWriter: ~Copyable {
     _ place: RestorePlace, _ attributes: FileAttributes, _ extended: ByteString,
     _ make: () throws(Errno) -> Void
   ) throws(FileSetError) -> RestoreOutcome {
-    if try place.isTakenAlready(for: attributes.modified) { return .exists }
+    if try place.isTakenAlready(for: attributes) { return .exists }
     try FileSetError.wrapping(.createFile, place.shown, make)
     var isNamed = false
     defer { if !isNamed { place.removeTemporary() } }

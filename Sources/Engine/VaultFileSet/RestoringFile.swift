@@ -54,10 +54,7 @@ package struct RestoringFile: ~Copyable {
   private static func make(
     _ place: RestorePlace, mode: UInt32, _ isTemporary: inout Bool
   ) throws(Errno) -> Descriptor {
-    if let file = try place.target.makeUnnamedFile(in: place.directory, mode: mode) {
-      isTemporary = false
-      return file
-    }
+    if place.target.makesUnnamedFiles { return try UnnamedFiles.make(in: place.directory.number, mode: mode) }
     do throws(SystemError) {
       let file = try Descriptor.open(at: place.directory.number, place.temporaryName, temporary, mode: mode)
       isTemporary = true
@@ -130,11 +127,7 @@ package struct RestoringFile: ~Copyable {
       isTemporary = false
     } else {
       guard try place.giveName(to: number, modified: attributes.modified) else { return .exists }
-      // Some file systems say only now that data did not arrive.
-      do throws(FileSetError) { try close() } catch {
-        place.removeName()
-        throw error
-      }
+      try close()
     }
     return .written(unset)
   }

@@ -42,22 +42,32 @@ extension CatalogConnection {
     try run(Publication.markUnchanged, publication)
     try run(Publication.closeReplaced, publication)
     try run(Publication.removeDeleted, publication)
-    if publication.base < publication.latest {
+    let isOlder = publication.base < publication.latest
+    let isPartlyUnseen = try isPartlyUnseen(publication)
+    if isOlder || isPartlyUnseen {
       try execute("DELETE FROM temp.kept_name; DELETE FROM temp.kept_directory; DELETE FROM temp.moved")
       try run(Publication.keepNames, publication)
       try keepDirectories(publication)
       try run(Publication.markReplaced, publication)
-      try run(Publication.findOutdated, publication)
+      try run(Publication.findBelowReplaced, publication)
+      if isOlder { try run(Publication.findOutdated, publication) }
       try run(Publication.closeOutdated, publication)
       try run(Publication.removeOutdated, publication)
-      if publication.base > 0 {
-        try execute("DELETE FROM temp.moved")
-        try run(Publication.findRevived, publication)
-        try run(Publication.recordRevived, publication)
-        try run(Publication.insertRevived, publication)
-      }
+    }
+    if isOlder, publication.base > 0 {
+      try execute("DELETE FROM temp.moved")
+      try run(Publication.findRevived, publication)
+      try run(Publication.recordRevived, publication)
+      try run(Publication.insertRevived, publication)
     }
     try run(Publication.insertEntries, publication)
+  }
+
+  private func isPartlyUnseen(_ publication: Publication) throws(CatalogError) -> Bool {
+    let select = try statement(Publication.isPartlyUnseen)
+    defer { select.statement.reset() }
+    try select.statement.bind(publication.job, at: 1)
+    return try select.statement.step() && select.statement.integer(0) != 0
   }
 
   /// Keeps everything below what could not be listed, examined or found.

@@ -115,6 +115,9 @@ struct Publication {
       """,
     parameters: [\.job])
 
+  /// Whether there is anything below which everything stays.
+  static let isPartlyUnseen = "SELECT EXISTS (SELECT 1 FROM problem WHERE job = ?1 AND phase IN (1, 4, 6))"
+
   /// Paths below which everything stays.
   static let unreadable = """
     SELECT d.key, p.name FROM problem AS p JOIN directory AS d ON d.id = p.directory
@@ -141,18 +144,31 @@ struct Publication {
   /// The key of what has a name in directory `p`: blobs joined are text to SQLite.
   private static func below(_ name: String) -> String { "CAST(p.key || x'00' || \(name) AS BLOB)" }
 
-  /// Rows that the job neither staged nor must keep: those younger than its base, and all below what is a directory no more.
-  static let findOutdated = Step(
+  /// Rows below what is a directory no more, whatever made them.
+  static let findBelowReplaced = Step(
     sql: """
       INSERT INTO temp.moved(directory, name, first)
       SELECT e.directory, e.name, e.first
-      FROM directory AS d LEFT JOIN temp.kept_directory AS k ON k.id = d.id CROSS JOIN entry_current AS e ON e.directory = d.id
-      WHERE d.tree = ?2 AND (k.replaced OR (k.id IS NULL AND e.first > ?3))
-        AND NOT EXISTS (
-          SELECT 1 FROM stage AS s WHERE s.job = ?1 AND s.directory = e.directory AND s.name = e.name AND s.state <> 0)
-        AND NOT EXISTS (SELECT 1 FROM temp.kept_name AS n WHERE n.directory = e.directory AND n.name = e.name)
+      FROM temp.kept_directory AS k CROSS JOIN entry_current AS e ON e.directory = k.id
+      WHERE k.replaced AND \(isNeitherStagedNorKept)
+      """,
+    parameters: [\.job])
+
+  /// Rows younger than the base that the job neither staged nor must keep.
+  static let findOutdated = Step(
+    sql: """
+      INSERT INTO temp.moved(directory, name, first)
+      SELECT e.directory, e.name, e.first FROM directory AS d CROSS JOIN entry_current AS e ON e.directory = d.id
+      WHERE d.tree = ?2 AND e.first > ?3
+        AND NOT EXISTS (SELECT 1 FROM temp.kept_directory AS k WHERE k.id = e.directory) AND \(isNeitherStagedNorKept)
       """,
     parameters: [\.job, \.tree, \.base])
+
+  private static let isNeitherStagedNorKept = """
+    NOT EXISTS (
+      SELECT 1 FROM stage AS s WHERE s.job = ?1 AND s.directory = e.directory AND s.name = e.name AND s.state <> 0)
+    AND NOT EXISTS (SELECT 1 FROM temp.kept_name AS n WHERE n.directory = e.directory AND n.name = e.name)
+    """
 
   static let closeOutdated = Step(
     sql: """

@@ -42,18 +42,26 @@ extension PostgreSQLConnection {
   private func closeAndReopen(_ publication: ServerPublication) throws(CatalogError) {
     try run(ServerPublication.markUnchanged, publication)
     try run(ServerPublication.closeReplaced, publication)
-    guard publication.base < publication.latest else { return }
+    let isOlder = publication.base < publication.latest
+    let isPartlyUnseen = try isPartlyUnseen(publication)
+    guard isOlder || isPartlyUnseen else { return }
     try execute(ServerPublication.temporaryTables)
     try run(ServerPublication.keepNames, publication)
     try keepDirectories(publication)
-    try run(ServerPublication.markReplaced, [.integer(publication.job), .integer(publication.tree)])
     try execute("ANALYZE pg_temp.kept_name, pg_temp.kept_directory")
+    try run(ServerPublication.markReplaced, [.integer(publication.job), .integer(publication.tree)])
+    try run(ServerPublication.closeBelowReplaced, publication)
+    guard isOlder else { return }
     try run(ServerPublication.closeOutdated, publication)
     if publication.base > 0 {
       try run(ServerPublication.findRevived, publication)
       try run(ServerPublication.recordRevived, publication)
       try run(ServerPublication.insertRevived, publication)
     }
+  }
+
+  private func isPartlyUnseen(_ publication: ServerPublication) throws(CatalogError) -> Bool {
+    try number(ServerPublication.isPartlyUnseen, [.integer(publication.job)]) ?? 0 > 0
   }
 
   /// Keeps everything below what could not be listed, examined or found.

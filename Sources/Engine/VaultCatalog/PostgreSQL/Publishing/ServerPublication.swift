@@ -69,6 +69,9 @@ struct ServerPublication {
     GROUP BY directory, name
     """
 
+  /// Whether there is anything below which everything stays.
+  static let isPartlyUnseen = "SELECT count(*) FROM problem WHERE job = $1 AND phase IN (1, 4, 6)"
+
   /// Paths below which everything stays.
   static let unreadable = """
     SELECT d.key, p.name FROM problem AS p JOIN directory AS d ON d.id = p.directory
@@ -83,30 +86,38 @@ struct ServerPublication {
   /// Where names were listed before the listing ended early: below one that was met as something else than a directory is
   /// nothing to keep. Its own parameters: 1 the job, 2 the tree.
   static let markReplaced = """
-    UPDATE pg_temp.kept_directory SET replaced = true WHERE id IN (
-      SELECT d.id FROM pg_temp.kept_directory AS k JOIN directory AS p ON p.id = k.id
+    WITH replaced AS MATERIALIZED (
+      SELECT DISTINCT d.id FROM pg_temp.kept_directory AS k JOIN directory AS p ON p.id = k.id
         JOIN stage AS s ON s.job = $1 AND s.directory = k.id
         CROSS JOIN LATERAL (SELECT p.key || '\\x00'::bytea || s.name AS low) AS r
         CROSS JOIN LATERAL (\(StateSource.directories("$2", from: "r.low", to: "r.low || '\\x01'::bytea"))) AS d
-      WHERE s.state IN (\(StageState.entry), \(StageState.unchanged)) AND NOT \(StateSource.isDirectory("s")))
+      WHERE s.state IN (\(StageState.entry), \(StageState.unchanged)) AND NOT \(StateSource.isDirectory("s"))
+    )
+    UPDATE pg_temp.kept_directory AS k SET replaced = true FROM replaced AS r WHERE k.id = r.id
     """
 
-  /// Rows that the job neither staged nor must keep end, too: those younger than its base, and all below what is a directory no
-  /// more.
-  static let closeOutdated = """
+  /// Rows below what is a directory no more end, whatever made them.
+  static let closeBelowReplaced = closing(
+    "e.directory IN (SELECT id FROM pg_temp.kept_directory WHERE replaced)")
+
+  /// Rows younger than the base that the job neither staged nor must keep end, too.
+  static let closeOutdated = closing(
+    "e.first > $4 AND NOT EXISTS (SELECT 1 FROM pg_temp.kept_directory AS k WHERE k.id = e.directory)")
+
+  private static func closing(_ condition: String) -> String {
+    """
     WITH closed AS (
       DELETE FROM entry_current AS e
-      WHERE e.tree = $2
-        AND (e.first > $4 OR e.directory IN (SELECT id FROM pg_temp.kept_directory WHERE replaced))
+      WHERE e.tree = $2 AND \(condition)
         AND NOT EXISTS (
           SELECT 1 FROM stage AS s WHERE s.job = $1 AND s.directory = e.directory AND s.name = e.name AND s.state <> 0)
-        AND NOT EXISTS (SELECT 1 FROM pg_temp.kept_directory AS k WHERE k.id = e.directory AND NOT k.replaced)
         AND NOT EXISTS (SELECT 1 FROM pg_temp.kept_name AS k WHERE k.directory = e.directory AND k.name = e.name)
       RETURNING e.*
     )
     INSERT INTO entry_past(tree, directory, name, first, last, \(columns))
     SELECT tree, directory, name, first, $3::int8, \(columns) FROM closed
     """
+  }
 
   /// Rows that the base saw, that ended since, and that nothing replaces: a differential brings them back, but not what it
   /// could not look for.
