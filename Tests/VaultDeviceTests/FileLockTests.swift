@@ -46,6 +46,31 @@ import VaultSystem
     }
   }
 
+  /// What a child process has between fork and exec is a duplicate of each descriptor.
+  @Test func aDuplicateOfItsDescriptorKeepsNoLock() throws {
+    let directory = try TemporaryDirectory()
+    let path = "\(directory.path)/lock"
+    guard let lock = try FileLock.acquire(ByteString(path), command: "vault", now: Self.now) else {
+      Issue.record("the directory is writable")
+      return
+    }
+    let duplicate = try #require((0..<1024).first { Self.path(of: $0) == path }.map { dup($0) })
+    defer { close(duplicate) }
+    lock.release()
+    let shared = try FileLock.share(ByteString(path))
+    shared?.release()
+    let isHeldAgain = Self.isHeld(try FileLock.acquire(ByteString(path), command: "vault", now: Self.now))
+    #expect(isHeldAgain)
+  }
+
+  private static func path(of descriptor: Int32) -> String? {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
+      guard let base = buffer.baseAddress else { return nil }
+      let count = readlink("/proc/self/fd/\(descriptor)", base, buffer.count)
+      return count < 0 ? nil : String(decoding: UnsafeRawBufferPointer(buffer)[..<count], as: UTF8.self)
+    }
+  }
+
   @Test func aMissingDirectoryIsAnError() {
     #expect(throws: FileLockError.self) {
       _ = try FileLock.acquire("/nonexistent/lock", command: "vault", now: Self.now)

@@ -76,6 +76,17 @@ package struct FileLock: ~Copyable, Sendable {
 
   private init(descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
+  deinit { Self.giveUp(descriptor) }
+
+  /// Unlocks: closing alone would leave the lock to a child process that was just forked, until that runs its program.
+  fileprivate static func giveUp(_ descriptor: borrowing Descriptor) {
+    var request = CLinux.flock()
+    request.l_type = Int16(F_UNLCK)
+    request.l_whence = Int16(SEEK_SET)
+    // It cannot fail for a lock that is held; closing is what comes next in any case.
+    _ = vault_fcntl_lock(descriptor.rawValue, Int32(VAULT_F_OFD_SETLK), &request)
+  }
+
   /// Releases the lock and leaves an empty file.
   package consuming func release() {
     // The line is for people; that it stays behind after a failure does no harm.
@@ -141,6 +152,8 @@ package struct SharedFileLock: ~Copyable, Sendable {
   private let descriptor: Descriptor
 
   fileprivate init(descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+  deinit { FileLock.giveUp(descriptor) }
 
   /// Gives up the share.
   package consuming func release() {}
