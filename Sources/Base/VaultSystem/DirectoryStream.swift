@@ -48,6 +48,16 @@ package struct DirectoryStream: ~Copyable {
     }
   }
 
+  /// Whether a directory has no names.
+  package mutating func isEmpty(_ descriptor: Int32) throws(Errno) -> Bool {
+    var isEmpty = true
+    try forEachName(in: descriptor) { _ in
+      isEmpty = false
+      return false
+    }
+    return isEmpty
+  }
+
   @inline(__always)
   private static func isSelfOrParent(_ name: UnsafeRawPointer, _ count: Int) -> Bool {
     let dot = UInt8(ascii: ".")

@@ -81,14 +81,7 @@ package struct RestoreExaminer: ~Copyable {
   private mutating func isEmpty(_ place: RestorePlace) -> Bool {
     do throws(SystemError) {
       let directory = try Descriptor.open(at: place.directory.number, place.name, [.readOnly, .directory, .noFollow])
-      var isEmpty = true
-      do throws(Errno) {
-        try stream.forEachName(in: directory.rawValue) { _ in
-          isEmpty = false
-          return false
-        }
-      } catch { return false }
-      return isEmpty
+      return (try? stream.isEmpty(directory.rawValue)) ?? false
     } catch { return false }
   }
 

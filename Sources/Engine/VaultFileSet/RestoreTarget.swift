@@ -33,7 +33,8 @@ package final class RestoreTarget: Sendable {
     guard !path.isEmpty, !path.bytes.contains(0) else { throw FileSetError(.invalidPath, path) }
     do throws(SystemError) {
       let root = SharedDescriptor(try Self.openOrMake(path))
-      let isEmpty = Self.isEmpty(root)
+      var stream = DirectoryStream()
+      let isEmpty = (try? stream.isEmpty(root.number)) ?? false
       let tried = RestorePlace.temporaryName(UInt64.random(in: 0...UInt64.max))
       self.init(
         root, path, policy, wasEmpty: isEmpty,
@@ -84,18 +85,6 @@ package final class RestoreTarget: Sendable {
   }
 
   private static let flags: OpenFlags = [.readOnly, .directory]
-
-  private static func isEmpty(_ directory: SharedDescriptor) -> Bool {
-    var isEmpty = true
-    var stream = DirectoryStream()
-    do throws(Errno) {
-      try stream.forEachName(in: directory.number) { _ in
-        isEmpty = false
-        return false
-      }
-    } catch { return false }
-    return isEmpty
-  }
 
   private static func openOrMake(_ path: ByteString) throws(SystemError) -> Descriptor {
     do throws(SystemError) { return try Descriptor.open(path, flags) } catch {
