@@ -164,7 +164,7 @@ import VaultModel
     try catalog.stage(open, Self.rows)
     try catalog.publish(open)
     #expect(try catalog.state(2, of: open.description.tree).count == 3)
-    #expect(try server.sql("SELECT schema_version FROM \(schema).repository") == "2")
+    #expect(try server.sql("SELECT schema_version FROM \(schema).repository") == "3")
     try catalog.close()
   }
 }

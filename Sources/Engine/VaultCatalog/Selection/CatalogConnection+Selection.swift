@@ -57,21 +57,15 @@ extension CatalogConnection {
     _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> SelectionCursor? {
     let selection = try materialized(key, source)
-    let select = try statement(selection.select(from: source))
+    let select = try statement(selection.select)
     defer { select.statement.reset() }
     try select.statement.bind(row, at: 1)
-    if case .staged(_, let job, let sequence) = source {
-      try select.statement.bind(sequence, at: 2)
-      try select.statement.bind(job, at: 3)
-    }
     var reader = StateRowReader(self)
     var last = row
     var count = 0
     while try select.statement.step() {
       if count == limit { return SelectionCursor(position: nil, row: last) }
-      guard !select.statement.isNull(8) else {
-        throw CatalogError(.notFound, "an entry of the selection has left the catalog meanwhile")
-      }
+      guard !select.statement.isNull(1) else { throw CatalogError.selectionHasGone }
       var row = try reader.row(select.statement)
       row.leadsOnly = select.statement.integer(13) != 0
       do { try visit(row) } catch { throw CatalogError.fromCaller(error) }
@@ -96,12 +90,7 @@ extension CatalogConnection {
     case .paths(let paths): try choose(SelectionPlan(paths: paths), source)
     case .noted(let number): try choose(number, source)
     }
-    try execute(
-      """
-      CREATE TEMP TABLE selection_\(selection.table)(
-        id INTEGER PRIMARY KEY, directory INTEGER, name BLOB, first INTEGER, leads INTEGER)
-      """
-    )
+    try execute(selection.create)
     selections.append(selection)
     do {
       try fill(selection, source)
@@ -113,13 +102,8 @@ extension CatalogConnection {
   }
 
   private func fill(_ selection: MaterializedSelection, _ source: StateSource) throws(CatalogError) {
-    let fill = try statement(
-      """
-      INSERT INTO \(selection.tableName)(directory, name, first, leads)
-      SELECT directory, name, first, leads FROM (\(selection.arms(of: source).joined(separator: " UNION ALL ")))
-      ORDER BY \(selection.order)
-      """
-    )
+    let withNames = try number("SELECT EXISTS (SELECT 1 FROM temp.chosen_name)") == 1
+    let fill = try statement(selection.fill(from: source, withNames: withNames))
     switch source {
     case .current: break
     case .asOf(_, let sequence): try fill.statement.bind(sequence, at: 1)

@@ -1,6 +1,6 @@
 import VaultModel
 
-/// A selection whose order no index has: its rows wait, sorted, in a temporary table.
+/// A selection whose order no index has: its rows wait, sorted, in a temporary table, which SQLite keeps on disk when it grows.
 struct MaterializedSelection {
   /// What was selected.
   struct Key: Hashable {
@@ -18,8 +18,44 @@ struct MaterializedSelection {
 
   var tableName: String { "temp.selection_\(table)" }
 
-  /// How its rows are sorted.
-  var order: String {
+  /// What a row of the table says of its entry, in the order of `StateRowReader`.
+  private static let columns = [
+    "content_session", "content_index", "device", "inode", "attributes", "extents", "extended_session",
+    "extended_index",
+  ]
+  private static let names = columns.joined(separator: ", ")
+
+  /// Rows are whole: reading them back in order looks nothing up, whatever the order is and whatever a job that is published in
+  /// between does to where they came from.
+  var create: String {
+    """
+    CREATE TEMP TABLE selection_\(table)(
+      id INTEGER PRIMARY KEY, directory INTEGER, name BLOB, first INTEGER, leads INTEGER, \(Self.names))
+    """
+  }
+
+  /// Fills the table from `chosen_directory` and, where there are any, `chosen_name`.
+  ///
+  /// Parameters: for an older state ?1 its sequence; for a staged one ?1 its job and ?2 that one's sequence.
+  func fill(from source: StateSource, withNames: Bool) -> String {
+    let columns = "directory, name, first, leads, \(Self.names)"
+    return """
+      INSERT INTO \(tableName)(\(columns))
+      SELECT \(columns) FROM (\(arms(of: source, withNames: withNames).joined(separator: " UNION ALL ")))
+      ORDER BY \(order)
+      """
+  }
+
+  /// Rows after the number ?1, in order; the key is null of a directory that is gone.
+  var select: String {
+    """
+    SELECT x.directory, d.key, x.name, x.first, \(Self.columns.map { "x.\($0)" }.joined(separator: ", ")), x.id, x.leads
+    FROM \(tableName) AS x LEFT JOIN directory AS d ON d.id = x.directory
+    WHERE x.id > ?1 ORDER BY x.id
+    """
+  }
+
+  private var order: String {
     switch key.pass {
     case .directories: "key, name"
     case .contents: "place, content_index, device, inode, directory, name"
@@ -27,78 +63,61 @@ struct MaterializedSelection {
   }
 
   /// Where rows of the latest, an older and a staged state come from, and what tells those of the selection.
-  func arms(of source: StateSource) -> [String] {
-    switch source {
-    case .current: [arm("entry_current", "1")]
-    case .asOf: [arm("entry_current", "e.first <= ?1"), arm("entry_past", "e.first <= ?1 AND e.last > ?1")]
-    case .staged:
-      [
-        arm("stage", "e.job = ?1 AND e.state = 1", first: "0"),
-        arm("entry_current", "e.first = ?2 AND \(StateSource.isInPlace("?1"))"),
-      ]
-    }
-  }
-
-  /// Directories, or everything else, below chosen directories and by chosen names.
-  private func arm(_ table: String, _ condition: String, first: String = "e.first") -> String {
-    let common = "SELECT e.directory AS directory, e.name AS name, \(first) AS first"
+  private func arms(of source: StateSource, withNames: Bool) -> [String] {
+    let tables: [(name: String, condition: String, first: String)] =
+      switch source {
+      case .current: [("entry_current", "1", "e.first")]
+      case .asOf:
+        [
+          ("entry_current", "e.first <= ?1", "e.first"),
+          ("entry_past", "e.first <= ?1 AND e.last > ?1", "e.first"),
+        ]
+      case .staged:
+        [
+          ("stage", "e.job = ?1 AND e.state = 1", "?2"),
+          ("entry_current", "e.first = ?2 AND \(StateSource.isInPlace("?1"))", "e.first"),
+        ]
+      }
     let keys: String
     let rest: String
-    // What only leads to the selection is not in it.
-    let selected = key.pass == .directories ? "" : " AND c.leads = 0"
     switch key.pass {
     case .directories:
       keys = "d.key AS key"
-      rest = """
-        CROSS JOIN directory AS d ON d.id = e.directory
-        WHERE \(condition) AND \(StateSource.isDirectoryRow("e"))
-        """
+      rest = "CROSS JOIN directory AS d ON d.id = e.directory WHERE \(StateSource.isDirectoryRow("e"))"
     case .contents:
       keys = """
-        e.content_index AS content_index,
         CASE WHEN e.content_session IS NULL THEN NULL
-          ELSE coalesce(j.number, 0x4000000000000000 + e.content_session) END AS place,
-        e.device AS device, e.inode AS inode
+          ELSE coalesce(j.number, 0x4000000000000000 + e.content_session) END AS place
         """
-      rest = """
-        LEFT JOIN job AS j ON j.session = e.content_session
-        WHERE \(condition) AND NOT \(StateSource.isDirectoryRow("e"))
-        """
+      rest =
+        "LEFT JOIN job AS j ON j.session = e.content_session WHERE NOT \(StateSource.isDirectoryRow("e"))"
     }
-    return """
-      \(common), 0 AS leads, \(keys)
-      FROM temp.chosen_directory AS c CROSS JOIN \(table) AS e ON e.directory = c.id \(rest)
-      UNION ALL
-      \(common), c.leads AS leads, \(keys)
-      FROM temp.chosen_name AS c CROSS JOIN \(table) AS e ON e.directory = c.directory AND e.name = c.name \(rest)\(selected)
+    let columns = Self.columns.map { "e.\($0) AS \($0)" }.joined(separator: ", ")
+    func arm(_ table: (name: String, condition: String, first: String), _ leads: String, _ join: String) -> String {
       """
+      SELECT e.directory AS directory, e.name AS name, \(table.first) AS first, \(leads) AS leads, \(columns), \(keys)
+      FROM \(join) \(rest) AND \(table.condition)
+      """
+    }
+    var arms = tables.map { table in
+      arm(table, "0", "temp.chosen_directory AS c CROSS JOIN \(table.name) AS e ON e.directory = c.id")
+    }
+    if withNames {
+      arms += tables.map { table in
+        let all = arm(
+          table, "c.leads",
+          "temp.chosen_name AS c CROSS JOIN \(table.name) AS e ON e.directory = c.directory AND e.name = c.name")
+        // What only leads to the selection is not in it.
+        return key.pass == .directories ? all : "\(all) AND c.leads = 0"
+      }
+    }
+    return arms
   }
+}
 
-  /// Reads the rows of the table from a number on, whatever a job that was published in between did to them.
-  func select(from source: StateSource) -> String {
-    let columns = [
-      "content_session", "content_index", "device", "inode", "attributes", "extents", "extended_session",
-      "extended_index",
-    ]
-    if case .staged = source {
-      return """
-        SELECT d.id, d.key, x.name, ?2, \(columns.map { "coalesce(e.\($0), p.\($0))" }.joined(separator: ", ")), x.id,
-          x.leads
-        FROM \(tableName) AS x CROSS JOIN directory AS d ON d.id = x.directory
-          LEFT JOIN stage AS e ON e.job = ?3 AND e.directory = x.directory AND e.name = x.name
-          LEFT JOIN entry_current AS p
-            ON e.directory IS NULL AND p.directory = x.directory AND p.name = x.name AND p.first = ?2
-        WHERE x.id > ?1 ORDER BY x.id
-        """
-    }
-    return """
-      SELECT d.id, d.key, x.name, x.first, \(columns.map { "coalesce(e.\($0), p.\($0))" }.joined(separator: ", ")), x.id,
-        x.leads
-      FROM \(tableName) AS x CROSS JOIN directory AS d ON d.id = x.directory
-        LEFT JOIN entry_current AS e ON e.directory = x.directory AND e.name = x.name AND e.first = x.first
-        LEFT JOIN entry_past AS p
-          ON e.directory IS NULL AND p.directory = x.directory AND p.name = x.name AND p.first = x.first
-      WHERE x.id > ?1 ORDER BY x.id
-      """
+extension CatalogError {
+  /// A selection cannot be read any further.
+  static var selectionHasGone: CatalogError {
+    CatalogError(.notFound, "an entry of the selection has left the catalog meanwhile")
   }
 }

@@ -4,7 +4,9 @@ enum PostgreSQLSchema {
   static var version: Int64 { Int64(migrations.count) }
 
   /// Each brings a catalog from the version before to its own, its place in the list counted from 1.
-  static let migrations = [jobTables + entryTables + volumeTables + waitingTables, stagingInPlaceAndTraces]
+  static let migrations = [
+    jobTables + entryTables + volumeTables + waitingTables, stagingInPlaceAndTraces, wholeSelectionRows,
+  ]
 
   /// Which job stages its entries where they are to stay: see `PostgreSQLConnection.stagesInPlace`; and the last transaction of
   /// each connection: see `PostgreSQLConnection.isCommitted`.
@@ -12,6 +14,16 @@ enum PostgreSQLSchema {
     ALTER TABLE job ADD COLUMN in_place int8 NOT NULL DEFAULT 0;
     CREATE UNIQUE INDEX job_in_place ON job(tree) WHERE in_place = 1;
     CREATE TABLE transaction_trace(connection int8 PRIMARY KEY, number int8 NOT NULL);
+    """
+
+  /// Rows of a selection that are read without looking anything up, and that are lost with a crash of the server: see
+  /// `ServerSelection`.
+  private static let wholeSelectionRows = """
+    DROP TABLE selection_row;
+    CREATE UNLOGGED TABLE selection_row(
+      selection int8 NOT NULL, id int8 NOT NULL, directory int8 NOT NULL, name bytea NOT NULL, first int8 NOT NULL,
+      leads int8 NOT NULL, \(contentColumns), PRIMARY KEY (selection, id)
+    );
     """
 
   /// Into how many parts the entries are divided, by tree.

@@ -33,42 +33,64 @@ extension PostgreSQLCatalog {
       try connection.stateSource(of: key.source)
     }
     guard let source else { return SelectionPage() }
-    let selection = try sorted(key, source)
-    let page = try read(Self.readingSelection) { connection throws(CatalogError) in
-      try connection.selectionPage(selection.table, source, key.pass, after: row, limit: limit)
+    var selection = try sorted(key, source)
+    while true {
+      let (page, last) = try read(Self.readingSelection) { connection throws(CatalogError) in
+        try connection.selectionPage(selection, after: row, limit: limit)
+      }
+      // Another reader of the same rows may have come to their end meanwhile. Whoever drops a selection forgets it first, so that
+      // no page of one that is forgotten says anything.
+      if waiting.withLock({ $0.selections.contains { $0.number == selection.number } }) {
+        if page.cursor == nil {
+          try drop([selection])
+          // A server that crashed has lost the rows: they are made again, and are the same unless something was dropped.
+          if last < selection.rowCount {
+            selection = try sortedAgain(selection, source)
+            continue
+          }
+        }
+        return page
+      }
+      selection = try sorted(key, source)
     }
-    // Another reader of the same rows may have come to their end meanwhile. Whoever drops a selection forgets it first, so that
-    // no page of one that is forgotten says anything.
-    guard waiting.withLock({ $0.selections.contains { $0.table == selection.table } }) else {
-      return try sortedPage(key, after: row, limit: limit)
-    }
-    if page.cursor == nil { try drop([selection]) }
-    return page
   }
 
   /// The sorted rows of a selection, made when they do not wait already.
   private func sorted(
     _ key: MaterializedSelection.Key, _ source: StateSource
-  ) throws(CatalogError) -> MaterializedSelection {
+  ) throws(CatalogError) -> WaitingSelection {
     if let known = waiting.withLock({ $0.selections.first { $0.key == key } }) { return known }
     let (number, surplus) = waiting.withLock { waiting in
       (waiting.nextNumber(), waiting.selections.dropLast(ServerSelection.limit - 1))
     }
     try drop(Array(surplus))
-    let selection = MaterializedSelection(key: key, table: number)
-    try write(Self.readingSelection) { connection throws(CatalogError) in
+    let rowCount = try write(Self.readingSelection) { connection throws(CatalogError) in
       // A job that was published since the source was found would have moved its rows.
       let present = try connection.stateSource(of: key.source) ?? source
-      try connection.fillSelection(selection, present)
+      return try connection.fillSelection(number, key, present)
     }
+    let selection = WaitingSelection(key: key, number: number, rowCount: rowCount)
     waiting.withLock { $0.selections.append(selection) }
     return selection
   }
 
-  private func drop(_ selections: [MaterializedSelection]) throws(CatalogError) {
+  /// The rows of a selection that were lost.
+  ///
+  /// - Throws: `.notFound` when they are not as many as they were: whoever read some of them could miss others.
+  private func sortedAgain(
+    _ lost: WaitingSelection, _ source: StateSource
+  ) throws(CatalogError) -> WaitingSelection {
+    let selection = try sorted(lost.key, source)
+    guard selection.rowCount == lost.rowCount else {
+      throw CatalogError.selectionHasGone.located(activity: Self.readingSelection, path: place, isOnServer: true)
+    }
+    return selection
+  }
+
+  private func drop(_ selections: [WaitingSelection]) throws(CatalogError) {
     guard !selections.isEmpty else { return }
-    let numbers = Set(selections.map(\.table))
-    waiting.withLock { waiting in waiting.selections.removeAll { numbers.contains($0.table) } }
+    let numbers = Set(selections.map(\.number))
+    waiting.withLock { waiting in waiting.selections.removeAll { numbers.contains($0.number) } }
     try write("ending a selection") { connection throws(CatalogError) in
       for number in numbers { try connection.dropSelection(number) }
     }

@@ -40,22 +40,26 @@ extension PostgreSQLConnection {
   // MARK: Sorted rows
 
   /// Sorts a selection's rows under a number; part of a transaction.
-  func fillSelection(_ selection: MaterializedSelection, _ source: StateSource) throws(CatalogError) {
+  ///
+  /// - Returns: how many rows there are.
+  func fillSelection(
+    _ number: Int, _ key: MaterializedSelection.Key, _ source: StateSource
+  ) throws(CatalogError) -> Int64 {
     try execute(ServerSelection.temporaryTables)
-    switch selection.key.selection {
+    switch key.selection {
     case .paths(let paths): try choose(SelectionPlan(paths: paths), source)
     case .noted(let number): try choose(number, source)
     }
     try execute("ANALYZE pg_temp.chosen_directory, pg_temp.chosen_name")
     // How many directories were chosen is known by now.
     try allowWholeJoins()
-    var values: [ServerValue] = [.integer(Int64(selection.table)), .integer(source.tree)]
+    var values: [ServerValue] = [.integer(Int64(number)), .integer(source.tree)]
     switch source {
     case .current: break
     case .asOf(_, let sequence): values.append(.integer(sequence))
     case .staged(_, let job, let sequence): values += [.integer(job), .integer(sequence)]
     }
-    try run(ServerSelection(source: source, pass: selection.key.pass).fill, values)
+    return Int64(try run(ServerSelection(source: source, pass: key.pass).fill, values))
   }
 
   private func choose(_ plan: SelectionPlan, _ source: StateSource) throws(CatalogError) {
@@ -94,31 +98,30 @@ extension PostgreSQLConnection {
       """, values)
   }
 
+  /// A page of the rows of a selection, and the number of its last row.
   func selectionPage(
-    _ number: Int, _ source: StateSource, _ pass: SelectionPass, after row: Int64, limit: Int
-  ) throws(CatalogError) -> SelectionPage {
-    var values: [ServerValue] = [
-      .integer(Int64(number)), .integer(row), .integer(Int64(limit) + 1), .integer(source.tree),
-    ]
-    if case .staged(_, let job, let sequence) = source { values += [.integer(job), .integer(sequence)] }
-    var rows = try query(ServerSelection(source: source, pass: pass).read, values)
+    _ selection: WaitingSelection, after row: Int64, limit: Int
+  ) throws(CatalogError) -> (page: SelectionPage, last: Int64) {
+    var rows = try query(
+      ServerSelection.read, [.integer(Int64(selection.number)), .integer(row), .integer(Int64(limit) + 1)])
     var reader = StateRowReader(self)
     var page = SelectionPage()
     var last = row
+    var directory: Int64?
     while rows.step() {
       if page.rows.count == limit {
         page.cursor = SelectionCursor(position: nil, row: last)
         break
       }
-      guard !rows.isNull(1), !rows.isNull(8) else {
-        throw CatalogError(.notFound, "an entry of the selection has left the catalog meanwhile")
-      }
+      let isAnother = try rows.integer(0) != directory
+      guard !isAnother || !rows.isNull(1) else { throw CatalogError.selectionHasGone }
+      directory = try rows.integer(0)
       var found = try reader.row(rows)
       found.leadsOnly = try rows.integer(13) != 0
       last = try rows.integer(12)
       page.rows.append(found)
     }
-    return page
+    return (page, last)
   }
 
   func dropSelection(_ number: Int) throws(CatalogError) {

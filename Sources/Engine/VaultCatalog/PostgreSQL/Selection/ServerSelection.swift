@@ -2,7 +2,9 @@ import VaultModel
 
 /// The statements that sort a selection on a server and read it.
 ///
-/// Its rows wait in `selection_row`, by the selection's number, whatever jobs are published meanwhile.
+/// Its rows wait in `selection_row`, whole, by the selection's number: reading them back in order looks nothing up, whatever the
+/// order is and whatever a job that is published in between does to where they came from. The table is not logged: a server
+/// that crashed has it empty, which the number of rows tells.
 struct ServerSelection {
   var source: StateSource
   var pass: SelectionPass
@@ -15,12 +17,19 @@ struct ServerSelection {
     CREATE TEMP TABLE chosen_name(directory int8, name bytea, leads int8) ON COMMIT DROP
     """
 
+  /// What a row says of its entry, in the order of `StateRowReader`.
+  private static let columns = [
+    "content_session", "content_index", "device", "inode", "attributes", "extents", "extended_session",
+    "extended_index",
+  ]
+  private static let names = columns.joined(separator: ", ")
+
   /// Fills selection $1 from what was chosen; $2 is the tree, $3 the sequence or, for what is staged, the job and $4 its
   /// sequence.
   var fill: String {
     """
-    INSERT INTO selection_row(selection, id, directory, name, first, leads)
-    SELECT $1::int8, row_number() OVER (ORDER BY \(order)), directory, name, first, leads
+    INSERT INTO selection_row(selection, id, directory, name, first, leads, \(Self.names))
+    SELECT $1::int8, row_number() OVER (ORDER BY \(order)), directory, name, first, leads, \(Self.names)
     FROM (\(arms.joined(separator: " UNION ALL "))) AS x
     """
   }
@@ -43,7 +52,7 @@ struct ServerSelection {
       ]
     case .staged:
       [
-        arm("stage", "e.job = $3 AND e.state = \(StageState.entry)", first: "0::int8"),
+        arm("stage", "e.job = $3 AND e.state = \(StageState.entry)", first: "$4::int8"),
         arm("entry_current", "e.tree = $2 AND e.first = $4 AND \(StateSource.isInPlace("$3"))"),
       ]
     }
@@ -52,6 +61,7 @@ struct ServerSelection {
   /// Directories, or everything else, below chosen directories and by chosen names.
   private func arm(_ table: String, _ condition: String, first: String = "e.first") -> String {
     let common = "SELECT e.directory, e.name, \(first) AS first"
+    let columns = Self.columns.map { "e.\($0)" }.joined(separator: ", ")
     let keys: String
     let rest: String
     // What only leads to the selection is not in it.
@@ -61,15 +71,15 @@ struct ServerSelection {
       keys = "\(StateSource.head("d.key")) AS head, d.key"
       rest = "JOIN directory AS d ON d.id = e.directory WHERE \(condition) AND \(StateSource.isDirectory("e"))"
     case .contents:
-      keys = "e.content_index, \(Self.place) AS place, e.device, e.inode"
+      keys = "\(Self.place) AS place"
       rest =
         "LEFT JOIN job AS j ON j.session = e.content_session WHERE \(condition) AND NOT \(StateSource.isDirectory("e"))"
     }
     return """
-      \(common), 0::int8 AS leads, \(keys)
+      \(common), 0::int8 AS leads, \(columns), \(keys)
       FROM pg_temp.chosen_directory AS c JOIN \(table) AS e ON e.directory = c.id \(rest)
       UNION ALL
-      \(common), c.leads, \(keys)
+      \(common), c.leads, \(columns), \(keys)
       FROM pg_temp.chosen_name AS c JOIN \(table) AS e ON e.directory = c.directory AND e.name = c.name \(rest)\(selected)
       """
   }
@@ -78,38 +88,14 @@ struct ServerSelection {
   static let place =
     "CASE WHEN e.content_session IS NULL THEN NULL ELSE coalesce(j.number, 4611686018427387904 + e.content_session) END"
 
-  /// Rows of selection $1 after $2, up to $3, of tree $4; numbers have no gaps, so a page is a range of them.
-  /// $5 is the job and $6 the sequence of a staged state.
-  var read: String {
-    let columns = [
-      "content_session", "content_index", "device", "inode", "attributes", "extents", "extended_session",
-      "extended_index",
-    ]
-    let names = columns.joined(separator: ", ")
-    let place = "directory = x.directory AND name = x.name"
-    let first: String
-    let rows: String
-    if case .staged = source {
-      first = "$6::int8"
-      rows = """
-        SELECT \(names) FROM stage WHERE job = $5 AND \(place)
-        UNION ALL
-        SELECT \(names) FROM entry_current WHERE tree = $4 AND \(place) AND first = $6
-        """
-    } else {
-      first = "x.first"
-      rows = """
-        SELECT \(names) FROM entry_current WHERE tree = $4 AND \(place) AND first = x.first
-        UNION ALL
-        SELECT \(names) FROM entry_past WHERE tree = $4 AND \(place) AND first = x.first
-        """
-    }
-    return """
-      SELECT x.directory, (SELECT key FROM directory WHERE id = x.directory), x.name, \(first), \
-      \(columns.map { "e.\($0)" }.joined(separator: ", ")), x.id, x.leads
-      FROM (SELECT * FROM selection_row WHERE selection = $1 AND id > $2 AND id <= $2 + $3 ORDER BY id) AS x
-        LEFT JOIN LATERAL (\(rows) LIMIT 1) AS e ON true
-      ORDER BY x.id
-      """
-  }
+  /// Rows of selection $1 after $2, up to $3: numbers have no gaps, so a page is a range of them.
+  ///
+  /// A row has the key of its directory when the one before it has another: looking it up costs as much as the row.
+  static let read = """
+    SELECT directory,
+      CASE WHEN lag(directory) OVER (ORDER BY id) IS DISTINCT FROM directory
+        THEN (SELECT key FROM directory AS d WHERE d.id = x.directory) END,
+      name, first, \(names), id, leads
+    FROM selection_row AS x WHERE selection = $1 AND id > $2 AND id <= $2 + $3 ORDER BY id
+    """
 }
