@@ -150,6 +150,26 @@ class ServerGoes(ServerTest):
     def test_away_for_a_while(self):
         self.check(signal.SIGQUIT, away_seconds=4)
 
+    def test_killed_in_mid_restore(self):
+        """What the server had sorted for it is lost; the restore goes on, and nothing is missing."""
+        fleet = self.make_proxied()
+        # More entries than the director reads at once, several times over.
+        for number in range(10_000):
+            if number % 100 == 0:
+                os.makedirs(f"{self.source}/many/{number}")
+            trees.write_file(f"{self.source}/many/{number // 100 * 100}/{number}", b"%d" % number * 100)
+        fleet.start()
+        number = fleet.run("save-alpha")
+        target = self.path("restored")
+        self.data.disturb("stall", "down", 200_000)
+        restore = fleet.ask(f"restore job={number} where={target} all")["job"]
+        self.data.wait_stalled()
+        self.server.stop(signal.SIGKILL)
+        self.data.calm()
+        self.server.start()
+        self.assertEnds(fleet, restore, "T")
+        self.assertEqual(trees.rsync_differences(self.source, target + self.source), [])
+
     def test_killed_together_with_the_storage_daemon(self):
         self.check(signal.SIGKILL, also=("sd",))
 
