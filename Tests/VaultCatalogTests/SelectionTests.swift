@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import VaultCatalog
 import VaultModel
@@ -88,11 +89,10 @@ import VaultModel
       let job = try catalog.makeJob(.incremental, base: 2)
       try catalog.stage(job, expected.map { ($0.directory.appending($0.entry.name).path, .deletion) })
       try catalog.publish(job)
-      // More selections than may wait push the first one out; it is made again.
-      for number in 0..<6 {
-        _ = try catalog.readSelection(
-          of: source, .paths(["/b", ByteString("/\(number)")]), pass: .contents, after: nil, limit: 1
-        ) { _ in }
+      // Others who read the same do not disturb it, nor do those who give up.
+      for _ in 0..<70 {
+        let other = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 1) { _ in }
+        try catalog.endReading(#require(other))
       }
       while let place = cursor {
         cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: place, limit: 2) {
@@ -121,13 +121,132 @@ import VaultModel
     } while cursor != nil
     #expect(rows.map(\.entry) == expected.map(\.entry))
 
-    // Rows that are not the same ones would be read from a place that is none.
-    cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in }
-    _ = try server.sql("TRUNCATE \(schema).selection_row; DELETE FROM \(schema).entry_current WHERE name = 'new'")
-    #expect(
+    // Where the state is another one by then, they would be read from a place that is none.
+    func begin(_ source: SelectionSource) throws -> SelectionCursor {
+      let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 1) { _ in }
+      _ = try server.sql("TRUNCATE \(schema).selection_row")
+      return try #require(cursor)
+    }
+    func cannotGoOn(_ source: SelectionSource, _ cursor: SelectionCursor) -> Bool {
       throwsKind(.notFound) {
-        _ = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: cursor, limit: 2) { _ in }
-      })
+        _ = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: cursor, limit: 1) { _ in }
+      }
+    }
+    let next = try catalog.makeJob(.incremental, base: 2)
+    try catalog.stage(
+      next, (0..<9).map { (ByteString("/w\($0)"), .whole(linkEntry(ByteString("w\($0)"), inode: 60 + UInt64($0)))) })
+    cursor = try begin(.staged(job: next.description.number))
+    #expect(try cannotGoOn(.staged(job: next.description.number), #require(cursor)))
+    cursor = try begin(source)
+    _ = try catalog.dropJobs([2], at: Timestamp(nanoseconds: 9))
+    for _ in 0..<2 { #expect(try cannotGoOn(source, #require(cursor))) }
+    try catalog.close()
+  }
+
+  @Test(arguments: CatalogEngine.allCases) func whoGivesUpLeavesNothing(engine: CatalogEngine) throws {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      let source = SelectionSource.state(tree: tree, sequence: 2)
+      let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in }
+      try catalog.endReading(#require(cursor))
+      #expect(
+        throwsKind(.notFound) {
+          _ = try catalog.readSelection(of: .staged(job: 99), .paths([]), pass: .contents, after: cursor, limit: 2) {
+            _ in
+          }
+        })
+      // What was sorted for one reader is not what another one gets, however alike they ask.
+      let job = try catalog.makeJob(.incremental, base: 2)
+      try catalog.stage(
+        job, [("/x1", .whole(linkEntry("x1", inode: 71))), ("/x2", .whole(linkEntry("x2", inode: 72)))])
+      _ = try catalog.readSelection(
+        of: .staged(job: job.description.number), .paths([]), pass: .contents, after: nil, limit: 1
+      ) { _ in }
+      try catalog.stage(job, commit: 2, index: 3, [("/x3", .whole(linkEntry("x3", inode: 73)))])
+      #expect(
+        try catalog.selection(.staged(job: job.description.number), [], .contents).map { path(of: $0) } == [
+          "/x1", "/x2", "/x3",
+        ])
+    }
+  }
+
+  @Test(arguments: CatalogEngine.allCases) func aStateThatWentIsNotRead(engine: CatalogEngine) throws {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      let source = SelectionSource.state(tree: tree, sequence: 2)
+      let cursor = try catalog.readSelection(of: source, .paths([]), pass: .directories, after: nil, limit: 1) { _ in }
+      _ = try catalog.dropJobs([1, 2], at: Timestamp(nanoseconds: 9))
+      #expect(
+        throwsKind(.notFound) {
+          _ = try catalog.readSelection(of: source, .paths([]), pass: .directories, after: cursor, limit: 1) { _ in }
+        })
+    }
+  }
+
+  /// A directory that went gives nothing to one that came: its number is not used again.
+  @Test(arguments: CatalogEngine.allCases) func aDirectoryThatWentIsNoOtherOne(engine: CatalogEngine) throws {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      let job = try catalog.makeJob(.incremental, base: 2)
+      try catalog.stage(
+        job,
+        [
+          ("/q", .whole(directoryEntry("q"))), ("/q/1", .whole(linkEntry("1", inode: 81))),
+          ("/q/2", .whole(linkEntry("2", inode: 82))),
+        ])
+      try catalog.publish(job)
+      let other = try catalog.makeJob(of: Tree(host: "other", name: "other"))
+      let source = SelectionSource.state(tree: tree, sequence: 3)
+      var found: [StateRow] = []
+      let cursor = try catalog.readSelection(of: source, .paths(["/q"]), pass: .contents, after: nil, limit: 1) {
+        found.append($0)
+      }
+      _ = try catalog.dropJobs([3], at: Timestamp(nanoseconds: 9))
+      try catalog.stage(other, [("/r", .whole(directoryEntry("r"))), ("/r/s", .whole(linkEntry("s", inode: 1)))])
+      try catalog.publish(other)
+      // What waits is read on, or refused; it never lies elsewhere.
+      do {
+        _ = try catalog.readSelection(of: source, .paths(["/q"]), pass: .contents, after: cursor, limit: 1) {
+          found.append($0)
+        }
+      } catch let error as CatalogError {
+        #expect(error.kind == .notFound)
+      }
+      #expect(found.map { path(of: $0) } == Array(["/q/1", "/q/2"].prefix(found.count)) && !found.isEmpty)
+    }
+  }
+
+  /// Runs something once before the rows of a selection are sorted.
+  private final class Meanwhile: PostgreSQLFaults {
+    private let work = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func set(_ body: @escaping @Sendable () -> Void) { work.withLock { $0 = body } }
+
+    func strikes(_ moment: FaultMoment, _ statement: String) -> Bool {
+      guard moment == .before, statement.contains("INSERT INTO selection_row") else { return false }
+      work.withLock { $0.take() }?()
+      return false
+    }
+  }
+
+  @Test func aJobPublishedWhileRowsAreSortedTakesNoneAway() throws {
+    let server = try TestServer.shared.get()
+    var options = PostgreSQLOptions()
+    let meanwhile = Meanwhile()
+    options.faults = meanwhile
+    let catalog = try server.open(schema: server.newSchema(), options: options)
+    try fill(catalog)
+    let source = SelectionSource.state(tree: tree, sequence: 2)
+    let expected = try catalog.selection(source, [], .contents)
+    let job = try catalog.makeJob(.incremental, base: 2)
+    try catalog.stage(job, expected.map { ($0.directory.appending($0.entry.name).path, .deletion) })
+    let failure = Mutex<(any Error)?>(nil)
+    meanwhile.set {
+      do { try catalog.publish(job) } catch { failure.withLock { $0 = error } }
+    }
+    #expect(try catalog.selection(source, [], .contents).map(\.entry) == expected.map(\.entry))
+    #expect(failure.withLock { $0 } == nil)
+    #expect(try catalog.selection(.state(tree: tree, sequence: 3), [], .contents).isEmpty)
     try catalog.close()
   }
 

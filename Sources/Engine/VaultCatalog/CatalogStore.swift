@@ -116,10 +116,16 @@ package protocol CatalogStore: AnyObject, Sendable {
   /// inode).
   ///
   /// Directories on the way to what is selected are in the first pass, too, and their rows say so.
+  ///
+  /// A pass that is not read to its end is ended by `endReading`: rows may wait for its next page.
+  /// - Throws: `.notFound` when what was read before can no longer go on.
   func readSelection(
     of source: SelectionSource, _ selection: Selection, pass: SelectionPass, after cursor: SelectionCursor?, limit: Int,
     _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> SelectionCursor?
+
+  /// Gives up a pass of a selection that is not read to its end.
+  func endReading(_ cursor: SelectionCursor) throws(CatalogError)
 
   /// Begins a selection that memory may not hold; it lasts until `endSelection`, or the store's end.
   func beginSelection() throws(CatalogError) -> SelectionNumber
@@ -560,5 +566,15 @@ package struct SelectionCursor: Hashable, Sendable {
   /// The last entry visited of a pass in canonical order.
   var position: CanonicalPosition?
   /// The last row visited of a pass in the order of contents.
-  var row: Int64
+  var row: Int64 = 0
+  /// Where that pass's rows wait.
+  var waiting: WaitingRows?
+}
+
+/// The sorted rows of a selection, whose order no index has: one reader's own.
+struct WaitingRows: Hashable, Sendable {
+  /// What they are found by.
+  var number: Int
+  /// How many there are, on a server, which may lose them.
+  var count: Int64 = 0
 }

@@ -203,6 +203,10 @@ extension SQLiteCatalog {
     }
   }
 
+  package func endReading(_ cursor: SelectionCursor) throws(CatalogError) {
+    try exclusively("ending a selection") { connection throws(CatalogError) in try connection.endReading(cursor) }
+  }
+
   package func beginSelection() throws(CatalogError) -> SelectionNumber {
     try exclusively("beginning a selection") { connection throws(CatalogError) in try connection.beginSelection() }
   }

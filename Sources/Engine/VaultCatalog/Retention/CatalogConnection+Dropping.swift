@@ -107,10 +107,11 @@ extension CatalogConnection {
     }
   }
 
+  /// The last one stays: SQLite would give its number to another directory, and whoever remembers it would take that for this.
   private func deleteEmptyDirectories(tree: Int64) throws(CatalogError) {
     let delete = try statement(
       """
-      DELETE FROM directory WHERE tree = ?1
+      DELETE FROM directory WHERE tree = ?1 AND id < (SELECT max(id) FROM directory)
         AND NOT EXISTS (SELECT 1 FROM entry_current AS e WHERE e.directory = directory.id)
         AND NOT EXISTS (SELECT 1 FROM entry_past AS e WHERE e.directory = directory.id)
         AND id NOT IN (SELECT directory FROM stage) AND id NOT IN (SELECT directory FROM problem)

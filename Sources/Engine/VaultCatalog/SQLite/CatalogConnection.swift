@@ -12,8 +12,8 @@ final class CatalogConnection {
   var sessionIdentifiers: [Int64: UniqueIdentifier] = [:]
   var treeNumbers: [Tree: Int64] = [:]
 
-  /// Selections that wait in temporary tables, the latest last.
-  var selections: [MaterializedSelection] = []
+  /// The numbers of the temporary tables in which selections wait.
+  var selections: Set<Int> = []
   var selectionCount = 0
   /// Selections that were begun and not ended.
   var notedSelections: Set<SelectionNumber> = []

@@ -8,12 +8,19 @@ extension CatalogConnection {
     if source == .everyContent {
       return pass == .contents ? try readEveryContent(after: cursor, limit: limit, visit) : nil
     }
-    guard limit > 0, let found = try stateSource(of: source) else { return nil }
+    guard limit > 0 else { return nil }
+    if let rows = cursor?.waiting {
+      return try readMaterialized(rows, pass, after: cursor?.row ?? 0, limit: limit, visit)
+    }
+    guard let found = try stateSource(of: source) else {
+      guard cursor == nil else { throw CatalogError.selectionHasGone }
+      return nil
+    }
     if case .paths(let paths) = selection, pass == .directories {
       return try readDirectories(found, SelectionPlan(paths: paths), after: cursor?.position, limit: limit, visit)
     }
-    let key = MaterializedSelection.Key(source: source, selection: selection, pass: pass)
-    return try readMaterialized(found, key, after: cursor?.row ?? 0, limit: limit, visit)
+    let rows = try materialize(selection, pass, of: found)
+    return try readMaterialized(rows, pass, after: 0, limit: limit, visit)
   }
 
   // MARK: Directories
@@ -45,7 +52,7 @@ extension CatalogConnection {
           try give(row, leadsOnly: false)
         }
       }
-      if count == limit { return SelectionCursor(position: last, row: 0) }
+      if count == limit { return SelectionCursor(position: last) }
     }
     return nil
   }
@@ -53,18 +60,17 @@ extension CatalogConnection {
   // MARK: Sorted rows
 
   private func readMaterialized(
-    _ source: StateSource, _ key: MaterializedSelection.Key, after row: Int64, limit: Int,
-    _ visit: (StateRow) throws -> Void
+    _ rows: WaitingRows, _ pass: SelectionPass, after row: Int64, limit: Int, _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> SelectionCursor? {
-    let selection = try materialized(key, source)
-    let select = try statement(selection.select)
+    guard selections.contains(rows.number) else { throw CatalogError.selectionHasGone }
+    let select = try statement(MaterializedSelection(pass: pass, table: rows.number).select)
     defer { select.statement.reset() }
     try select.statement.bind(row, at: 1)
     var reader = StateRowReader(self)
     var last = row
     var count = 0
     while try select.statement.step() {
-      if count == limit { return SelectionCursor(position: nil, row: last) }
+      if count == limit { return SelectionCursor(row: last, waiting: rows) }
       guard !select.statement.isNull(1) else { throw CatalogError.selectionHasGone }
       var row = try reader.row(select.statement)
       row.leadsOnly = select.statement.integer(13) != 0
@@ -73,32 +79,35 @@ extension CatalogConnection {
       count += 1
     }
     select.statement.reset()
-    try drop(selection)
+    try drop(rows)
     return nil
   }
 
-  /// The sorted rows of a selection, made when they do not wait already.
-  private func materialized(
-    _ key: MaterializedSelection.Key, _ source: StateSource
-  ) throws(CatalogError) -> MaterializedSelection {
-    if let known = selections.first(where: { $0.key == key }) { return known }
-    if selections.count >= MaterializedSelection.limit, let oldest = selections.first { try drop(oldest) }
+  func endReading(_ cursor: SelectionCursor) throws(CatalogError) {
+    if let rows = cursor.waiting, selections.contains(rows.number) { try drop(rows) }
+  }
+
+  /// Sorts the rows of a selection into a table of their own.
+  private func materialize(
+    _ selected: Selection, _ pass: SelectionPass, of source: StateSource
+  ) throws(CatalogError) -> WaitingRows {
     selectionCount += 1
-    let selection = MaterializedSelection(key: key, table: selectionCount)
+    let selection = MaterializedSelection(pass: pass, table: selectionCount)
     try beginChoosing()
-    switch key.selection {
+    switch selected {
     case .paths(let paths): try choose(SelectionPlan(paths: paths), source)
     case .noted(let number): try choose(number, source)
     }
     try execute(selection.create)
-    selections.append(selection)
+    selections.insert(selection.table)
+    let rows = WaitingRows(number: selection.table)
     do {
       try fill(selection, source)
     } catch {
-      try drop(selection)
+      try drop(rows)
       throw error
     }
-    return selection
+    return rows
   }
 
   private func fill(_ selection: MaterializedSelection, _ source: StateSource) throws(CatalogError) {
@@ -156,10 +165,11 @@ extension CatalogConnection {
     }
   }
 
-  private func drop(_ selection: MaterializedSelection) throws(CatalogError) {
-    selections.removeAll { $0.table == selection.table }
-    forget(selection.tableName)
-    try execute("DROP TABLE IF EXISTS \(selection.tableName)")
+  private func drop(_ rows: WaitingRows) throws(CatalogError) {
+    let table = MaterializedSelection(pass: .contents, table: rows.number).tableName
+    selections.remove(rows.number)
+    forget(table)
+    try execute("DROP TABLE IF EXISTS \(table)")
   }
 
   // MARK: Noted selections
@@ -194,7 +204,6 @@ extension CatalogConnection {
 
   func endSelection(_ number: SelectionNumber) throws(CatalogError) {
     guard notedSelections.remove(number) != nil else { return }
-    for selection in selections where selection.key.selection == .noted(number) { try drop(selection) }
     let table = NotedSelection.table(number)
     forget(table)
     try execute("DROP TABLE IF EXISTS \(table)")

@@ -2,17 +2,7 @@ import VaultModel
 
 /// A selection whose order no index has: its rows wait, sorted, in a temporary table, which SQLite keeps on disk when it grows.
 struct MaterializedSelection {
-  /// What was selected.
-  struct Key: Hashable {
-    var source: SelectionSource
-    var selection: Selection
-    var pass: SelectionPass
-  }
-
-  /// How many selections wait at once; the oldest makes room.
-  static let limit = 4
-
-  var key: Key
+  var pass: SelectionPass
   /// The temporary table's number.
   var table: Int
 
@@ -56,7 +46,7 @@ struct MaterializedSelection {
   }
 
   private var order: String {
-    switch key.pass {
+    switch pass {
     case .directories: "key, name"
     case .contents: "place, content_index, device, inode, directory, name"
     }
@@ -80,7 +70,7 @@ struct MaterializedSelection {
       }
     let keys: String
     let rest: String
-    switch key.pass {
+    switch pass {
     case .directories:
       keys = "d.key AS key"
       rest = "CROSS JOIN directory AS d ON d.id = e.directory WHERE \(StateSource.isDirectoryRow("e"))"
@@ -108,7 +98,7 @@ struct MaterializedSelection {
           table, "c.leads",
           "temp.chosen_name AS c CROSS JOIN \(table.name) AS e ON e.directory = c.directory AND e.name = c.name")
         // What only leads to the selection is not in it.
-        return key.pass == .directories ? all : "\(all) AND c.leads = 0"
+        return pass == .directories ? all : "\(all) AND c.leads = 0"
       }
     }
     return arms

@@ -102,7 +102,7 @@ extension CatalogConnection {
     var last: Int64 = 0
     var count = 0
     while try select.statement.step() {
-      if count == limit { return SelectionCursor(position: nil, row: last) }
+      if count == limit { return SelectionCursor(row: last) }
       let row = try reader.row(select.statement)
       do { try visit(row) } catch { throw CatalogError.fromCaller(error) }
       last = select.statement.integer(12)

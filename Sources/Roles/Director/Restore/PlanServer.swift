@@ -46,6 +46,7 @@ struct PlanServer: ~Copyable {
 
   /// Serves until the file daemon's job ends.
   mutating func run() throws -> ControlLine {
+    defer { endReading() }
     while true {
       let header = try channel.receiveFrameHeader()
       var payload = [UInt8](repeating: 0, count: header.payloadLength)
@@ -79,9 +80,15 @@ struct PlanServer: ~Copyable {
 
   private mutating func begin(pass: UInt8) {
     self.pass = pass
-    cursor = nil
+    endReading()
     isAtEnd = false
     held = []
+  }
+
+  /// Gives up what of a pass was not read; should the catalog be away, that goes when it is opened again.
+  private mutating func endReading() {
+    guard let cursor = cursor.take() else { return }
+    try? catalog.endReading(cursor)
   }
 
   /// Reads until a batch is full, and on while its last content may have further names: hard links come together.

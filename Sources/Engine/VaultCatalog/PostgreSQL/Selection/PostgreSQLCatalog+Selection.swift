@@ -12,88 +12,71 @@ extension PostgreSQLCatalog {
       page = try everyContentPage(after: cursor, limit: limit)
     } else if case .paths(let paths) = selection, pass == .directories {
       page = try read(Self.readingSelection) { connection throws(CatalogError) in
-        guard let found = try connection.stateSource(of: source) else { return SelectionPage() }
+        guard let found = try connection.stateSource(of: source) else {
+          guard cursor == nil else { throw CatalogError.selectionHasGone }
+          return SelectionPage()
+        }
         return try connection.directoryPage(found, SelectionPlan(paths: paths), after: cursor?.position, limit: limit)
       }
     } else {
-      let key = MaterializedSelection.Key(source: source, selection: selection, pass: pass)
-      page = try sortedPage(key, after: cursor?.row ?? 0, limit: limit)
+      page = try sortedPage(of: source, selection, pass, after: cursor, limit: limit)
     }
     try give(page.rows, visit)
     return page.cursor
   }
 
+  package func endReading(_ cursor: SelectionCursor) throws(CatalogError) {
+    if let rows = cursor.waiting { try drop(rows) }
+  }
+
   private static let readingSelection = "reading a selection"
 
   private func sortedPage(
-    _ key: MaterializedSelection.Key, after row: Int64, limit: Int
+    of source: SelectionSource, _ selection: Selection, _ pass: SelectionPass, after cursor: SelectionCursor?,
+    limit: Int
   ) throws(CatalogError) -> SelectionPage {
-    if case .noted(let number) = key.selection { try checkNoted(number) }
-    let source = try read(Self.readingSelection) { connection throws(CatalogError) in
-      try connection.stateSource(of: key.source)
-    }
-    guard let source else { return SelectionPage() }
-    var selection = try sorted(key, source)
+    if case .noted(let number) = selection { try checkNoted(number) }
+    let row = cursor?.row ?? 0
+    var rows = cursor?.waiting
+    if rows == nil { rows = try sorted(source, selection, pass, again: nil) }
     while true {
-      let (page, last) = try read(Self.readingSelection) { connection throws(CatalogError) in
-        try connection.selectionPage(selection, after: row, limit: limit)
+      guard let waiting = rows else { return SelectionPage() }
+      let page = try read(Self.readingSelection) { connection throws(CatalogError) in
+        try connection.selectionPage(waiting, after: row, limit: limit)
       }
-      // Another reader of the same rows may have come to their end meanwhile. Whoever drops a selection forgets it first, so that
-      // no page of one that is forgotten says anything.
-      if waiting.withLock({ $0.selections.contains { $0.number == selection.number } }) {
-        if page.cursor == nil {
-          try drop([selection])
-          // A server that crashed has lost the rows: they are made again, and are the same unless something was dropped.
-          if last < selection.rowCount {
-            selection = try sortedAgain(selection, source)
-            continue
-          }
-        }
+      if let page {
+        if page.cursor == nil { try drop(waiting) }
         return page
       }
-      selection = try sorted(key, source)
+      // A server that crashed has lost them.
+      rows = try sorted(source, selection, pass, again: row > 0 ? waiting : nil)
     }
   }
 
-  /// The sorted rows of a selection, made when they do not wait already.
-  private func sorted(
-    _ key: MaterializedSelection.Key, _ source: StateSource
-  ) throws(CatalogError) -> WaitingSelection {
-    if let known = waiting.withLock({ $0.selections.first { $0.key == key } }) { return known }
-    let (number, surplus) = waiting.withLock { waiting in
-      (waiting.nextNumber(), waiting.selections.dropLast(ServerSelection.limit - 1))
-    }
-    try drop(Array(surplus))
-    let rowCount = try write(Self.readingSelection) { connection throws(CatalogError) in
-      // A job that was published since the source was found would have moved its rows.
-      let present = try connection.stateSource(of: key.source) ?? source
-      return try connection.fillSelection(number, key, present)
-    }
-    let selection = WaitingSelection(key: key, number: number, rowCount: rowCount)
-    waiting.withLock { $0.selections.append(selection) }
-    return selection
-  }
-
-  /// The rows of a selection that were lost.
+  /// Sorts the rows of a selection; nil when there is no such state.
   ///
-  /// - Throws: `.notFound` when they are not as many as they were: whoever read some of them could miss others.
-  private func sortedAgain(
-    _ lost: WaitingSelection, _ source: StateSource
-  ) throws(CatalogError) -> WaitingSelection {
-    let selection = try sorted(lost.key, source)
-    guard selection.rowCount == lost.rowCount else {
-      throw CatalogError.selectionHasGone.located(activity: Self.readingSelection, path: place, isOnServer: true)
+  /// - Parameter lost: rows of which a reader had some already.
+  /// - Throws: `.notFound` when these cannot be made again as they were: he could miss some.
+  private func sorted(
+    _ source: SelectionSource, _ selection: Selection, _ pass: SelectionPass, again lost: WaitingRows?
+  ) throws(CatalogError) -> WaitingRows? {
+    let number = waiting.withLock { $0.nextNumber() }
+    // One snapshot: a job that is published meanwhile moves the rows that it ends.
+    return try write(Self.readingSelection, as: .onSnapshot) { connection throws(CatalogError) in
+      guard let found = try connection.stateSource(of: source) else {
+        guard lost == nil else { throw CatalogError.selectionHasGone }
+        return nil
+      }
+      let rows = WaitingRows(number: number, count: try connection.fillSelection(number, selection, pass, found))
+      if let lost {
+        guard lost.count == rows.count, try connection.isLasting(source) else { throw CatalogError.selectionHasGone }
+      }
+      return rows
     }
-    return selection
   }
 
-  private func drop(_ selections: [WaitingSelection]) throws(CatalogError) {
-    guard !selections.isEmpty else { return }
-    let numbers = Set(selections.map(\.number))
-    waiting.withLock { waiting in waiting.selections.removeAll { numbers.contains($0.number) } }
-    try write("ending a selection") { connection throws(CatalogError) in
-      for number in numbers { try connection.dropSelection(number) }
-    }
+  private func drop(_ rows: WaitingRows) throws(CatalogError) {
+    try write("ending a selection") { connection throws(CatalogError) in try connection.drop(rows) }
   }
 
   // MARK: Noted selections
@@ -112,14 +95,8 @@ extension PostgreSQLCatalog {
   }
 
   package func endSelection(_ selection: SelectionNumber) throws(CatalogError) {
-    let (wasNoted, sorted) = waiting.withLock { waiting in
-      (
-        waiting.noted.remove(selection) != nil,
-        waiting.selections.filter { $0.key.selection == .noted(selection) }
-      )
-    }
+    let wasNoted = waiting.withLock { $0.noted.remove(selection) != nil }
     guard wasNoted else { return }
-    try drop(sorted)
     try write("ending a selection") { connection throws(CatalogError) -> Void in
       try connection.run("DELETE FROM selection_place WHERE selection = $1", [.integer(Int64(selection))])
     }

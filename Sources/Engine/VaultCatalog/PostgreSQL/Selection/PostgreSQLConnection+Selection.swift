@@ -30,7 +30,7 @@ extension PostgreSQLConnection {
       }
       if page.rows.count == limit, let last = page.rows.last {
         page.cursor = SelectionCursor(
-          position: CanonicalPosition(directory: last.directory, name: last.entry.name), row: 0)
+          position: CanonicalPosition(directory: last.directory, name: last.entry.name))
         break
       }
     }
@@ -43,10 +43,10 @@ extension PostgreSQLConnection {
   ///
   /// - Returns: how many rows there are.
   func fillSelection(
-    _ number: Int, _ key: MaterializedSelection.Key, _ source: StateSource
+    _ number: Int, _ selection: Selection, _ pass: SelectionPass, _ source: StateSource
   ) throws(CatalogError) -> Int64 {
     try execute(ServerSelection.temporaryTables)
-    switch key.selection {
+    switch selection {
     case .paths(let paths): try choose(SelectionPlan(paths: paths), source)
     case .noted(let number): try choose(number, source)
     }
@@ -59,7 +59,7 @@ extension PostgreSQLConnection {
     case .asOf(_, let sequence): values.append(.integer(sequence))
     case .staged(_, let job, let sequence): values += [.integer(job), .integer(sequence)]
     }
-    return Int64(try run(ServerSelection(source: source, pass: key.pass).fill, values))
+    return Int64(try run(ServerSelection(source: source, pass: pass).fill, values))
   }
 
   private func choose(_ plan: SelectionPlan, _ source: StateSource) throws(CatalogError) {
@@ -98,20 +98,29 @@ extension PostgreSQLConnection {
       """, values)
   }
 
-  /// A page of the rows of a selection, and the number of its last row.
+  /// Whether a state is the same whenever it is read: that of a published job which was not dropped.
+  func isLasting(_ source: SelectionSource) throws(CatalogError) -> Bool {
+    guard case .state(let tree, let sequence) = source, let tree = try treeNumber(tree) else { return false }
+    return try number(
+      """
+      SELECT count(*) FROM job WHERE tree = $1 AND sequence = $2 AND status IN ('T', 'W') AND dropped IS NULL
+      """, [.integer(tree), .integer(try ordered(sequence))]) == 1
+  }
+
+  /// A page of waiting rows; nil when they are not all there.
   func selectionPage(
-    _ selection: WaitingSelection, after row: Int64, limit: Int
-  ) throws(CatalogError) -> (page: SelectionPage, last: Int64) {
+    _ waiting: WaitingRows, after row: Int64, limit: Int
+  ) throws(CatalogError) -> SelectionPage? {
     var rows = try query(
-      ServerSelection.read, [.integer(Int64(selection.number)), .integer(row), .integer(Int64(limit) + 1)])
+      ServerSelection.read, [.integer(Int64(waiting.number)), .integer(row), .integer(Int64(limit) + 1)])
     var reader = StateRowReader(self)
     var page = SelectionPage()
     var last = row
     var directory: Int64?
     while rows.step() {
       if page.rows.count == limit {
-        page.cursor = SelectionCursor(position: nil, row: last)
-        break
+        page.cursor = SelectionCursor(row: last, waiting: waiting)
+        return page
       }
       let isAnother = try rows.integer(0) != directory
       guard !isAnother || !rows.isNull(1) else { throw CatalogError.selectionHasGone }
@@ -121,11 +130,11 @@ extension PostgreSQLConnection {
       last = try rows.integer(12)
       page.rows.append(found)
     }
-    return (page, last)
+    return last < waiting.count ? nil : page
   }
 
-  func dropSelection(_ number: Int) throws(CatalogError) {
-    try run("DELETE FROM selection_row WHERE selection = $1", [.integer(Int64(number))])
+  func drop(_ waiting: WaitingRows) throws(CatalogError) {
+    try run("DELETE FROM selection_row WHERE selection = $1", [.integer(Int64(waiting.number))])
   }
 
   // MARK: Noted selections

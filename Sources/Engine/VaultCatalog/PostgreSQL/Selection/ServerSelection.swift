@@ -9,9 +9,6 @@ struct ServerSelection {
   var source: StateSource
   var pass: SelectionPass
 
-  /// How many selections wait at once; the oldest makes room.
-  static let limit = 64
-
   static let temporaryTables = """
     CREATE TEMP TABLE chosen_directory(id int8 PRIMARY KEY) ON COMMIT DROP;
     CREATE TEMP TABLE chosen_name(directory int8, name bytea, leads int8) ON COMMIT DROP

@@ -53,7 +53,7 @@ extension PostgreSQLConnection {
     var last = row
     while rows.step() {
       if page.rows.count == limit {
-        page.cursor = SelectionCursor(position: nil, row: last)
+        page.cursor = SelectionCursor(row: last)
         break
       }
       page.rows.append(try reader.row(rows))
