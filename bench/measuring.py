@@ -197,9 +197,10 @@ def measure(command, daemons=(), seconds=PHASE_SECONDS, text=None, **how):
     processes = {"command": own, **others}
     begin = time.monotonic()
     os.sync()
+    sync = time.monotonic() - begin
     return {"wallSeconds": round(wall, 3), "cpuSeconds": round(sum(each["cpuSeconds"] for each in processes.values()), 3),
             "peakMegabytes": round(sum(each["peakMegabytes"] for each in processes.values()), 1), "processes": processes,
-            "syncSeconds": round(time.monotonic() - begin, 3), "load": round(os.getloadavg()[0], 2), "output": output}
+            "syncSeconds": round(sync, 3), "durableSeconds": round(wall + sync, 3), "load": round(os.getloadavg()[0], 2), "output": output}
 
 
 def tree_bytes(place):

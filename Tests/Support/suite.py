@@ -110,11 +110,12 @@ class SystemTest(unittest.TestCase):
         """Lets the file system's clock tick, so that what was just written no longer counts as racy."""
         time.sleep(0.05)
 
-    def mount(self, size_bytes, kind="tmpfs"):
-        """A small file system of the test's own, unmounted at the end."""
+    def mount(self, size_bytes, kind="tmpfs", at=None):
+        """A small file system of the test's own, unmounted at the end; `at` is a directory that is there."""
         self.require_root()
-        place = self.path(f"mount-{kind}-{size_bytes}")
-        os.mkdir(place)
+        place = at or self.path(f"mount-{kind}-{size_bytes}")
+        if not at:
+            os.mkdir(place)
         if kind == "tmpfs":
             command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", place]
         else:

@@ -10,6 +10,7 @@ import subprocess
 
 import program
 import trees
+from scenarios import read_count
 from suite import SystemTest
 
 MIB = 1 << 20
@@ -462,3 +463,28 @@ class Obstacles(Choices):
         used = sum(os.stat(os.path.join(place, name)).st_blocks for name in os.listdir(place)) * 512
         space = os.statvfs(target)
         self.assertLess((space.f_blocks - space.f_bfree) * space.f_frsize - used, MIB, "temporary files are gone")
+
+    def test_what_does_not_reach_the_disk_is_told(self):
+        """A restore says that it is done once everything is on stable storage; what is mounted below the target, too."""
+        self.make("a", "there/b")
+        self.backup()
+        plain, mounted = self.path("plain"), self.path("mounted")
+        os.makedirs(mounted + self.file("there"))
+        self.mount(3 * MIB, at=mounted + self.file("there"))
+        for target, syncs in ((plain, 1), (mounted, 2)):
+            os.makedirs(target, exist_ok=True)
+            count = self.path("count")
+            for number in range(1, syncs + 2):
+                environment = program.fault_environment(target, fail=f"{number}:EIO", kinds="sync", count=count)
+                outcome = program.restore(self.repository, target, options=("--overwrite", "always"), environment=environment)
+                failed = number <= syncs
+                report = self.expect(outcome, program.PROBLEMS if failed else program.DONE).json
+                self.assertEqual([problem["path"] for problem in report["problems"]], [target] * failed, report)
+                if failed:
+                    self.assertIn("Input/output error", report["problems"][0]["reason"])
+            self.assertEqual(read_count(count), syncs)
+        # What changes nothing has nothing to wait for.
+        environment = program.fault_environment(plain, fail="1:EIO", kinds="sync")
+        outcome = program.restore(self.repository, plain, self.file("a"), options=("--overwrite", "never"), environment=environment)
+        report = self.expect(outcome, program.PROBLEMS).json
+        self.assertEqual([problem["path"] for problem in report["problems"]], [self.file("a")], report)

@@ -54,7 +54,8 @@ static inline int vault_statx(int at, const char *path, int flags, unsigned mask
 static inline long vault_openat2(int at, const char *path, struct open_how *how) { return syscall(SYS_openat2, at, path, how, sizeof *how); }
 static inline long vault_getdents64(int fd, void *buffer, size_t count) { return syscall(SYS_getdents64, fd, buffer, count); }
 static inline int vault_renameat2(int from, const char *old_name, int to, const char *new_name, unsigned flags) { return (int)syscall(SYS_renameat2, from, old_name, to, new_name, flags); }
-static inline int vault_syncfs(int fd) { return (int)syscall(SYS_syncfs, fd); }
+extern int syncfs(int fd);
+static inline int vault_syncfs(int fd) { return syncfs(fd); }
 static inline int vault_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 static inline uint64_t vault_device_make(unsigned major, unsigned minor) { return gnu_dev_makedev(major, minor); }
 /* A macro over a thread-local. */

@@ -21,6 +21,8 @@ package struct FileSetError: DescribedError, Hashable {
     /// A directory with something in it stands where a file belongs.
     case directoryInTheWay
     case finishDirectory
+    /// What was restored is not on stable storage.
+    case syncTarget
     /// Sorting a large directory needs a temporary file.
     case temporaryFile
   }
@@ -63,6 +65,7 @@ package struct FileSetError: DescribedError, Hashable {
     case .giveName: "cannot give the restored file its name"
     case .directoryInTheWay: "a directory that is not empty has this name and was kept"
     case .finishDirectory: "cannot set the directory's owner, mode and times"
+    case .syncTarget: "what was restored here could not be brought onto the disk"
     case .temporaryFile: "cannot keep a large directory's names in a temporary file here"
     }
   }
@@ -73,6 +76,7 @@ package struct FileSetError: DescribedError, Hashable {
     case .openTarget: "Nothing was restored; check the path and its permissions."
     case .temporaryFile: "The job stopped; make room or set TMPDIR, and run it again."
     case .finishDirectory: "What is in it was restored."
+    case .syncTarget: "Files may be damaged or missing; check the disk and restore again."
     case _ where errno == .notPermitted:
       "It was not restored; what was there is unchanged. An immutable or append-only file or directory is left as it is: "
         + "see lsattr(1)."

@@ -11,6 +11,10 @@ package final class RestoreTarget: Sendable {
   package let policy: OverwritePolicy
   /// Whether nothing was there before: what is below was made by this restore then, or beside it.
   let wasEmpty: Bool
+  /// The target's own file system.
+  private let device: UInt64?
+  /// File systems that are mounted below the target and that directories of the restore lie on, by device.
+  private let mounted = Mutex<[UInt64: Result<SharedDescriptor, FileSetError>]>([:])
   /// Whose the files are that this process makes.
   private let maker = (user: CurrentProcess.userID, group: CurrentProcess.groupID)
   /// Bits that new files do not get, as far as is known.
@@ -43,6 +47,30 @@ package final class RestoreTarget: Sendable {
     if InheritedLists.areGiven(by: .descriptor(root.number)) { noteInheritance() }
   }
 
+  /// Notes what a directory that was there lies on: a file system of its own may be mounted there.
+  func noteFileSystem(of existing: FileAttributes, _ place: RestorePlace) {
+    mounted.withLock { mounted in
+      if existing.device == device || mounted[existing.device] != nil { return }
+      do throws(SystemError) {
+        mounted[existing.device] = .success(
+          SharedDescriptor(
+            try Descriptor.open(at: place.directory.number, place.name, [.readOnly, .directory, .noFollow])))
+      } catch { mounted[existing.device] = .failure(FileSetError(.syncTarget, place.shown, error.errno)) }
+    }
+  }
+
+  /// Puts what was restored on stable storage, and with it what else was written to the same file systems.
+  ///
+  /// - Throws: `.syncTarget`, also for data that could not be written since the restore began.
+  package func synchronize() throws(FileSetError) {
+    try Self.synchronize(root, path)
+    for fileSystem in mounted.withLock({ Array($0.values) }) { try Self.synchronize(fileSystem.get(), path) }
+  }
+
+  private static func synchronize(_ directory: SharedDescriptor, _ path: ByteString) throws(FileSetError) {
+    do throws(Errno) { try directory.synchronizeFileSystem() } catch { throw FileSetError(.syncTarget, path, error) }
+  }
+
   /// Whether what is made below the target may have inherited access control lists.
   var inheritsLists: Bool { handsListsDown.load(ordering: .relaxed) }
   func noteInheritance() { handsListsDown.store(true, ordering: .relaxed) }
@@ -64,6 +92,7 @@ package final class RestoreTarget: Sendable {
     _ root: SharedDescriptor, _ path: ByteString, _ policy: OverwritePolicy, wasEmpty: Bool, makesUnnamedFiles: Bool
   ) {
     self.root = root
+    device = (try? FileStatus.read(of: root.number))?.device
     self.wasEmpty = wasEmpty
     self.path = path
     self.policy = policy

@@ -22,6 +22,7 @@ extension RestoreWriter {
         // Its mode is set again at the end.
         if isReplaced { admitOwner(place, existing) }
         noteInheritance(place)
+        target.noteFileSystem(of: existing, place)
         return .used(isReplaced: isReplaced)
       }
       guard isReplaced else { return .kept }

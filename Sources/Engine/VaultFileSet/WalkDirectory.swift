@@ -1,3 +1,4 @@
+import struct SystemPackage.Errno
 import VaultModel
 import VaultSystem
 
@@ -38,4 +39,7 @@ final class SharedDescriptor: Sendable {
   init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
   var number: Int32 { descriptor.rawValue }
+
+  /// Puts all that was written to its file system on stable storage; see `Descriptor`.
+  func synchronizeFileSystem() throws(Errno) { try descriptor.synchronizeFileSystem() }
 }

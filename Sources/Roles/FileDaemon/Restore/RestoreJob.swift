@@ -58,6 +58,9 @@ struct RestoreJob: Sendable {
         try plan.forEachBatch(ofPass: 3, directories.finish)
       }
       report.tellUnset()
+      if report.hasRestored {
+        do throws(FileSetError) { try target.synchronize() } catch { report.problem(target.path, error.description) }
+      }
     case .trial(let path, let policy):
       let trial = RestoreTrial(
         examiner: RestoreExaminer(

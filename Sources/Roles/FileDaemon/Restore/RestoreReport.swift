@@ -71,6 +71,9 @@ final class RestoreReport: Sendable {
     notSet(unset, of: path())
   }
 
+  /// Whether anything is in place that was not there before.
+  var hasRestored: Bool { state.withLock { $0.entries > 0 } }
+
   /// Some attributes of a path could not be set; they are told together at the end.
   func notSet(_ unset: UnsetAttributes, of path: @autoclosure () -> ByteString) {
     guard !unset.isEmpty else { return }
