@@ -479,7 +479,8 @@ class Obstacles(Choices):
                 outcome = program.restore(self.repository, target, options=("--overwrite", "always"), environment=environment)
                 failed = number <= syncs
                 report = self.expect(outcome, program.PROBLEMS if failed else program.DONE).json
-                self.assertEqual([problem["path"] for problem in report["problems"]], [target] * failed, report)
+                place = [target, mounted + self.file("there")][number - 1] if failed else None
+                self.assertEqual([problem["path"] for problem in report["problems"]], [place] * failed, report)
                 if failed:
                     self.assertIn("Input/output error", report["problems"][0]["reason"])
             self.assertEqual(read_count(count), syncs)

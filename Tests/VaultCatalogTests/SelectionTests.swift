@@ -149,10 +149,11 @@ import VaultModel
       let source = SelectionSource.state(tree: tree, sequence: 2)
       let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in }
       try catalog.endReading(#require(cursor))
+      struct Stop: Error {}
       #expect(
-        throwsKind(.notFound) {
-          _ = try catalog.readSelection(of: .staged(job: 99), .paths([]), pass: .contents, after: cursor, limit: 2) {
-            _ in
+        throwsKind(.callerFailed) {
+          _ = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in
+            throw Stop()
           }
         })
       // What was sorted for one reader is not what another one gets, however alike they ask.
@@ -168,6 +169,27 @@ import VaultModel
           "/x1", "/x2", "/x3",
         ])
     }
+  }
+
+  @Test func whatNobodyReadsAnyMoreGoesWithTheNextRows() throws {
+    let server = try TestServer.shared.get()
+    let schema = server.newSchema()
+    let catalog = try server.open(schema: schema)
+    try fill(catalog)
+    let source = SelectionSource.state(tree: tree, sequence: 2)
+    struct Stop: Error {}
+    for _ in 0..<3 {
+      let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in }
+      try catalog.endReading(#require(cursor))
+      #expect(throws: CatalogError.self) {
+        _ = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in throw Stop()
+        }
+      }
+    }
+    #expect(try server.sql("SELECT count(DISTINCT selection) FROM \(schema).selection_row") == "1")
+    #expect(try catalog.selection(source, [], .contents, limit: 3).count == 8)
+    #expect(try server.sql("SELECT count(*) FROM \(schema).selection_row") == "0")
+    try catalog.close()
   }
 
   @Test(arguments: CatalogEngine.allCases) func aStateThatWentIsNotRead(engine: CatalogEngine) throws {

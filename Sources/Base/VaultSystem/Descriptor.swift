@@ -145,10 +145,13 @@ extension Descriptor {
 
   /// Puts all that was written to the file's file system, by whomever, on stable storage. The corresponding C function is `syncfs`.
   ///
-  /// - Throws: the first failure of a write since the file was opened, too, where the kernel is 5.8 or newer.
+  /// - Throws: also for an earlier write that failed, of which nobody was told, where the kernel is 5.8 or newer.
   package func synchronizeFileSystem() throws(Errno) {
     guard retryingOnInterrupt({ vault_syncfs(rawValue) }) == 0 else { throw Errno(rawValue: currentErrorNumber()) }
   }
+
+  /// Puts all that was written to any file system on stable storage; what fails is not told. The corresponding C function is `sync`.
+  package static func synchronizeAllFileSystems() { sync() }
 
   /// Puts data and metadata, or a directory's entries, on stable storage. The corresponding C function is `fsync`.
   package func synchronize() throws(Errno) {

@@ -14,7 +14,7 @@ package final class RestoreTarget: Sendable {
   /// The target's own file system.
   private let device: UInt64?
   /// File systems that are mounted below the target and that directories of the restore lie on, by device.
-  private let mounted = Mutex<[UInt64: Result<SharedDescriptor, FileSetError>]>([:])
+  private let mounted = Mutex<[UInt64: FileSystem]>([:])
   /// Whose the files are that this process makes.
   private let maker = (user: CurrentProcess.userID, group: CurrentProcess.groupID)
   /// Bits that new files do not get, as far as is known.
@@ -50,25 +50,33 @@ package final class RestoreTarget: Sendable {
   /// Notes what a directory that was there lies on: a file system of its own may be mounted there.
   func noteFileSystem(of existing: FileAttributes, _ place: RestorePlace) {
     mounted.withLock { mounted in
-      if existing.device == device || mounted[existing.device] != nil { return }
-      do throws(SystemError) {
-        mounted[existing.device] = .success(
-          SharedDescriptor(
-            try Descriptor.open(at: place.directory.number, place.name, [.readOnly, .directory, .noFollow])))
-      } catch { mounted[existing.device] = .failure(FileSetError(.syncTarget, place.shown, error.errno)) }
+      if existing.device == device || mounted[existing.device]?.directory != nil { return }
+      let directory = try? SharedDescriptor(
+        Descriptor.open(at: place.directory.number, place.name, [.readOnly, .directory, .noFollow]))
+      mounted[existing.device] = FileSystem(path: place.shown, directory: directory)
     }
   }
 
   /// Puts what was restored on stable storage, and with it what else was written to the same file systems.
   ///
-  /// - Throws: `.syncTarget`, also for data that could not be written since the restore began.
-  package func synchronize() throws(FileSetError) {
-    try Self.synchronize(root, path)
-    for fileSystem in mounted.withLock({ Array($0.values) }) { try Self.synchronize(fileSystem.get(), path) }
+  /// - Returns: `.syncTarget` for each file system that it failed on.
+  package func synchronize() -> [FileSetError] {
+    let mounted = self.mounted.withLock { Array($0.values) }
+    // Where no directory could be opened: of these nobody says what failed.
+    if mounted.contains(where: { $0.directory == nil }) { Descriptor.synchronizeAllFileSystems() }
+    return ([FileSystem(path: path, directory: root)] + mounted).compactMap { fileSystem in
+      do throws(Errno) {
+        try fileSystem.directory?.synchronizeFileSystem()
+        return nil
+      } catch { return FileSetError(.syncTarget, fileSystem.path, error) }
+    }
   }
 
-  private static func synchronize(_ directory: SharedDescriptor, _ path: ByteString) throws(FileSetError) {
-    do throws(Errno) { try directory.synchronizeFileSystem() } catch { throw FileSetError(.syncTarget, path, error) }
+  /// A file system, by a directory on it.
+  private struct FileSystem {
+    var path: ByteString
+    /// Nil when it may not be read.
+    var directory: SharedDescriptor?
   }
 
   /// Whether what is made below the target may have inherited access control lists.

@@ -5,6 +5,12 @@ import VaultModel
 /// Columns: directory number, directory key, name, first, content session, content index, device, inode, attributes,
 /// extents, session and index of the extended attributes.
 struct StateRowReader {
+  /// The columns that every table of entries has, from the fifth on.
+  static let entryColumns = [
+    "content_session", "content_index", "device", "inode", "attributes", "extents", "extended_session",
+    "extended_index",
+  ]
+
   private let sessions: any SessionNames
   private var directoryNumber: DirectoryNumber = 0
   private var directoryKey = DirectoryKey.root

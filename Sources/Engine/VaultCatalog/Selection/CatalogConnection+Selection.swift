@@ -20,7 +20,12 @@ extension CatalogConnection {
       return try readDirectories(found, SelectionPlan(paths: paths), after: cursor?.position, limit: limit, visit)
     }
     let rows = try materialize(selection, pass, of: found)
-    return try readMaterialized(rows, pass, after: 0, limit: limit, visit)
+    do throws(CatalogError) {
+      return try readMaterialized(rows, pass, after: 0, limit: limit, visit)
+    } catch {
+      try drop(rows)
+      throw error
+    }
   }
 
   // MARK: Directories

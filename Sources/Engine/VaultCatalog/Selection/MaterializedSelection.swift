@@ -8,12 +8,7 @@ struct MaterializedSelection {
 
   var tableName: String { "temp.selection_\(table)" }
 
-  /// What a row of the table says of its entry, in the order of `StateRowReader`.
-  private static let columns = [
-    "content_session", "content_index", "device", "inode", "attributes", "extents", "extended_session",
-    "extended_index",
-  ]
-  private static let names = columns.joined(separator: ", ")
+  private static let names = StateRowReader.entryColumns.joined(separator: ", ")
 
   /// Rows are whole: reading them back in order looks nothing up, whatever the order is and whatever a job that is published in
   /// between does to where they came from.
@@ -39,7 +34,7 @@ struct MaterializedSelection {
   /// Rows after the number ?1, in order; the key is null of a directory that is gone.
   var select: String {
     """
-    SELECT x.directory, d.key, x.name, x.first, \(Self.columns.map { "x.\($0)" }.joined(separator: ", ")), x.id, x.leads
+    SELECT x.directory, d.key, x.name, x.first, \(StateRowReader.entryColumns.map { "x.\($0)" }.joined(separator: ", ")), x.id, x.leads
     FROM \(tableName) AS x LEFT JOIN directory AS d ON d.id = x.directory
     WHERE x.id > ?1 ORDER BY x.id
     """
@@ -82,7 +77,7 @@ struct MaterializedSelection {
       rest =
         "LEFT JOIN job AS j ON j.session = e.content_session WHERE NOT \(StateSource.isDirectoryRow("e"))"
     }
-    let columns = Self.columns.map { "e.\($0) AS \($0)" }.joined(separator: ", ")
+    let columns = StateRowReader.entryColumns.map { "e.\($0) AS \($0)" }.joined(separator: ", ")
     func arm(_ table: (name: String, condition: String, first: String), _ leads: String, _ join: String) -> String {
       """
       SELECT e.directory AS directory, e.name AS name, \(table.first) AS first, \(leads) AS leads, \(columns), \(keys)

@@ -85,7 +85,7 @@ struct PlanServer: ~Copyable {
     held = []
   }
 
-  /// Gives up what of a pass was not read; should the catalog be away, that goes when it is opened again.
+  /// Gives up what of a pass was not read; what cannot be removed goes when the catalog is opened again.
   private mutating func endReading() {
     guard let cursor = cursor.take() else { return }
     try? catalog.endReading(cursor)

@@ -32,7 +32,7 @@ struct StorageNeeds {
   ) throws -> Set<Int> {
     for pass in isContentOnly ? [SelectionPass.contents] : [.contents, .directories] {
       var cursor: SelectionCursor?
-      // Should the catalog be away, what waits goes when it is opened again.
+      // What cannot be removed goes when the catalog is opened again.
       defer { if let cursor { try? catalog.endReading(cursor) } }
       repeat {
         if isCancelled() { throw DirectorError.interrupted }

@@ -59,7 +59,7 @@ struct RestoreJob: Sendable {
       }
       report.tellUnset()
       if report.hasRestored {
-        do throws(FileSetError) { try target.synchronize() } catch { report.problem(target.path, error.description) }
+        for error in target.synchronize() { report.problem(error.path, error.description) }
       }
     case .trial(let path, let policy):
       let trial = RestoreTrial(

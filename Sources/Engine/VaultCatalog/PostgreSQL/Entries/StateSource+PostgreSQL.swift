@@ -25,9 +25,7 @@ extension StateSource {
     SELECT id, key, \(head("key")) AS head FROM directory WHERE tree = $1 AND sha256(key) = sha256($2) AND key = $2
     """
 
-  private static let columns = """
-    content_session, content_index, device, inode, attributes, extents, extended_session, extended_index
-    """
+  private static let columns = StateRowReader.entryColumns.joined(separator: ", ")
 
   /// Up to $4 rows in a range of directories; `directoriesOnly` leaves out everything else.
   func range(
@@ -64,7 +62,7 @@ extension StateSource {
 
   private static func page(_ directories: String, _ arm: String) -> String {
     """
-    SELECT d.id, d.key, e.name, e.first, \(columns.split(separator: ", ").map { "e.\($0)" }.joined(separator: ", "))
+    SELECT d.id, d.key, e.name, e.first, \(StateRowReader.entryColumns.map { "e.\($0)" }.joined(separator: ", "))
     FROM (\(directories)) AS d CROSS JOIN LATERAL (\(arm) ORDER BY name LIMIT $4) AS e
     ORDER BY d.head, d.key, e.name LIMIT $4
     """

@@ -21,13 +21,19 @@ extension PostgreSQLCatalog {
     } else {
       page = try sortedPage(of: source, selection, pass, after: cursor, limit: limit)
     }
-    try give(page.rows, visit)
+    do { try give(page.rows, visit) } catch {
+      if let rows = page.cursor?.waiting, rows != cursor?.waiting { abandon(rows) }
+      throw error
+    }
     return page.cursor
   }
 
+  /// Does not wait for the server, as a restore may be cancelled because that is away: the rows go with the next that are sorted.
   package func endReading(_ cursor: SelectionCursor) throws(CatalogError) {
-    if let rows = cursor.waiting { try drop(rows) }
+    if let rows = cursor.waiting { abandon(rows) }
   }
+
+  private func abandon(_ rows: WaitingRows) { waiting.withLock { _ = $0.abandoned.insert(rows) } }
 
   private static let readingSelection = "reading a selection"
 
@@ -41,8 +47,15 @@ extension PostgreSQLCatalog {
     if rows == nil { rows = try sorted(source, selection, pass, again: nil) }
     while true {
       guard let waiting = rows else { return SelectionPage() }
-      let page = try read(Self.readingSelection) { connection throws(CatalogError) in
-        try connection.selectionPage(waiting, after: row, limit: limit)
+      let page: SelectionPage?
+      do throws(CatalogError) {
+        page = try read(Self.readingSelection) { connection throws(CatalogError) in
+          try connection.selectionPage(waiting, after: row, limit: limit)
+        }
+      } catch {
+        // The caller gives up what he knows of.
+        if waiting != cursor?.waiting { abandon(waiting) }
+        throw error
       }
       if let page {
         if page.cursor == nil { try drop(waiting) }
@@ -60,18 +73,27 @@ extension PostgreSQLCatalog {
   private func sorted(
     _ source: SelectionSource, _ selection: Selection, _ pass: SelectionPass, again lost: WaitingRows?
   ) throws(CatalogError) -> WaitingRows? {
-    let number = waiting.withLock { $0.nextNumber() }
-    // One snapshot: a job that is published meanwhile moves the rows that it ends.
-    return try write(Self.readingSelection, as: .onSnapshot) { connection throws(CatalogError) in
-      guard let found = try connection.stateSource(of: source) else {
-        guard lost == nil else { throw CatalogError.selectionHasGone }
-        return nil
+    let (number, abandoned) = waiting.withLock { waiting in
+      defer { waiting.abandoned = [] }
+      return (waiting.nextNumber(), waiting.abandoned)
+    }
+    do throws(CatalogError) {
+      // One snapshot: a job that is published meanwhile moves the rows that it ends.
+      return try write(Self.readingSelection, as: .onSnapshot) { connection throws(CatalogError) in
+        for rows in abandoned { try connection.drop(rows) }
+        guard let found = try connection.stateSource(of: source) else {
+          guard lost == nil else { throw CatalogError.selectionHasGone }
+          return nil
+        }
+        let rows = WaitingRows(number: number, count: try connection.fillSelection(number, selection, pass, found))
+        if let lost {
+          guard lost.count == rows.count, try connection.isLasting(source) else { throw CatalogError.selectionHasGone }
+        }
+        return rows
       }
-      let rows = WaitingRows(number: number, count: try connection.fillSelection(number, selection, pass, found))
-      if let lost {
-        guard lost.count == rows.count, try connection.isLasting(source) else { throw CatalogError.selectionHasGone }
-      }
-      return rows
+    } catch {
+      for rows in abandoned { abandon(rows) }
+      throw error
     }
   }
 

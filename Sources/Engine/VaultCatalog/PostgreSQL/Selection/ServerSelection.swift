@@ -14,12 +14,7 @@ struct ServerSelection {
     CREATE TEMP TABLE chosen_name(directory int8, name bytea, leads int8) ON COMMIT DROP
     """
 
-  /// What a row says of its entry, in the order of `StateRowReader`.
-  private static let columns = [
-    "content_session", "content_index", "device", "inode", "attributes", "extents", "extended_session",
-    "extended_index",
-  ]
-  private static let names = columns.joined(separator: ", ")
+  private static let names = StateRowReader.entryColumns.joined(separator: ", ")
 
   /// Fills selection $1 from what was chosen; $2 is the tree, $3 the sequence or, for what is staged, the job and $4 its
   /// sequence.
@@ -58,7 +53,7 @@ struct ServerSelection {
   /// Directories, or everything else, below chosen directories and by chosen names.
   private func arm(_ table: String, _ condition: String, first: String = "e.first") -> String {
     let common = "SELECT e.directory, e.name, \(first) AS first"
-    let columns = Self.columns.map { "e.\($0)" }.joined(separator: ", ")
+    let columns = StateRowReader.entryColumns.map { "e.\($0)" }.joined(separator: ", ")
     let keys: String
     let rest: String
     // What only leads to the selection is not in it.

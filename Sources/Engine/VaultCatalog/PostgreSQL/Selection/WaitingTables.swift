@@ -2,6 +2,8 @@ import VaultModel
 
 /// What of a process waits in tables between calls.
 struct WaitingTables {
+  /// Sorted rows that nobody reads any more, until the next are sorted.
+  var abandoned: Set<WaitingRows> = []
   /// Selections that were begun and not ended.
   var noted: Set<SelectionNumber> = []
   /// The last number that was given to either.
