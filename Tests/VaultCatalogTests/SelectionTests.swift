@@ -5,6 +5,8 @@ import VaultModel
 
 /// What a restore reads, on every engine.
 @Suite struct SelectionTests {
+  private struct Stop: Error {}
+
   /// Two jobs; hard links `/b/h1` and `/c/h2`; `/b/moved` refers to the first job's content; `/s1` and `/z/s2` are one
   /// symbolic link.
   private func fill(_ catalog: any CatalogStore) throws {
@@ -149,7 +151,6 @@ import VaultModel
       let source = SelectionSource.state(tree: tree, sequence: 2)
       let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in }
       try catalog.endReading(#require(cursor))
-      struct Stop: Error {}
       #expect(
         throwsKind(.callerFailed) {
           _ = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in
@@ -177,7 +178,6 @@ import VaultModel
     let catalog = try server.open(schema: schema)
     try fill(catalog)
     let source = SelectionSource.state(tree: tree, sequence: 2)
-    struct Stop: Error {}
     for _ in 0..<3 {
       let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in }
       try catalog.endReading(#require(cursor))

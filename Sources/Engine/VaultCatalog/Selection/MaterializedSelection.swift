@@ -34,7 +34,7 @@ struct MaterializedSelection {
   /// Rows after the number ?1, in order; the key is null of a directory that is gone.
   var select: String {
     """
-    SELECT x.directory, d.key, x.name, x.first, \(StateRowReader.entryColumns.map { "x.\($0)" }.joined(separator: ", ")), x.id, x.leads
+    SELECT x.directory, d.key, x.name, x.first, \(Self.names), x.id, x.leads
     FROM \(tableName) AS x LEFT JOIN directory AS d ON d.id = x.directory
     WHERE x.id > ?1 ORDER BY x.id
     """
