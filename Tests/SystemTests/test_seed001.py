@@ -11,13 +11,8 @@ import uuid
 import program
 import volumes
 import wire
+from fleet import free_port
 from suite import SystemTest
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def unpacked(stored, length):
@@ -70,7 +65,7 @@ class Seed001(SystemTest):
 
     def setUp(self):
         super().setUp()
-        self.storage = wire.Storage(program, self.directory, free_port())
+        self.storage = wire.Storage(program, self.directory, free_port("127.0.0.1"))
         self.addCleanup(self.storage.stop)
         self.repository_identity = uuid.uuid4()
         self.director = self.using(self.storage.director())
