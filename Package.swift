@@ -110,7 +110,7 @@ let testTargets: [Target] = [
     ["StorageDaemon", "VaultDevice", "VaultModel", "VaultProtocol", "VaultSession", "VaultSystem"]),
   tests(
     "FileDaemonTests",
-    ["FileDaemon", "VaultFileSet", "VaultModel", "VaultProtocol", "VaultSession", "VaultSystem"]),
+    ["FileDaemon", "VaultCrypto", "VaultFileSet", "VaultModel", "VaultProtocol", "VaultSession", "VaultSystem"]),
   tests("VaultControlTests", ["VaultProtocol", "VaultModel"]),
   tests(
     "VaultSessionTests",

@@ -489,3 +489,20 @@ class Obstacles(Choices):
         outcome = program.restore(self.repository, plain, self.file("a"), options=("--overwrite", "never"), environment=environment)
         report = self.expect(outcome, program.PROBLEMS).json
         self.assertEqual([problem["path"] for problem in report["problems"]], [self.file("a")], report)
+
+    def test_a_large_restore_is_put_on_the_disk_while_it_runs(self):
+        """The end has little left to wait for, and a failure on the way is told although the system tells it only once."""
+        with open(self.file("large"), "wb") as stream:
+            for number in range(400):
+                stream.write(bytes([number % 251]) * MIB)
+        self.backup()
+        for fail, problems in (("1:EIO", 1), ("1000:EIO", 0)):
+            target, count = self.path(fail), self.path("count")
+            os.makedirs(target)
+            environment = program.fault_environment(target, fail=fail, kinds="sync", count=count)
+            outcome = program.restore(self.repository, target, environment=environment)
+            report = self.expect(outcome, program.PROBLEMS if problems else program.DONE).json
+            self.assertEqual([problem["path"] for problem in report["problems"]], [target] * problems, report)
+            self.assertEqual(read_count(count), 2, "one in its midst, one at its end")
+            self.assertSameTree(trees.describe(self.source), target + self.source)
+            os.unlink(target + self.file("large"))

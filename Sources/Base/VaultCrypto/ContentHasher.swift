@@ -1,13 +1,37 @@
 import VaultModel
 
+/// The order in which pieces of a content come: they ascend, and without holes each joins the one before.
+package struct PieceOrder: Sendable {
+  private let algorithm: DigestAlgorithm
+  /// Where the last piece ended.
+  package private(set) var end: UInt64 = 0
+
+  package init(_ algorithm: DigestAlgorithm) { self.algorithm = algorithm }
+
+  /// Whether a piece can be the next of a content of this size.
+  ///
+  /// - Bounds: `offset` plus the bytes is at most 2^63 - 1, as the codec has it.
+  package func accepts(_ byteCount: Int, at offset: UInt64, of size: UInt64) -> Bool {
+    let follows = algorithm == .sha256OfExtents ? offset >= end : offset == end
+    return follows && offset &+ UInt64(byteCount) <= size
+  }
+
+  /// Takes a piece.
+  ///
+  /// - Bounds: as those of `accepts`.
+  package mutating func add(_ byteCount: Int, at offset: UInt64) { end = offset &+ UInt64(byteCount) }
+
+  /// Whether the pieces may be all of a content of this size: the rest is a hole.
+  package func isWhole(_ size: UInt64) -> Bool { algorithm == .sha256OfExtents || end == size }
+}
+
 /// Digests a content piece by piece, as its seal's algorithm says.
 ///
 /// Where pieces are cut is part of the digest of a content with holes: each piece is one content-data record.
 package struct ContentHasher: ~Copyable {
   private var hasher: SHA256Hasher
   private var algorithm = DigestAlgorithm.sha256
-  /// Where the last piece ended.
-  package private(set) var end: UInt64 = 0
+  private var order = PieceOrder(.sha256)
 
   /// - Throws: `CryptoError` when the library has no SHA-256 or no memory.
   package init() throws(CryptoError) { hasher = try SHA256Hasher() }
@@ -16,15 +40,17 @@ package struct ContentHasher: ~Copyable {
   package mutating func begin(_ algorithm: DigestAlgorithm) throws(CryptoError) {
     try hasher.begin()
     self.algorithm = algorithm
-    end = 0
+    order = PieceOrder(algorithm)
   }
 
-  /// Whether a piece can be the next of a content of this size: pieces ascend, and without holes each joins the one before.
+  /// Where the last piece ended.
+  package var end: UInt64 { order.end }
+
+  /// Whether a piece can be the next of a content of this size.
   ///
   /// - Bounds: as those of `add`.
   package func accepts(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, of size: UInt64) -> Bool {
-    let follows = algorithm == .sha256OfExtents ? offset >= end : offset == end
-    return follows && offset &+ UInt64(bytes.count) <= size
+    order.accepts(bytes.count, at: offset, of: size)
   }
 
   /// Adds a piece.
@@ -36,11 +62,11 @@ package struct ContentHasher: ~Copyable {
       try withUnsafeBytes(of: head) { head throws(CryptoError) in try hasher.update(head) }
     }
     try hasher.update(bytes)
-    end = offset &+ UInt64(bytes.count)
+    order.add(bytes.count, at: offset)
   }
 
   /// Whether the pieces may be all of a content of this size: the rest is a hole.
-  package func isWhole(_ size: UInt64) -> Bool { algorithm == .sha256OfExtents || end == size }
+  package func isWhole(_ size: UInt64) -> Bool { order.isWhole(size) }
 
   /// Ends the digest of a content of this size; `begin` comes before the next one.
   package mutating func finish(size: UInt64) throws(CryptoError) -> Digest256 {

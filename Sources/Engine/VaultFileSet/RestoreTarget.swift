@@ -9,6 +9,8 @@ package final class RestoreTarget: Sendable {
   /// As it was given, for messages.
   package let path: ByteString
   package let policy: OverwritePolicy
+  /// What was written, for whoever calls `synchronize`.
+  package let backlog = WriteBacklog()
   /// Whether nothing was there before: what is below was made by this restore then, or beside it.
   let wasEmpty: Bool
   /// The target's own file system.
@@ -59,11 +61,13 @@ package final class RestoreTarget: Sendable {
 
   /// Puts what was restored on stable storage, and with it what else was written to the same file systems.
   ///
-  /// - Returns: `.syncTarget` for each file system that it failed on.
-  package func synchronize() -> [FileSetError] {
+  /// - Parameter isEnd: whether nothing more is written: before, what can only be done to all file systems waits.
+  /// - Returns: `.syncTarget` for each file system that it failed on: the system tells a failure once, and not again when called
+  ///   again.
+  package func synchronize(isEnd: Bool) -> [FileSetError] {
     let mounted = self.mounted.withLock { Array($0.values) }
     // Where no directory could be opened: of these nobody says what failed.
-    if mounted.contains(where: { $0.directory == nil }) { Descriptor.synchronizeAllFileSystems() }
+    if isEnd, mounted.contains(where: { $0.directory == nil }) { Descriptor.synchronizeAllFileSystems() }
     return ([FileSystem(path: path, directory: root)] + mounted).compactMap { fileSystem in
       do throws(Errno) {
         try fileSystem.directory?.synchronizeFileSystem()

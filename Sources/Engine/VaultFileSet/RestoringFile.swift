@@ -42,6 +42,7 @@ package struct RestoringFile: ~Copyable {
     } catch {
       throw FileSetError(.createFile, place.shown, error)
     }
+    place.target.backlog.add(WriteBacklog.fileByteCount)
     if place.target.inheritsLists { InheritedLists.remove(from: .descriptor(number)) }
     // These say how data is written: they come before it. What is refused now is told when all flags are set.
     let early = attributes.inodeFlags.intersection(Self.earlyInodeFlags)
@@ -86,7 +87,7 @@ package struct RestoringFile: ~Copyable {
   /// Where it lands, for messages.
   package var path: ByteString { place.shown }
 
-  /// Writes bytes at an offset; what is never written is a hole.
+  /// Writes bytes at an offset; what is never written is a hole. They are durable after `RestoreTarget.synchronize`.
   ///
   /// - Throws: `.writeFile`, with ENOSPC when the disk is full.
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileSetError) {
@@ -95,6 +96,7 @@ package struct RestoringFile: ~Copyable {
         throw .fileTooLarge
       }
       try descriptor?.writeAll(bytes, at: start)
+      place.target.backlog.add(bytes.count)
     } catch { throw FileSetError(.writeFile, place.shown, error) }
   }
 

@@ -3,7 +3,7 @@ import VaultModel
 
 /// Gives back the records of groups, however they are compressed; one for each thread.
 ///
-/// What a group unpacks to lies in the decoder's own memory, which all its groups share.
+/// What a group unpacks to lies in the decoder's own memory, which all its groups share, or in its user's.
 package struct GroupDecoder: ~Copyable {
   private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: GroupLimits.rawLimit, alignment: 4096)
   private let zstd: ZstdDecompressor
@@ -24,8 +24,19 @@ package struct GroupDecoder: ~Copyable {
   /// - Bounds: exactly the raw length that the header says, at most `GroupLimits.rawLimit`.
   /// - Throws: `.checksumMismatch`; `.malformed` for what cannot be decompressed to that length.
   package func records(of group: GroupView) throws(FormatError) -> UnsafeRawBufferPointer {
+    try records(of: group, into: memory)
+  }
+
+  /// Checks a group's stored bytes and unpacks its records into the caller's memory; what is not compressed stays in the group.
+  ///
+  /// - Bounds: exactly the raw length that the header says; `memory` has `GroupLimits.rawLimit` bytes, if it is compressed.
+  /// - Returns: the records, valid as long as `memory` and the group's bytes.
+  /// - Throws: `.checksumMismatch`; `.malformed` for what cannot be decompressed to that length.
+  package func records(
+    of group: GroupView, into memory: UnsafeMutableRawBufferPointer
+  ) throws(FormatError) -> UnsafeRawBufferPointer {
     try group.verify()
-    let raw = UnsafeMutableRawBufferPointer(rebasing: memory[..<Int(group.header.rawLength)])
+    let raw = UnsafeMutableRawBufferPointer(rebasing: memory.prefix(Int(group.header.rawLength)))
     let isRestored: Bool
     switch group.header.codec {
     case .none: return group.stored

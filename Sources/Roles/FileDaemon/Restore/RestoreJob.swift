@@ -37,6 +37,8 @@ struct RestoreJob: Sendable {
     switch order.destination {
     case .directory(let path, let policy):
       let target = try RestoreTarget(path: path, policy: policy)
+      let sync = RestoreSync(target, report)
+      defer { sync.abandon() }
       let lists = ExtendedLists()
       let seed = UInt64.random(in: 0...UInt64.max)
       try withWorkers(daemon.workerCount) { number, queue in
@@ -58,9 +60,7 @@ struct RestoreJob: Sendable {
         try plan.forEachBatch(ofPass: 3, directories.finish)
       }
       report.tellUnset()
-      if report.hasRestored {
-        for error in target.synchronize() { report.problem(error.path, error.description) }
-      }
+      if report.hasRestored { sync.finish() }
     case .trial(let path, let policy):
       let trial = RestoreTrial(
         examiner: RestoreExaminer(

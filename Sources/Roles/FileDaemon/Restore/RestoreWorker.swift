@@ -4,7 +4,8 @@ import VaultModel
 import VaultProtocol
 import VaultSystem
 
-/// One of the threads that write files: decompress, write, digest, and give the name only when the digest matched.
+/// One of the threads that write files: decompress, digest, write, and give the name only when the digest matched. Another thread
+/// of its own digests large contents meanwhile.
 struct RestoreWorker: ~Copyable {
   private let report: RestoreReport
   private let lists: ExtendedLists
@@ -12,12 +13,16 @@ struct RestoreWorker: ~Copyable {
   private var writer: RestoreWriter?
   private var hasher: ContentHasher
   private let decoder: GroupDecoder
+  private let digester: ContentDigester
+  /// What groups of large contents are decoded into.
+  private let rooms = BufferPool(bufferSize: GroupLimits.rawLimit, limit: ContentDigester.groupLimit)
 
   init(
     report: RestoreReport, target: RestoreTarget?, lists: ExtendedLists, randomSeed: UInt64
   ) throws {
     let decoder = try GroupDecoder()
     let hasher = try ContentHasher()
+    digester = try ContentDigester()
     self.decoder = decoder
     self.hasher = hasher
     self.report = report
@@ -178,26 +183,32 @@ struct RestoreWorker: ~Copyable {
         if file == nil { return item.settle() }
       }
       guard let first = group.rows.first else { return }
-      try hasher.begin(item.sealed.algorithm)
+      var order = PieceOrder(item.sealed.algorithm)
       var toldByteCount: UInt64 = 0
       defer { report.wrote(toldByteCount) }
-      while let fetched = groups.pop() {
-        let bytes = UnsafeRawBufferPointer(rebasing: fetched.block.used[fetched.range])
-        var reader = RecordReader(try decoder.records(of: GroupView(decoding: bytes)))
-        while let record = try reader.next() {
-          guard case .contentData(item.identifier.index, let offset, let content) = record else { continue }
-          guard hasher.accepts(content, at: offset, of: item.sealed.size) else {
-            throw FormatError(.malformed, "data group")
+      digester.begin(item.sealed, index: item.identifier.index)
+      var failure: (any Error)?
+      do {
+        while let fetched = groups.pop() {
+          let decoded = try DecodedGroup(fetched, decoder, rooms)
+          // Only what is well formed and in order is digested, or written.
+          try decoded.forEachPiece(of: item.identifier.index) { bytes, offset in
+            guard order.accepts(bytes.count, at: offset, of: item.sealed.size) else {
+              throw FormatError(.malformed, "data group")
+            }
+            order.add(bytes.count, at: offset)
           }
-          try hasher.add(content, at: offset)
-          try file?.write(content, at: offset)
+          guard digester.add(decoded) else { break }
+          try decoded.forEachPiece(of: item.identifier.index) { try file?.write($0, at: $1) }
           // The hole before it counts, too.
-          report.writing(first.path, hasher.end - toldByteCount)
-          toldByteCount = hasher.end
+          report.writing(first.path, order.end - toldByteCount)
+          toldByteCount = order.end
         }
-      }
+      } catch { failure = error }
+      let digest = digester.end()
       if item.isSettled { return }
-      guard hasher.isWhole(item.sealed.size), try hasher.finish(size: item.sealed.size) == item.sealed.digest else {
+      if let failure { throw failure }
+      guard try digest.get() == item.sealed.digest, order.isWhole(item.sealed.size) else {
         return fail(item, "its data does not match its digest", damage: true)
       }
       item.settle()
@@ -207,8 +218,10 @@ struct RestoreWorker: ~Copyable {
     } catch let error as FileSetError {
       item.settle()
       fail(group, error)
-    } catch {
+    } catch let error as FormatError {
       fail(item, "its data is damaged: \(error)", damage: true)
+    } catch {
+      fail(item, "\(error)", damage: false)
     }
   }
 

@@ -1,0 +1,40 @@
+import Synchronization
+import VaultFileSet
+import VaultModel
+import VaultSystem
+
+/// Puts what is restored on the disk while more is written, so that little is left to wait for at the end.
+final class RestoreSync: Sendable {
+  private let target: RestoreTarget
+  private let report: RestoreReport
+  private let thread = WorkerCrew()
+  /// File systems of which a failure was told.
+  private let told = Mutex<Set<ByteString>>([])
+
+  init(_ target: RestoreTarget, _ report: RestoreReport) {
+    self.target = target
+    self.report = report
+    // A system that refuses another thread leaves everything to the end.
+    try? thread.start(name: "vault-sync") { [self] in
+      var steps: UInt64 = 0
+      while target.backlog.wait(beyond: &steps) { tell(target.synchronize(isEnd: false)) }
+    }
+  }
+
+  /// Tells the first failure on each file system.
+  private func tell(_ failures: [FileSetError]) {
+    for error in failures where told.withLock({ $0.insert(error.path).inserted }) {
+      report.problem(error.path, error.description)
+    }
+  }
+
+  /// Puts what is left on the disk, and waits for it; what fails is a problem.
+  func finish() {
+    target.backlog.finish()
+    thread.join()
+    tell(target.synchronize(isEnd: true))
+  }
+
+  /// Nothing more is put on the disk; what is under way is not waited for.
+  func abandon() { target.backlog.finish() }
+}
