@@ -32,11 +32,15 @@ struct RestoreWorker: ~Copyable {
 
   mutating func run(_ queue: RestoreQueue) {
     while let item = queue.pop() {
-      switch item.work {
-      case .withoutData(let contents):
-        for content in contents { small(content, []) }
-      case .group(let group, let wanted): contents(of: group, wanted)
-      case .large(let content, let groups): large(content, groups)
+      do {
+        switch item.work {
+        case .withoutData(let contents):
+          for content in contents { try small(content, []) }
+        case .group(let group, let wanted): try contents(of: group, wanted)
+        case .large(let content, let groups): try large(content, groups)
+        }
+      } catch {
+        queue.fail(error)
       }
       queue.done(item)
     }
@@ -44,7 +48,7 @@ struct RestoreWorker: ~Copyable {
 
   // MARK: Groups of whole contents
 
-  private mutating func contents(of group: FetchedGroup, _ items: [UInt64: ContentItem]) {
+  private mutating func contents(of group: FetchedGroup, _ items: [UInt64: ContentItem]) throws {
     do {
       let bytes = UnsafeRawBufferPointer(rebasing: group.block.used[group.range])
       var reader = RecordReader(try decoder.records(of: GroupView(decoding: bytes)))
@@ -56,14 +60,14 @@ struct RestoreWorker: ~Copyable {
         }
         // A content's pieces follow each other.
         if index != current?.identifier.index {
-          if let current { small(current, pieces) }
+          if let current { try small(current, pieces) }
           pieces.removeAll(keepingCapacity: true)
           current = items[index]
         }
         if current != nil { pieces.append(Piece(offset: offset, bytes: bytes)) }
       }
-      if let current { small(current, pieces) }
-    } catch {
+      if let current { try small(current, pieces) }
+    } catch let error as FormatError {
       for item in items.values where !item.isSettled { fail(item, "its data is damaged: \(error)", damage: true) }
     }
   }
@@ -74,7 +78,7 @@ struct RestoreWorker: ~Copyable {
     let bytes: UnsafeRawBufferPointer
   }
 
-  private mutating func small(_ item: ContentItem, _ pieces: [Piece]) {
+  private mutating func small(_ item: ContentItem, _ pieces: [Piece]) throws {
     guard !item.isSettled else { return }
     do {
       try hasher.begin(item.sealed.algorithm)
@@ -88,7 +92,7 @@ struct RestoreWorker: ~Copyable {
       if writer == nil { return report.verified(bytes: item.sealed.size) }
       for group in item.groups { write(group, item.sealed, pieces) }
     } catch {
-      fail(item, "\(error)", damage: false)
+      try fail(item, error)
     }
   }
 
@@ -170,7 +174,7 @@ struct RestoreWorker: ~Copyable {
 
   // MARK: Contents of many groups
 
-  private mutating func large(_ item: ContentItem, _ groups: BoundedQueue<FetchedGroup>) {
+  private mutating func large(_ item: ContentItem, _ groups: BoundedQueue<FetchedGroup>) throws {
     defer {
       // What still comes is nobody's.
       while groups.pop() != nil {}
@@ -221,11 +225,18 @@ struct RestoreWorker: ~Copyable {
     } catch let error as FormatError {
       fail(item, "its data is damaged: \(error)", damage: true)
     } catch {
-      fail(item, "\(error)", damage: false)
+      try fail(item, error)
     }
   }
 
   // MARK: Failures
+
+  /// What has nothing to do with the stored data costs the files that were to be written; a verification that cannot go on says
+  /// nothing of what it did not look at.
+  private func fail(_ item: ContentItem, _ error: any Error) throws {
+    guard writer != nil else { throw error }
+    fail(item, "\(error)", damage: false)
+  }
 
   private func fail(_ group: ContentItem.LinkGroup, _ error: FileSetError) { fail(group, error.description) }
 
