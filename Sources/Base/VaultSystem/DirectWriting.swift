@@ -10,13 +10,10 @@ import Synchronization
 package struct DirectWriting: ~Copyable, Sendable {
   /// What addresses, offsets and lengths must be multiples of; a medium with longer sectors refuses them.
   package static let alignment = 4096
-  /// How much is written between two looks at the speed.
+  /// How much is written between two looks at who waits for whom.
   static let probedByteCount = 8 << 20
-  /// A medium that takes longer for a byte leaves the processor time for copies, and is better served by the queue of
-  /// writes that the kernel keeps for it: 200 MB/s.
-  static let slowestNanosecondsPerByte: UInt64 = 5
-  /// One slow look may have waited for somebody else's sync; so many one after another did not.
-  static let slowProbeLimit = 4
+  /// One look may have met somebody else's sync; so many one after another did not.
+  static let busyProbeLimit = 4
 
   /// File systems that write past the page cache what is appended to a file, in parallel with reading it.
   private static let fileSystems: Set<UInt32> = [
@@ -26,7 +23,9 @@ package struct DirectWriting: ~Copyable, Sendable {
 
   private let descriptor: Descriptor
   private let isOver = Atomic(false)
-  private let probed = Mutex((byteCount: 0, nanoseconds: 0 as UInt64, slowCount: 0))
+  /// What was written since the last look, when that began, how long the writes took, and how many looks one after another
+  /// found the thread waiting for the medium.
+  private let probe = Mutex((byteCount: 0, began: 0 as UInt64, nanoseconds: 0 as UInt64, busyCount: 0))
 
   /// Opens it for a file of a directory.
   ///
@@ -53,7 +52,7 @@ package struct DirectWriting: ~Copyable, Sendable {
     let begin = clock.monotonicNanoseconds()
     do throws(Errno) {
       let count = try descriptor.write(bytes, at: offset)
-      note(count, clock.monotonicNanoseconds() &- begin)
+      note(count, begin, clock.monotonicNanoseconds())
       return count
     } catch {
       // The file system, or the medium below it, does not want these after all.
@@ -63,15 +62,18 @@ package struct DirectWriting: ~Copyable, Sendable {
     }
   }
 
-  /// Gives up direct writing when the medium is slow.
-  private func note(_ byteCount: Int, _ nanoseconds: UInt64) {
-    probed.withLock { probed in
-      probed.byteCount += byteCount
-      probed.nanoseconds &+= nanoseconds
-      guard probed.byteCount >= Self.probedByteCount else { return }
-      let isSlow = probed.nanoseconds / UInt64(probed.byteCount) >= Self.slowestNanosecondsPerByte
-      probed = (0, 0, isSlow ? probed.slowCount + 1 : 0)
-      if probed.slowCount == Self.slowProbeLimit { isOver.store(true, ordering: .relaxed) }
+  /// Gives up direct writing when the thread does little but wait for the medium: one write at a time is then what everybody else
+  /// waits for, and the queue of writes that the kernel keeps is worth the copy.
+  private func note(_ byteCount: Int, _ begin: UInt64, _ end: UInt64) {
+    probe.withLock { probe in
+      if probe.byteCount == 0 { probe.began = begin }
+      probe.byteCount += byteCount
+      probe.nanoseconds &+= end &- begin
+      guard probe.byteCount >= Self.probedByteCount else { return }
+      // Three quarters of the time.
+      let isBusy = probe.nanoseconds / 3 >= (end &- probe.began) / 4
+      probe = (0, 0, 0, isBusy ? probe.busyCount + 1 : 0)
+      if probe.busyCount == Self.busyProbeLimit { isOver.store(true, ordering: .relaxed) }
     }
   }
 
