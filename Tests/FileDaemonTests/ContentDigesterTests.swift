@@ -53,7 +53,7 @@ import VaultSystem
     let content = SealedContent(size: size, algorithm: algorithm, digest: expected)
     let digester = try ContentDigester()
     let encoder = isCompressed ? GroupEncoder.lz4 : GroupEncoder.plain
-    // The second time with the same thread, after one that was given up in its midst.
+    // Three with one thread, of which the second is given up in its midst.
     for number in 0..<3 {
       digester.begin(content, index: Self.index)
       for piece in pieces.prefix(number == 1 ? 5 : 12) {

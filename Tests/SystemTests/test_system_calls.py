@@ -40,7 +40,7 @@ class SystemCalls(SystemTest):
 
     def test_volumes_are_written_past_the_page_cache(self):
         """Where the file system does that well: every block but the label, through a descriptor of its own."""
-        # Less than is written before the medium's speed counts.
+        # Less than is written before anybody looks whether the thread waits for the medium.
         os.makedirs(self.source, exist_ok=True)
         for number in range(6):
             trees.write_file(os.path.join(self.source, f"f{number}"), os.urandom(1 << 20))

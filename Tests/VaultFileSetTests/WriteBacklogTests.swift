@@ -14,20 +14,22 @@ import VaultSystem
     // What came while the disk was busy is one step, however much it is.
     for _ in 0..<7 { backlog.add(50) }
     #expect(backlog.wait(beyond: &steps) && steps == 4)
+    // What was full when the end came is still told, and then no more.
+    backlog.add(100)
     backlog.finish()
-    backlog.add(1000)
+    #expect(backlog.wait(beyond: &steps) && steps == 5)
+    backlog.add(49)
     #expect(!backlog.wait(beyond: &steps))
   }
 
   @Test(arguments: [true, false]) func whoWaitsIsWoken(_ isFinished: Bool) async throws {
     let backlog = WriteBacklog(step: 100)
-    let results = BoundedQueue<Bool>(capacity: 1)
-    try WorkerThread(name: "test") {
+    async let waited = onThread(name: "test") {
       var steps: UInt64 = 0
-      _ = results.push(backlog.wait(beyond: &steps))
-    }.detach()
+      return backlog.wait(beyond: &steps)
+    }
     if isFinished { backlog.finish() } else { for _ in 0..<100 { backlog.add(1) } }
-    #expect(results.pop() == !isFinished)
+    #expect(try await waited == !isFinished)
   }
 
   @Test func filesCountWithTheirInodes() throws {

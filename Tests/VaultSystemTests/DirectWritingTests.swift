@@ -31,7 +31,8 @@ import VaultSystem
     private var nanoseconds: UInt64 = 0
     private var isWriting = true
     private let write: UInt64
-    private let pause: UInt64
+    /// Before the writes that follow.
+    var pause: UInt64
 
     init(write: UInt64, pause: UInt64) {
       self.write = write
@@ -96,28 +97,27 @@ import VaultSystem
     }
   }
 
-  /// Whatever the speed is: a slow medium that keeps up with what comes is written directly.
+  /// Whatever the speed is: a slow medium that keeps up with what comes is written directly. One write may be a whole look.
   @Test(
     arguments: [(100, 100, true), (5_000_000, 4_000_000, true), (400, 100, false), (5_000_000, 0, false)]
-      as [(UInt64, UInt64, Bool)])
-  func aMediumThatIsWaitedForIsGivenUp(write: UInt64, pause: UInt64, isKept: Bool) throws {
+      as [(UInt64, UInt64, Bool)], [1, 8])
+  func aMediumThatIsWaitedForIsGivenUp(_ times: (write: UInt64, pause: UInt64, isKept: Bool), mebibytes: Int) throws {
     try Self.withFile { _, direct throws in
-      try Self.withBlock(1 << 20) { block throws in
-        let clock = SteppingClock(write: write, pause: pause)
-        for _ in 0..<32 { #expect(try direct.write(block, at: 0, clock: clock) == block.count) }
-        #expect(try direct.write(block, at: 0, clock: clock) == (isKept ? block.count : nil))
+      try Self.withBlock(mebibytes << 20) { block throws in
+        let clock = SteppingClock(write: times.write, pause: times.pause)
+        for _ in 0..<(40 / mebibytes) { _ = try direct.write(block, at: 0, clock: clock) }
+        #expect(try direct.write(block, at: 0, clock: clock) == (times.isKept ? block.count : nil))
       }
     }
   }
 
-  /// A look that finds the thread waiting says nothing when the next one does not.
-  @Test func oneBusyLookIsNotEnough() throws {
+  /// Three looks that find the thread waiting say nothing when the next one does not.
+  @Test func fewBusyLooksAreNotEnough() throws {
     try Self.withFile { _, direct throws in
       try Self.withBlock(1 << 20) { block throws in
-        let busy = SteppingClock(write: 100, pause: 0)
-        let idle = SteppingClock(write: 100, pause: 1000)
+        let clock = SteppingClock(write: 100, pause: 0)
         for number in 0..<96 {
-          let clock = number % 32 < 24 ? busy : idle
+          clock.pause = number % 32 < 24 ? 0 : 1000
           #expect(try direct.write(block, at: 0, clock: clock) == block.count)
         }
       }

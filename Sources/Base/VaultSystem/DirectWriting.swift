@@ -23,8 +23,8 @@ package struct DirectWriting: ~Copyable, Sendable {
 
   private let descriptor: Descriptor
   private let isOver = Atomic(false)
-  /// What was written since the last look, when that began, how long the writes took, and how many looks one after another
-  /// found the thread waiting for the medium.
+  /// What was written since the last look, when that look (or the first write) was, how long the writes took, and how many looks
+  /// one after another found the thread waiting for the medium.
   private let probe = Mutex((byteCount: 0, began: 0 as UInt64, nanoseconds: 0 as UInt64, busyCount: 0))
 
   /// Opens it for a file of a directory.
@@ -66,13 +66,13 @@ package struct DirectWriting: ~Copyable, Sendable {
   /// waits for, and the queue of writes that the kernel keeps is worth the copy.
   private func note(_ byteCount: Int, _ begin: UInt64, _ end: UInt64) {
     probe.withLock { probe in
-      if probe.byteCount == 0 { probe.began = begin }
+      if probe.began == 0 { probe.began = begin }
       probe.byteCount += byteCount
       probe.nanoseconds &+= end &- begin
       guard probe.byteCount >= Self.probedByteCount else { return }
       // Three quarters of the time.
       let isBusy = probe.nanoseconds / 3 >= (end &- probe.began) / 4
-      probe = (0, 0, 0, isBusy ? probe.busyCount + 1 : 0)
+      probe = (0, end, 0, isBusy ? probe.busyCount + 1 : 0)
       if probe.busyCount == Self.busyProbeLimit { isOver.store(true, ordering: .relaxed) }
     }
   }

@@ -61,7 +61,8 @@ package final class RestoreTarget: Sendable {
 
   /// Puts what was restored on stable storage, and with it what else was written to the same file systems.
   ///
-  /// - Parameter isEnd: whether nothing more is written: before, what can only be done to all file systems waits.
+  /// - Parameter isEnd: whether nothing more is written. Only then is `sync` called for file systems below the target of which no
+  ///   directory could be opened.
   /// - Returns: `.syncTarget` for each file system that it failed on: the system tells a failure once, and not again when called
   ///   again.
   package func synchronize(isEnd: Bool) -> [FileSetError] {

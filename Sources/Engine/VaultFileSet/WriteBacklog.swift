@@ -27,16 +27,17 @@ package final class WriteBacklog: Sendable {
   /// Waits until another step is full.
   ///
   /// - Parameter steps: how many steps the caller knows of; then how many are full.
-  /// - Returns: false when no more is written.
+  /// - Returns: false when no step is full and no more is written.
   package func wait(beyond steps: inout UInt64) -> Bool {
     while true {
       let ticket = monitor.ticket()
-      if isFinished.load(ordering: .acquiring) { return false }
+      let isFinished = isFinished.load(ordering: .acquiring)
       let full = byteCount / step
       if full != steps {
         steps = full
         return true
       }
+      if isFinished { return false }
       monitor.wait(since: ticket)
     }
   }

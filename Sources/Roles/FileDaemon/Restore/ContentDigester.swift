@@ -6,7 +6,7 @@ import VaultSystem
 
 /// A thread that digests large contents, one after the other, while the thread that it belongs to writes them.
 ///
-/// Each `begin` has its `end`, whatever happens between them.
+/// Each `begin` must have its `end`, whatever happens between them.
 final class ContentDigester: Sendable {
   private enum Step: Sendable {
     case begin(SealedContent, index: UInt64)

@@ -8,8 +8,14 @@ final class RestoreSync: Sendable {
   private let target: RestoreTarget
   private let report: RestoreReport
   private let thread = WorkerCrew()
-  /// File systems of which a failure was told.
-  private let told = Mutex<Set<ByteString>>([])
+  private let state = Mutex(State())
+
+  private struct State {
+    /// File systems of which a failure was told.
+    var told: Set<ByteString> = []
+    /// Nobody is told any more: the job has ended.
+    var isOver = false
+  }
 
   init(_ target: RestoreTarget, _ report: RestoreReport) {
     self.target = target
@@ -23,8 +29,10 @@ final class RestoreSync: Sendable {
 
   /// Tells the first failure on each file system.
   private func tell(_ failures: [FileSetError]) {
-    for error in failures where told.withLock({ $0.insert(error.path).inserted }) {
-      report.problem(error.path, error.description)
+    state.withLock { state in
+      for error in failures where !state.isOver && state.told.insert(error.path).inserted {
+        report.problem(error.path, error.description)
+      }
     }
   }
 
@@ -35,6 +43,9 @@ final class RestoreSync: Sendable {
     tell(target.synchronize(isEnd: true))
   }
 
-  /// Nothing more is put on the disk; what is under way is not waited for.
-  func abandon() { target.backlog.finish() }
+  /// Nothing more is put on the disk; what is under way is not waited for, and tells nobody.
+  func abandon() {
+    target.backlog.finish()
+    state.withLock { $0.isOver = true }
+  }
 }
