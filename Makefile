@@ -14,6 +14,9 @@ TEST_LIBRARIES := .build/support/libfault.so .build/support/libcount.so
 PACKAGES := build-essential pkg-config libssl-dev liblz4-dev libzstd-dev libxxhash-dev libsqlite3-dev libpq-dev \
   git ca-certificates tzdata openssl python3 python3-jsonschema rsync lz4 zstd sqlite3 strace mandoc groff-base e2fsprogs mount zsh fish attr acl libcap2-bin \
   postgresql postgresql-client util-linux procps iproute2
+ifeq ($(shell uname -m),x86_64)
+PACKAGES += libipsec-mb-dev
+endif
 
 .DEFAULT_GOAL := all
 .PHONY: all program deps test unit-test system-test demo bench install format lint clean

@@ -26,21 +26,30 @@ func cLibrary(_ name: String, pkgConfig: String? = nil, apt: String? = nil) -> T
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
-let cLibraries: [Target] = [
-  cLibrary("COpenSSL", pkgConfig: "libssl", apt: "libssl-dev"),
-  cLibrary("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
-  cLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
-  cLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
-  cLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
-  cLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
-  cLibrary("CLinux"),
-]
+/// What digests contents side by side, where there is a library for the processor.
+#if arch(x86_64)
+  let multiBuffer = [cLibrary("CMultiBuffer", apt: "libipsec-mb-dev")]
+#else
+  let multiBuffer: [Target] = []
+#endif
+
+let cLibraries: [Target] =
+  [
+    cLibrary("COpenSSL", pkgConfig: "libssl", apt: "libssl-dev"),
+    cLibrary("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
+    cLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+    cLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
+    cLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+    cLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
+    cLibrary("CLinux"),
+  ] + multiBuffer
 
 let base: [Target] = [
   module("VaultModel", in: "Base", []),
   module("VaultConfiguration", in: "Base", ["VaultModel", "VaultSystem", system]),
   module("VaultSystem", in: "Base", ["VaultModel", "CLinux", system]),
-  module("VaultCrypto", in: "Base", ["VaultModel", "COpenSSL", "CXXHash"]),
+  module(
+    "VaultCrypto", in: "Base", ["VaultModel", "COpenSSL", "CXXHash"] + multiBuffer.map { .target(name: $0.name) }),
   module("VaultCompression", in: "Base", ["VaultModel", "CLZ4", "CZstd"]),
 ]
 
@@ -118,6 +127,7 @@ let testTargets: [Target] = [
   tests("VaultFileSetTests", ["VaultFileSet", "VaultModel", "VaultSystem"]),
   tests("VaultModelTests", ["VaultModel"]),
   tests("VaultCompressionTests", ["VaultCompression"]),
+  tests("VaultCryptoTests", ["VaultCrypto", "VaultModel"]),
   tests("VaultSystemTests", ["VaultModel", "VaultSystem", system]),
   tests("vaultTests", ["vault", "Console", "Local", "VaultModel", "VaultScheduler", "VaultSystem"]),
   tests("VaultProtocolTests", ["VaultProtocol", "VaultCrypto", "VaultModel"]),

@@ -12,6 +12,7 @@ enum DataMeasurement {
     let content = try DurableFiles.read(file, limit: byteLimit)
     try content.withUnsafeBytes { bytes in
       try digest(bytes)
+      try digestSmall(bytes)
       try compress(bytes)
       try group(bytes)
     }
@@ -30,6 +31,20 @@ enum DataMeasurement {
     for piece in pieces(of: bytes) { try hasher.update(piece) }
     _ = try hasher.finish()
     watch.report("SHA-256", bytes.count, "bytes")
+  }
+
+  /// Contents of 8 KiB, as many at once as a group has.
+  private static func digestSmall(_ bytes: UnsafeRawBufferPointer) throws {
+    var batch = try BatchHasher()
+    var digests: [Digest256] = []
+    let watch = Stopwatch()
+    for piece in pieces(of: bytes) {
+      for start in stride(from: 0, to: piece.count, by: 8192) {
+        batch.add(UnsafeRawBufferPointer(rebasing: piece[start..<min(piece.count, start + 8192)]))
+      }
+      try batch.finish(into: &digests)
+    }
+    watch.report("SHA-256 of small contents", bytes.count, "bytes")
   }
 
   private static func compress(_ bytes: UnsafeRawBufferPointer) throws {

@@ -65,6 +65,11 @@ package struct ContentHasher: ~Copyable {
     order.add(bytes.count, at: offset)
   }
 
+  /// Passes over a piece that somebody else digests.
+  ///
+  /// - Bounds: as those of `add`.
+  package mutating func skip(_ byteCount: Int, at offset: UInt64) { order.add(byteCount, at: offset) }
+
   /// Whether the pieces may be all of a content of this size: the rest is a hole.
   package func isWhole(_ size: UInt64) -> Bool { order.isWhole(size) }
 

@@ -4,6 +4,8 @@
 package struct Digest256: Hashable, Sendable {
   package var words: (UInt64, UInt64, UInt64, UInt64)
 
+  package static let byteCount = 32
+
   package init(words: (UInt64, UInt64, UInt64, UInt64)) { self.words = words }
 
   /// Reads 32 bytes; nil when there are not exactly 32.

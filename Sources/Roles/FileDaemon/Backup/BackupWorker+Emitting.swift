@@ -23,6 +23,7 @@ extension BackupWorker {
 
   /// Emits what is left of a unit: entries, content, seals; a commit may follow its last group.
   mutating func endUnit(_ unit: BackupUnit) throws {
+    try sealUnsealed()
     let hasData = !data.isEmpty
     let hasSeals = !seals.isEmpty
     try emitEntries(unit, mayCommit: !hasData && !hasSeals)
@@ -30,7 +31,20 @@ extension BackupWorker {
     try emitSeals(unit, mayCommit: true)
   }
 
+  /// Seals what was read since the group began, while it still lies there.
+  mutating func sealUnsealed() throws {
+    guard !unsealed.isEmpty else { return }
+    try batch.finish(into: &digests)
+    for (content, digest) in zip(unsealed, digests) {
+      seals.seal(
+        index: content.index,
+        SealedContent(size: content.size, algorithm: .sha256, digest: digest, flags: content.flags))
+    }
+    unsealed.removeAll(keepingCapacity: true)
+  }
+
   mutating func emitSeals(_ unit: BackupUnit, mayCommit: Bool) throws {
+    try sealUnsealed()
     guard !seals.isEmpty else { return }
     let slot = try attributeGroup(seals, unit, mayCommit: mayCommit)
     seals.removeAll()
@@ -67,6 +81,7 @@ extension BackupWorker {
 
   /// Compresses the data group here and emits it.
   mutating func emitData(_ unit: BackupUnit) throws {
+    try sealUnsealed()
     guard !data.isEmpty, let raw else { return }
     let slot = GroupSlot()
     try compress(compressionJob(raw, slot, mayCommit: false))

@@ -78,6 +78,8 @@ extension BackupWorker {
     var pieces = ContentPieces(of: file, algorithm)
     var sentByteCount: UInt64 = 0
     let sealed: SealedContent
+    // A digest that nobody waits for comes with those of the group's other files. It is one piece, which is all of the group's end.
+    let isLater = algorithm == .sha256 && known == nil && work.item.promise == nil && work.item.comparison == nil
     do {
       try hasher.begin(algorithm)
       while let piece = try pieces.next(in: file) {
@@ -86,14 +88,14 @@ extension BackupWorker {
           data.rewind(to: mark)
           return try small(&file, work, nil, .sha256)
         }
-        let count = try append(piece, of: file, index: work.item.index)
+        let count = try append(piece, of: file, index: work.item.index, isDigested: !isLater)
         sentByteCount += UInt64(count)
         if count < piece.count { break }
       }
       if file.isExamined {
-        sealed = try seal(file, algorithm)
+        sealed = try seal(file, algorithm, after: try file.finalAttributes(), isDigested: !isLater)
       } else if try file.isAsWalked() {
-        sealed = try seal(file, algorithm, after: file.attributes)
+        sealed = try seal(file, algorithm, after: file.attributes, isDigested: !isLater)
       } else {
         throw FileReadError(phase: .changed, errorNumber: 0)
       }
@@ -107,19 +109,28 @@ extension BackupWorker {
     }
     try entry(work, file, .own)
     counters.bytesSent += sentByteCount
-    return finish(file, work, index: work.item.index, sealed)
+    if isLater {
+      batch.add(UnsafeRawBufferPointer(rebasing: data.bytes.suffix(Int(sentByteCount))))
+      unsealed.append(UnsealedContent(index: work.item.index, size: sealed.size, flags: sealed.flags))
+      return end(work, sealed, .later)
+    }
+    return try finish(file, work, index: work.item.index, sealed)
   }
 
   /// Reads a piece into the data group, and digests it.
   ///
   /// - Returns: how many bytes there were: fewer at the end of a file that became shorter.
   private mutating func append(
-    _ piece: Range<UInt64>, of file: borrowing FileReader, index: UInt64
+    _ piece: Range<UInt64>, of file: borrowing FileReader, index: UInt64, isDigested: Bool = true
   ) throws -> Int {
     let content = UnsafeMutableRawBufferPointer(rebasing: data.nextContent[..<piece.count])
     let count = try read(piece, of: file, into: content)
     guard count > 0 else { return 0 }
-    try hasher.add(UnsafeRawBufferPointer(rebasing: content[..<count]), at: piece.lowerBound)
+    if isDigested {
+      try hasher.add(UnsafeRawBufferPointer(rebasing: content[..<count]), at: piece.lowerBound)
+    } else {
+      hasher.skip(count, at: piece.lowerBound)
+    }
     data.append(index: index, offset: piece.lowerBound, byteCount: count)
     return count
   }
@@ -173,7 +184,7 @@ extension BackupWorker {
     }
     try emitDataLater(work.unit)
     try takeRawBuffer()
-    return finish(file, work, index: index, try seal(file, file.algorithm))
+    return try finish(file, work, index: index, try seal(file, file.algorithm))
   }
 
   /// Goes on with a file of which an earlier attempt committed the beginning; nil when what is there now is not what was sent.
@@ -222,13 +233,21 @@ extension BackupWorker {
 
   private mutating func finish(
     _ file: borrowing FileReader, _ work: borrowing WorkItem, index: UInt64, _ sealed: SealedContent
-  ) -> LinkPromise.Outcome {
+  ) throws -> LinkPromise.Outcome {
+    // Seals come in the order of their contents.
+    try sealUnsealed()
     seals.seal(index: index, sealed)
-    if sealed.flags.contains(.changedWhileReading) {
-      problem(work, .changed, 0)
-      return .failed
-    }
-    return .sealed(.stored(ContentIdentifier(session: context.session, index: index), sealed), file.attributes)
+    let content = ContentReference.stored(ContentIdentifier(session: context.session, index: index), sealed)
+    return end(work, sealed, .sealed(content, file.attributes))
+  }
+
+  /// The outcome of a file that was read whole: that it changed meanwhile is its problem.
+  private mutating func end(
+    _ work: borrowing WorkItem, _ sealed: SealedContent, _ outcome: LinkPromise.Outcome
+  ) -> LinkPromise.Outcome {
+    guard sealed.flags.contains(.changedWhileReading) else { return outcome }
+    problem(work, .changed, 0)
+    return .failed
   }
 
   /// Ends the digest and looks whether the file changed meanwhile.
@@ -236,14 +255,15 @@ extension BackupWorker {
     try seal(file, algorithm, after: try file.finalAttributes())
   }
 
+  /// What is known of a file's content when it was read; a digest of zeros if it is digested later.
   private mutating func seal(
-    _ file: borrowing FileReader, _ algorithm: DigestAlgorithm, after: FileAttributes
+    _ file: borrowing FileReader, _ algorithm: DigestAlgorithm, after: FileAttributes, isDigested: Bool = true
   ) throws -> SealedContent {
     let before = file.attributes
     // A hole at the end is there as far as the file still is.
     let hole = algorithm == .sha256OfExtents ? min(before.size, after.size) : 0
     let size = max(hasher.end, hole)
-    let digest = try hasher.finish(size: size)
+    let digest = isDigested ? try hasher.finish(size: size) : Digest256(words: (0, 0, 0, 0))
     // Not a list, which is an array for each file.
     var flags = SealFlags(rawValue: 0)
     if size != before.size || FileReader.isChanged(before: before, after: after) {

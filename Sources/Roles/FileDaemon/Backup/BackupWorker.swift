@@ -13,6 +13,12 @@ struct BackupWorker: ~Copyable {
   /// How the data that this thread compresses shrinks.
   var trend = CompressionTrend()
   var hasher: ContentHasher
+  /// Digests the small files of a group at once, when it is full.
+  var batch: BatchHasher
+  /// What is in the batch.
+  var unsealed: [UnsealedContent] = []
+  /// The batch's last digests.
+  var digests: [Digest256] = []
   var entries = RecordWriter(capacity: 256 * 1024)
   var seals = RecordWriter(capacity: 64 * 1024)
   /// The extended attributes of the present entry.
@@ -40,11 +46,15 @@ struct BackupWorker: ~Copyable {
   ) throws {
     let encoder = try GroupEncoder(compression)
     let hasher = try ContentHasher()
+    let batch = try BatchHasher()
     self.encoder = encoder
     self.hasher = hasher
+    self.batch = batch
     self.context = context
     self.link = link
     self.progress = progress
+    unsealed.reserveCapacity(BatchHasher.usualCount)
+    digests.reserveCapacity(BatchHasher.usualCount)
   }
 
   /// Works until there is no more, or the job fails.
@@ -80,6 +90,8 @@ struct BackupWorker: ~Copyable {
     presentDirectory = 0
     entries.removeAll()
     seals.removeAll()
+    unsealed.removeAll(keepingCapacity: true)
+    batch.removeAll()
     for index in unit.items.indices {
       let item = unit.items[index]
       if unit.isCut {
@@ -166,6 +178,13 @@ struct BackupWorker: ~Copyable {
       throw error
     }
   }
+}
+
+/// What is known of a small file that was read, but for its digest.
+struct UnsealedContent {
+  let index: UInt64
+  let size: UInt64
+  let flags: SealFlags
 }
 
 /// One name with its bytes, lent from the unit's arena.

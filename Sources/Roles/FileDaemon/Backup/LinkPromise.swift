@@ -6,6 +6,8 @@ import VaultSystem
 final class LinkPromise: Sendable {
   enum Outcome: Sendable {
     case sealed(ContentReference, FileAttributes)
+    /// It is sealed when its group is full; only what nobody asks for is.
+    case later
     /// The first name could not be read, or changed meanwhile: each other name is read for itself.
     case failed
   }

@@ -95,7 +95,7 @@ final class RestoreContents {
       for item in items.values { refuse(item, refusal) }
     case (.part(let item, let isFirst, let isLast), let group):
       if isFirst {
-        let queue = BoundedQueue<FetchedGroup>(capacity: 12)
+        let queue = BoundedQueue<FetchedGroup>(capacity: 8)
         parts = queue
         try self.queue.push(.large(item, queue), of: number)
       }

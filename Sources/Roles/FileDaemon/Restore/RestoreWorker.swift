@@ -12,6 +12,12 @@ struct RestoreWorker: ~Copyable {
   /// Missing when contents are only compared with their digests.
   private var writer: RestoreWriter?
   private var hasher: ContentHasher
+  /// Digests what has no holes, all of a group at once.
+  private var batch: BatchHasher
+  private var digests: [Digest256] = []
+  /// The contents that are wanted of the present group, and their pieces.
+  private var gathered: [Gathered] = []
+  private var pieces: [Piece] = []
   private let decoder: GroupDecoder
   private let digester: ContentDigester
   /// What groups of large contents are decoded into.
@@ -22,11 +28,16 @@ struct RestoreWorker: ~Copyable {
   ) throws {
     let decoder = try GroupDecoder()
     let hasher = try ContentHasher()
+    let batch = try BatchHasher()
     digester = try ContentDigester()
     self.decoder = decoder
     self.hasher = hasher
+    self.batch = batch
     self.report = report
     self.lists = lists
+    digests.reserveCapacity(BatchHasher.usualCount)
+    gathered.reserveCapacity(BatchHasher.usualCount)
+    pieces.reserveCapacity(BatchHasher.usualCount)
     writer = target.map { RestoreWriter(target: $0, randomSeed: randomSeed) }
   }
 
@@ -35,7 +46,7 @@ struct RestoreWorker: ~Copyable {
       do {
         switch item.work {
         case .withoutData(let contents):
-          for content in contents { try small(content, []) }
+          for content in contents { try small(content, [], nil) }
         case .group(let group, let wanted): try contents(of: group, wanted)
         case .large(let content, let groups): try large(content, groups)
         }
@@ -49,27 +60,48 @@ struct RestoreWorker: ~Copyable {
   // MARK: Groups of whole contents
 
   private mutating func contents(of group: FetchedGroup, _ items: [UInt64: ContentItem]) throws {
-    do {
-      let bytes = UnsafeRawBufferPointer(rebasing: group.block.used[group.range])
-      var reader = RecordReader(try decoder.records(of: GroupView(decoding: bytes)))
-      var current: ContentItem?
-      var pieces: [Piece] = []
-      while let record = try reader.next() {
-        guard case .contentData(let index, let offset, let bytes) = record else {
-          throw FormatError(.malformed, "data group")
-        }
-        // A content's pieces follow each other.
-        if index != current?.identifier.index {
-          if let current { try small(current, pieces) }
-          pieces.removeAll(keepingCapacity: true)
-          current = items[index]
-        }
-        if current != nil { pieces.append(Piece(offset: offset, bytes: bytes)) }
-      }
-      if let current { try small(current, pieces) }
-    } catch let error as FormatError {
-      for item in items.values where !item.isSettled { fail(item, "its data is damaged: \(error)", damage: true) }
+    gathered.removeAll(keepingCapacity: true)
+    pieces.removeAll(keepingCapacity: true)
+    var damage: FormatError?
+    do { try gather(group, items) } catch let error as FormatError { damage = error }
+    // What came whole before the damage is as good as any.
+    do { try batch.finish(into: &digests) } catch {
+      for content in gathered { try fail(content.item, error) }
+      return
     }
+    for content in gathered {
+      try small(content.item, pieces[content.pieces], content.digest.map { digests[$0] })
+    }
+    if let damage {
+      for item in items.values where !item.isSettled { fail(item, "its data is damaged: \(damage)", damage: true) }
+    }
+  }
+
+  /// Notes the contents of a group that are wanted, and has those without holes digested.
+  private mutating func gather(_ group: FetchedGroup, _ items: [UInt64: ContentItem]) throws {
+    let bytes = UnsafeRawBufferPointer(rebasing: group.block.used[group.range])
+    var reader = RecordReader(try decoder.records(of: GroupView(decoding: bytes)))
+    var current: ContentItem?
+    var start = 0
+    while let record = try reader.next() {
+      guard case .contentData(let index, let offset, let bytes) = record else {
+        throw FormatError(.malformed, "data group")
+      }
+      // A content's pieces follow each other.
+      if index != current?.identifier.index {
+        if let current { add(current, start..<pieces.count) }
+        start = pieces.count
+        current = items[index]
+      }
+      if current != nil { pieces.append(Piece(offset: offset, bytes: bytes)) }
+    }
+    if let current { add(current, start..<pieces.count) }
+  }
+
+  private mutating func add(_ item: ContentItem, _ range: Range<Int>) {
+    let isOnePiece = item.sealed.algorithm == .sha256 && range.count == 1 && pieces[range.lowerBound].offset == 0
+    gathered.append(Gathered(item: item, pieces: range, digest: isOnePiece ? batch.count : nil))
+    if isOnePiece { batch.add(pieces[range.lowerBound].bytes) }
   }
 
   /// Bytes of a content with their place in it; what lies between two is a hole.
@@ -78,14 +110,21 @@ struct RestoreWorker: ~Copyable {
     let bytes: UnsafeRawBufferPointer
   }
 
-  private mutating func small(_ item: ContentItem, _ pieces: [Piece]) throws {
+  /// A content of the present group.
+  private struct Gathered {
+    let item: ContentItem
+    let pieces: Range<Int>
+    /// The place of its digest, if it was digested with others.
+    let digest: Int?
+  }
+
+  /// Writes a content of one group if its digest is that of its seal.
+  ///
+  /// - Parameter digest: of the pieces, if it is known.
+  private mutating func small(_ item: ContentItem, _ pieces: ArraySlice<Piece>, _ digest: Digest256?) throws {
     guard !item.isSettled else { return }
     do {
-      try hasher.begin(item.sealed.algorithm)
-      for piece in pieces where hasher.accepts(piece.bytes, at: piece.offset, of: item.sealed.size) {
-        try hasher.add(piece.bytes, at: piece.offset)
-      }
-      guard hasher.isWhole(item.sealed.size), try hasher.finish(size: item.sealed.size) == item.sealed.digest else {
+      guard try isSealed(item, pieces, digest) else {
         return fail(item, "its data does not match its digest", damage: true)
       }
       item.settle()
@@ -96,7 +135,22 @@ struct RestoreWorker: ~Copyable {
     }
   }
 
-  private mutating func write(_ group: ContentItem.LinkGroup, _ content: SealedContent, _ pieces: [Piece]) {
+  /// Whether pieces, which may have a digest already, are the whole content of a seal.
+  private mutating func isSealed(
+    _ item: ContentItem, _ pieces: ArraySlice<Piece>, _ digest: Digest256?
+  ) throws(CryptoError) -> Bool {
+    if let digest { return digest == item.sealed.digest && UInt64(pieces.first?.bytes.count ?? 0) == item.sealed.size }
+    try hasher.begin(item.sealed.algorithm)
+    for piece in pieces where hasher.accepts(piece.bytes, at: piece.offset, of: item.sealed.size) {
+      try hasher.add(piece.bytes, at: piece.offset)
+    }
+    guard hasher.isWhole(item.sealed.size) else { return false }
+    return try hasher.finish(size: item.sealed.size) == item.sealed.digest
+  }
+
+  private mutating func write(
+    _ group: ContentItem.LinkGroup, _ content: SealedContent, _ pieces: ArraySlice<Piece>
+  ) {
     var group = group
     do throws(FileSetError) {
       // What is there under one name keeps no other name from coming back.
