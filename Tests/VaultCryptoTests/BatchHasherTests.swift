@@ -63,7 +63,7 @@ import VaultModel
   }
 
   #if arch(x86_64)
-  /// Otherwise all of this compares one library with itself.
-  @Test func thisProcessorDigestsSideBySide() { #expect(DigestLanes() != nil) }
+    /// Otherwise all of this compares one library with itself.
+    @Test func thisProcessorDigestsSideBySide() { #expect(DigestLanes() != nil) }
   #endif
 }
