@@ -164,8 +164,8 @@ class ServerGoes(ServerTest):
         self.data.disturb("stall", "down", 200_000)
         restore = fleet.ask(f"restore job={number} where={target} all")["job"]
         self.data.wait_stalled()
-        waiting = self.server.answer('SELECT count(*) FROM "vault_test-dir".selection_row')
-        self.assertGreater(int(waiting), 0, "not all is read yet")
+        reading = self.server.answer("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'FETCH %'")
+        self.assertEqual(int(reading), 1, "not all is read yet")
         self.server.stop(signal.SIGKILL)
         self.data.calm()
         self.server.start()

@@ -157,14 +157,16 @@ import VaultModel
     try old.close()
     _ = try server.sql(
       """
-      ALTER TABLE \(schema).job DROP COLUMN in_place; DROP TABLE \(schema).transaction_trace; UPDATE \(schema).repository SET schema_version = 1
+      ALTER TABLE \(schema).job DROP COLUMN in_place; DROP TABLE \(schema).transaction_trace;
+      CREATE TABLE \(schema).selection_row(selection int8); ALTER TABLE \(schema).selection_row OWNER TO vault;
+      UPDATE \(schema).repository SET schema_version = 1
       """)
     let catalog = try server.open(schema: schema)
     #expect(try catalog.paths(1) == ["/a", "/a/x", "/a/y"])
     try catalog.stage(open, Self.rows)
     try catalog.publish(open)
     #expect(try catalog.state(2, of: open.description.tree).count == 3)
-    #expect(try server.sql("SELECT schema_version FROM \(schema).repository") == "3")
+    #expect(try server.sql("SELECT schema_version FROM \(schema).repository") == "4")
     try catalog.close()
   }
 }

@@ -105,28 +105,46 @@ import VaultModel
     }
   }
 
-  /// Sorted rows are not logged: after a crash of the server their table is empty.
+  /// Cuts the connections on which sorted rows are read, as often as it is told.
+  private final class Cuts: PostgreSQLFaults {
+    private let count = Mutex(0)
+
+    func cut(_ times: Int) { count.withLock { $0 = times } }
+
+    func strikes(_ moment: FaultMoment, _ statement: String) -> Bool {
+      guard moment == .before, statement.hasPrefix("FETCH") else { return false }
+      return count.withLock { count in
+        defer { count = max(0, count - 1) }
+        return count > 0
+      }
+    }
+  }
+
+  /// Sorted rows go with their connection.
   @Test(arguments: [1, 4, 100]) func rowsThatTheServerLostAreMadeAgain(limit: Int) throws {
     let server = try TestServer.shared.get()
-    let schema = server.newSchema()
-    let catalog = try server.open(schema: schema)
+    var options = PostgreSQLOptions()
+    let cuts = Cuts()
+    options.faults = cuts
+    options.pause = { _ in }
+    let catalog = try server.open(schema: server.newSchema(), options: options)
     try fill(catalog)
     let source = SelectionSource.state(tree: tree, sequence: 2)
     let expected = try catalog.selection(source, [], .contents)
     var rows: [StateRow] = []
     var cursor: SelectionCursor?
     repeat {
+      cuts.cut(2)
       cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: cursor, limit: limit) {
         rows.append($0)
       }
-      _ = try server.sql("TRUNCATE \(schema).selection_row")
     } while cursor != nil
     #expect(rows.map(\.entry) == expected.map(\.entry))
 
     // Where the state is another one by then, they would be read from a place that is none.
     func begin(_ source: SelectionSource) throws -> SelectionCursor {
       let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 1) { _ in }
-      _ = try server.sql("TRUNCATE \(schema).selection_row")
+      cuts.cut(1)
       return try #require(cursor)
     }
     func cannotGoOn(_ source: SelectionSource, _ cursor: SelectionCursor) -> Bool {
@@ -172,23 +190,36 @@ import VaultModel
     }
   }
 
-  @Test func whatNobodyReadsAnyMoreGoesWithTheNextRows() throws {
+  @Test func whatNobodyReadsAnyMoreTakesNoConnection() throws {
     let server = try TestServer.shared.get()
     let schema = server.newSchema()
     let catalog = try server.open(schema: schema)
     try fill(catalog)
     let source = SelectionSource.state(tree: tree, sequence: 2)
+    /// Connections that work for the catalog, when as many of them as are closed are gone.
+    func connectionCount(_ expected: Int) throws -> String {
+      var count = ""
+      for _ in 0..<500 where count != "\(expected)" {
+        count = try server.sql(
+          """
+          SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+            AND ((classid::int8 << 32) | objid::int8) = hashtextextended('vault work \(schema)', 0)
+          """)
+      }
+      return count
+    }
     for _ in 0..<3 {
       let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in }
+      #expect(try connectionCount(2) == "2")
       try catalog.endReading(#require(cursor))
       #expect(throws: CatalogError.self) {
         _ = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in throw Stop()
         }
       }
+      #expect(try connectionCount(1) == "1")
     }
-    #expect(try server.sql("SELECT count(DISTINCT selection) FROM \(schema).selection_row") == "1")
     #expect(try catalog.selection(source, [], .contents, limit: 3).count == 8)
-    #expect(try server.sql("SELECT count(*) FROM \(schema).selection_row") == "0")
+    #expect(try connectionCount(1) == "1")
     try catalog.close()
   }
 
@@ -245,7 +276,7 @@ import VaultModel
     func set(_ body: @escaping @Sendable () -> Void) { work.withLock { $0 = body } }
 
     func strikes(_ moment: FaultMoment, _ statement: String) -> Bool {
-      guard moment == .before, statement.contains("INSERT INTO selection_row") else { return false }
+      guard moment == .before, statement.hasPrefix("DECLARE") else { return false }
       work.withLock { $0.take() }?()
       return false
     }

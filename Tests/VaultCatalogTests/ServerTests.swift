@@ -105,7 +105,7 @@ import VaultModel
     try server.open(schema: schema).close()
     _ = try server.sql("UPDATE \(schema).repository SET schema_version = 77")
     let error = #expect(throws: CatalogError.self) { _ = try server.open(schema: schema) }
-    #expect(error?.kind == .newerSchema(found: 77, known: 3) && error?.exitStatus == .usage)
+    #expect(error?.kind == .newerSchema(found: 77, known: 4) && error?.exitStatus == .usage)
     let foreign = server.newSchema()
     _ = try server.sql("CREATE SCHEMA \(foreign) AUTHORIZATION vault CREATE TABLE mine(a int)")
     #expect(throwsKind(.notACatalog) { _ = try server.open(schema: foreign) })

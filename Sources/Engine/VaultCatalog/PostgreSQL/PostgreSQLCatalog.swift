@@ -13,11 +13,11 @@ package final class PostgreSQLCatalog: CatalogStore {
   package let repository: UniqueIdentifier
   let place: ByteString
   private let options: PostgreSQLOptions
-  private let connector: Connector
+  let connector: Connector
   private let pool: ConnectionPool
   private let closing = Monitor()
   private let isClosed = Mutex(false)
-  /// Selections, and what else waits in tables between calls.
+  /// Selections, and what else waits on the server between calls.
   let waiting = Mutex(WaitingTables())
 
   init(repository: UniqueIdentifier, place: ByteString, connector: Connector, options: PostgreSQLOptions) {
@@ -32,6 +32,7 @@ package final class PostgreSQLCatalog: CatalogStore {
   package func close() throws(CatalogError) {
     isClosed.withLock { $0 = true }
     closing.signal()
+    waiting.withLock { $0.sorted = [:] }
     pool.close()
     connector.close()
   }
@@ -42,7 +43,7 @@ package final class PostgreSQLCatalog: CatalogStore {
   func read<Result>(
     _ activity: String, _ work: (PostgreSQLConnection) throws(CatalogError) -> Result
   ) throws(CatalogError) -> Result {
-    try retrying(activity) { connection throws(CatalogError) in
+    try withConnection(activity) { connection throws(CatalogError) in
       try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE")
       do throws(CatalogError) {
         let result = try work(connection)
@@ -62,7 +63,7 @@ package final class PostgreSQLCatalog: CatalogStore {
     _ work: (PostgreSQLConnection) throws(CatalogError) -> Result
   ) throws(CatalogError) -> Result {
     var lost: (trace: TransactionTrace, result: Result?)?
-    return try retrying(activity) { connection throws(CatalogError) in
+    return try withConnection(activity) { connection throws(CatalogError) in
       if let (trace, result) = lost {
         let isCommitted = try connection.isCommitted(trace)
         if isCommitted, let result { return result }
@@ -87,13 +88,22 @@ package final class PostgreSQLCatalog: CatalogStore {
     }
   }
 
-  private func retrying<Result>(
+  private func withConnection<Result>(
     _ activity: String, _ work: (PostgreSQLConnection) throws(CatalogError) -> Result
+  ) throws(CatalogError) -> Result {
+    try retrying(activity) { () throws(CatalogError) -> Result in
+      try pool.withConnection(connect: connector.makeConnection, work)
+    }
+  }
+
+  /// Runs `work`, and again while the server is away, as long as there is patience for it.
+  func retrying<Result>(
+    _ activity: String, _ work: () throws(CatalogError) -> Result
   ) throws(CatalogError) -> Result {
     var patience = Patience(options, closing: closing)
     while true {
       do throws(CatalogError) {
-        return try pool.withConnection(connect: connector.makeConnection, work)
+        return try work()
       } catch {
         guard !isClosed.withLock({ $0 }) || error.kind == .closed else {
           throw CatalogError(.closed, "it was closed meanwhile").located(

@@ -6,6 +6,7 @@ enum PostgreSQLSchema {
   /// Each brings a catalog from the version before to its own, its place in the list counted from 1.
   static let migrations = [
     jobTables + entryTables + volumeTables + waitingTables, stagingInPlaceAndTraces, wholeSelectionRows,
+    "DROP TABLE selection_row",
   ]
 
   /// Which job stages its entries where they are to stay: see `PostgreSQLConnection.stagesInPlace`; and the last transaction of
@@ -16,8 +17,8 @@ enum PostgreSQLSchema {
     CREATE TABLE transaction_trace(connection int8 PRIMARY KEY, number int8 NOT NULL);
     """
 
-  /// Rows of a selection that are read without looking anything up, and that are lost with a crash of the server: see
-  /// `ServerSelection`.
+  /// Rows of a selection that are read without looking anything up, and that are lost with a crash of the server. A cursor has
+  /// them since: see `ServerSelection`.
   private static let wholeSelectionRows = """
     DROP TABLE selection_row;
     CREATE UNLOGGED TABLE selection_row(
@@ -224,7 +225,7 @@ enum PostgreSQLSchema {
 
   /// What waits between the calls of one process; emptied when it opens the catalog.
   static let waitingTableNames = [
-    "selection_place", "selection_row", "staged_inode", "every_content", "damaged_content", "affected", "needed_group",
+    "selection_place", "staged_inode", "every_content", "damaged_content", "affected", "needed_group",
     "moved_group", "transaction_trace",
   ]
 

@@ -22,18 +22,22 @@ extension PostgreSQLCatalog {
       page = try sortedPage(of: source, selection, pass, after: cursor, limit: limit)
     }
     do { try give(page.rows, visit) } catch {
-      if let rows = page.cursor?.waiting, rows != cursor?.waiting { abandon(rows) }
+      if let rows = page.cursor?.waiting, rows != cursor?.waiting { drop(rows) }
       throw error
     }
     return page.cursor
   }
 
-  /// Does not wait for the server, as a restore may be cancelled because that is away: the rows go with the next that are sorted.
+  /// Does not wait for the server, as a restore may be cancelled because that is away.
   package func endReading(_ cursor: SelectionCursor) throws(CatalogError) {
-    if let rows = cursor.waiting { abandon(rows) }
+    if let rows = cursor.waiting { drop(rows) }
   }
 
-  private func abandon(_ rows: WaitingRows) { waiting.withLock { _ = $0.abandoned.insert(rows) } }
+  private func drop(_ rows: WaitingRows) {
+    // Its connection is closed when nobody has it any more.
+    let sorted = waiting.withLock { $0.sorted.removeValue(forKey: rows) }
+    withExtendedLifetime(sorted) {}
+  }
 
   private static let readingSelection = "reading a selection"
 
@@ -43,62 +47,49 @@ extension PostgreSQLCatalog {
   ) throws(CatalogError) -> SelectionPage {
     if case .noted(let number) = selection { try checkNoted(number) }
     let row = cursor?.row ?? 0
-    var rows = cursor?.waiting
-    if rows == nil { rows = try sorted(source, selection, pass, again: nil) }
-    while true {
-      guard let waiting = rows else { return SelectionPage() }
-      let page: SelectionPage?
+    return try retrying(Self.readingSelection) { () throws(CatalogError) -> SelectionPage in
+      var place = cursor?.waiting
+      if place.flatMap({ place in waiting.withLock { $0.sorted[place] } }) == nil {
+        // A connection that broke has lost them.
+        place = try sort(source, selection, pass, again: row > 0 ? place : nil)
+      }
+      guard let place, let sorted = waiting.withLock({ $0.sorted[place] }) else { return SelectionPage() }
       do throws(CatalogError) {
-        page = try read(Self.readingSelection) { connection throws(CatalogError) in
-          try connection.selectionPage(waiting, after: row, limit: limit)
-        }
+        var page = SelectionPage(rows: try sorted.rows(after: row, limit: limit))
+        let last = row + Int64(page.rows.count)
+        if last < sorted.count { page.cursor = SelectionCursor(row: last, waiting: place) } else { drop(place) }
+        return page
       } catch {
-        // The caller gives up what he knows of.
-        if waiting != cursor?.waiting { abandon(waiting) }
+        drop(place)
         throw error
       }
-      if let page {
-        if page.cursor == nil { try drop(waiting) }
-        return page
-      }
-      // A server that crashed has lost them.
-      rows = try sorted(source, selection, pass, again: row > 0 ? waiting : nil)
     }
   }
 
   /// Sorts the rows of a selection; nil when there is no such state.
   ///
-  /// - Parameter lost: rows of which a reader had some already.
+  /// - Parameter lost: rows of which a reader had some already; those that are made again take their place.
   /// - Throws: `.notFound` when these cannot be made again as they were: he could miss some.
-  private func sorted(
+  private func sort(
     _ source: SelectionSource, _ selection: Selection, _ pass: SelectionPass, again lost: WaitingRows?
   ) throws(CatalogError) -> WaitingRows? {
-    let (number, abandoned) = waiting.withLock { waiting in
-      defer { waiting.abandoned = [] }
-      return (waiting.nextNumber(), waiting.abandoned)
+    let connection = try connector.makeConnection()
+    // One snapshot: a job that is published meanwhile moves the rows that it ends.
+    try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE")
+    let found = try connection.stateSource(of: source)
+    if lost != nil {
+      guard found != nil, try connection.isLasting(source) else { throw CatalogError.selectionHasGone }
     }
-    do throws(CatalogError) {
-      // One snapshot: a job that is published meanwhile moves the rows that it ends.
-      return try write(Self.readingSelection, as: .onSnapshot) { connection throws(CatalogError) in
-        for rows in abandoned { try connection.drop(rows) }
-        guard let found = try connection.stateSource(of: source) else {
-          guard lost == nil else { throw CatalogError.selectionHasGone }
-          return nil
-        }
-        let rows = WaitingRows(number: number, count: try connection.fillSelection(number, selection, pass, found))
-        if let lost {
-          guard lost.count == rows.count, try connection.isLasting(source) else { throw CatalogError.selectionHasGone }
-        }
-        return rows
-      }
-    } catch {
-      for rows in abandoned { abandon(rows) }
-      throw error
+    guard let found else { return nil }
+    try connection.sortSelection(selection, pass, found)
+    try connection.execute("COMMIT")
+    let sorted = SortedRows(on: connection, count: try connection.countSortedRows())
+    if let lost, lost.count != sorted.count { throw CatalogError.selectionHasGone }
+    return waiting.withLock { waiting in
+      let rows = lost ?? WaitingRows(number: waiting.nextNumber(), count: sorted.count)
+      waiting.sorted[rows] = sorted
+      return rows
     }
-  }
-
-  private func drop(_ rows: WaitingRows) throws(CatalogError) {
-    try write("ending a selection") { connection throws(CatalogError) in try connection.drop(rows) }
   }
 
   // MARK: Noted selections

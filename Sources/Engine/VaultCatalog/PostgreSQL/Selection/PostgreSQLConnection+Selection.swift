@@ -39,12 +39,10 @@ extension PostgreSQLConnection {
 
   // MARK: Sorted rows
 
-  /// Sorts a selection's rows under a number; part of a transaction.
-  ///
-  /// - Returns: how many rows there are.
-  func fillSelection(
-    _ number: Int, _ selection: Selection, _ pass: SelectionPass, _ source: StateSource
-  ) throws(CatalogError) -> Int64 {
+  /// Sorts a selection's rows into a cursor that outlives the transaction, which this is part of.
+  func sortSelection(
+    _ selection: Selection, _ pass: SelectionPass, _ source: StateSource
+  ) throws(CatalogError) {
     try execute(ServerSelection.temporaryTables)
     switch selection {
     case .paths(let paths): try choose(SelectionPlan(paths: paths), source)
@@ -53,13 +51,22 @@ extension PostgreSQLConnection {
     try execute("ANALYZE pg_temp.chosen_directory, pg_temp.chosen_name")
     // How many directories were chosen is known by now.
     try allowWholeJoins()
-    var values: [ServerValue] = [.integer(Int64(number)), .integer(source.tree)]
+    // No slower on disk than in memory, and what waits takes little of the server's.
+    try execute("SET LOCAL work_mem = '4MB'")
+    var values: [ServerValue] = [.integer(source.tree)]
     switch source {
     case .current: break
     case .asOf(_, let sequence): values.append(.integer(sequence))
     case .staged(_, let job, let sequence): values += [.integer(job), .integer(sequence)]
     }
-    return Int64(try run(ServerSelection(source: source, pass: pass).fill, values))
+    try run(ServerSelection(source: source, pass: pass).declaration, values)
+  }
+
+  /// How many rows the cursor has, which stands before the first of them then.
+  func countSortedRows() throws(CatalogError) -> Int64 {
+    let count = try run("MOVE FORWARD ALL IN \(ServerSelection.cursor)")
+    try run("MOVE ABSOLUTE 0 IN \(ServerSelection.cursor)")
+    return Int64(count)
   }
 
   private func choose(_ plan: SelectionPlan, _ source: StateSource) throws(CatalogError) {
@@ -68,13 +75,13 @@ extension PostgreSQLConnection {
       case .ancestor: break
       case .below(let range):
         try run(
-          "INSERT INTO pg_temp.chosen_directory(id) SELECT id FROM (\(StateSource.directoryRange)) AS d",
+          "INSERT INTO pg_temp.chosen_directory(id, key) SELECT id, key FROM (\(StateSource.directoryRange)) AS d",
           [.integer(source.tree), .bytes(range.low), .bytes(range.high)])
       case .selected(let place):
         guard let directory = try directoryNumber(place.directory, tree: source.tree) else { continue }
         try run(
-          "INSERT INTO pg_temp.chosen_name(directory, name, leads) VALUES ($1, $2, 0)",
-          [.integer(directory), .bytes(place.name.bytes)])
+          "INSERT INTO pg_temp.chosen_name(directory, key, name, leads) VALUES ($1, $2, $3, 0)",
+          [.integer(directory), .bytes(place.directory.bytes.bytes), .bytes(place.name.bytes)])
       }
     }
   }
@@ -84,15 +91,15 @@ extension PostgreSQLConnection {
     let head = StateSource.head
     try run(
       """
-      INSERT INTO pg_temp.chosen_directory(id)
-      SELECT d.id FROM selection_place AS n JOIN directory AS d ON d.tree = $1 AND d.key >= n.key AND d.key < n.high
+      INSERT INTO pg_temp.chosen_directory(id, key)
+      SELECT d.id, d.key FROM selection_place AS n JOIN directory AS d ON d.tree = $1 AND d.key >= n.key AND d.key < n.high
         AND \(head("d.key")) >= \(head("n.key")) AND \(head("d.key")) <= \(head("n.high"))
       WHERE n.selection = $2 AND n.kind = \(NotedSelection.below) ON CONFLICT DO NOTHING
       """, values)
     try run(
       """
-      INSERT INTO pg_temp.chosen_name(directory, name, leads)
-      SELECT DISTINCT d.id, n.name, (n.kind = \(NotedSelection.onTheWay))::int::int8
+      INSERT INTO pg_temp.chosen_name(directory, key, name, leads)
+      SELECT DISTINCT d.id, d.key, n.name, (n.kind = \(NotedSelection.onTheWay))::int::int8
       FROM selection_place AS n JOIN directory AS d ON d.tree = $1 AND sha256(d.key) = sha256(n.key)
       WHERE n.selection = $2 AND n.kind IN (\(NotedSelection.onTheWay), \(NotedSelection.entry))
       """, values)
@@ -105,36 +112,6 @@ extension PostgreSQLConnection {
       """
       SELECT count(*) FROM job WHERE tree = $1 AND sequence = $2 AND status IN ('T', 'W') AND dropped IS NULL
       """, [.integer(tree), .integer(try ordered(sequence))]) == 1
-  }
-
-  /// A page of waiting rows; nil when they are not all there.
-  func selectionPage(
-    _ waiting: WaitingRows, after row: Int64, limit: Int
-  ) throws(CatalogError) -> SelectionPage? {
-    var rows = try query(
-      ServerSelection.read, [.integer(Int64(waiting.number)), .integer(row), .integer(Int64(limit) + 1)])
-    var reader = StateRowReader(self)
-    var page = SelectionPage()
-    var last = row
-    var directory: Int64?
-    while rows.step() {
-      if page.rows.count == limit {
-        page.cursor = SelectionCursor(row: last, waiting: waiting)
-        return page
-      }
-      let isAnother = try rows.integer(0) != directory
-      guard !isAnother || !rows.isNull(1) else { throw CatalogError.selectionHasGone }
-      directory = try rows.integer(0)
-      var found = try reader.row(rows)
-      found.leadsOnly = try rows.integer(13) != 0
-      last = try rows.integer(12)
-      page.rows.append(found)
-    }
-    return last < waiting.count ? nil : page
-  }
-
-  func drop(_ waiting: WaitingRows) throws(CatalogError) {
-    try run("DELETE FROM selection_row WHERE selection = $1", [.integer(Int64(waiting.number))])
   }
 
   // MARK: Noted selections

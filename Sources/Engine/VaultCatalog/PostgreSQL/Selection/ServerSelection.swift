@@ -1,28 +1,31 @@
 import VaultModel
 
-/// The statements that sort a selection on a server and read it.
+/// The statement that sorts a selection on a server.
 ///
-/// Its rows wait in `selection_row`, whole, by the selection's number: reading them back in order looks nothing up, whatever the
-/// order is and whatever a job that is published in between does to where they came from. The table is not logged: a server
-/// that crashed has it empty, which the number of rows tells.
+/// The rows are whole, and held by a cursor: reading them in order looks nothing up, whatever the order is and whatever a job that
+/// is published in between does to where they came from.
 struct ServerSelection {
   var source: StateSource
   var pass: SelectionPass
 
   static let temporaryTables = """
-    CREATE TEMP TABLE chosen_directory(id int8 PRIMARY KEY) ON COMMIT DROP;
-    CREATE TEMP TABLE chosen_name(directory int8, name bytea, leads int8) ON COMMIT DROP
+    CREATE TEMP TABLE chosen_directory(id int8 PRIMARY KEY, key bytea) ON COMMIT DROP;
+    CREATE TEMP TABLE chosen_name(directory int8, key bytea, name bytea, leads int8) ON COMMIT DROP
     """
 
   private static let names = StateRowReader.entryColumns.joined(separator: ", ")
 
-  /// Fills selection $1 from what was chosen; $2 is the tree, $3 the sequence or, for what is staged, the job and $4 its
-  /// sequence.
-  var fill: String {
+  /// What the cursor with the sorted rows is called; a connection has one.
+  static let cursor = "sorted_rows"
+
+  /// Sorts what was chosen; $1 is the tree, $2 the sequence or, for what is staged, the job and $3 its sequence.
+  ///
+  /// Columns: those of a state's rows, and whether the row only leads to the selection.
+  var declaration: String {
     """
-    INSERT INTO selection_row(selection, id, directory, name, first, leads, \(Self.names))
-    SELECT $1::int8, row_number() OVER (ORDER BY \(order)), directory, name, first, leads, \(Self.names)
-    FROM (\(arms.joined(separator: " UNION ALL "))) AS x
+    DECLARE \(Self.cursor) SCROLL CURSOR WITH HOLD FOR
+    SELECT directory, key, name, first, \(Self.names), leads
+    FROM (\(arms.joined(separator: " UNION ALL "))) AS x ORDER BY \(order)
     """
   }
 
@@ -36,42 +39,42 @@ struct ServerSelection {
   /// Where rows of the latest, an older and a staged state come from, and what tells those of the selection.
   private var arms: [String] {
     switch source {
-    case .current: [arm("entry_current", "e.tree = $2")]
+    case .current: [arm("entry_current", "e.tree = $1")]
     case .asOf:
       [
-        arm("entry_current", "e.tree = $2 AND e.first <= $3"),
-        arm("entry_past", "e.tree = $2 AND e.first <= $3 AND e.last > $3"),
+        arm("entry_current", "e.tree = $1 AND e.first <= $2"),
+        arm("entry_past", "e.tree = $1 AND e.first <= $2 AND e.last > $2"),
       ]
     case .staged:
       [
-        arm("stage", "e.job = $3 AND e.state = \(StageState.entry)", first: "$4::int8"),
-        arm("entry_current", "e.tree = $2 AND e.first = $4 AND \(StateSource.isInPlace("$3"))"),
+        arm("stage", "e.job = $2 AND e.state = \(StageState.entry)", first: "$3::int8"),
+        arm("entry_current", "e.tree = $1 AND e.first = $3 AND \(StateSource.isInPlace("$2"))"),
       ]
     }
   }
 
   /// Directories, or everything else, below chosen directories and by chosen names.
   private func arm(_ table: String, _ condition: String, first: String = "e.first") -> String {
-    let common = "SELECT e.directory, e.name, \(first) AS first"
+    let common = "SELECT e.directory, c.key, e.name, \(first) AS first"
     let columns = StateRowReader.entryColumns.map { "e.\($0)" }.joined(separator: ", ")
-    let keys: String
+    let order: String
     let rest: String
     // What only leads to the selection is not in it.
     let selected = pass == .directories ? "" : " AND c.leads = 0"
     switch pass {
     case .directories:
-      keys = "\(StateSource.head("d.key")) AS head, d.key"
-      rest = "JOIN directory AS d ON d.id = e.directory WHERE \(condition) AND \(StateSource.isDirectory("e"))"
+      order = "\(StateSource.head("c.key")) AS head"
+      rest = "WHERE \(condition) AND \(StateSource.isDirectory("e"))"
     case .contents:
-      keys = "\(Self.place) AS place"
+      order = "\(Self.place) AS place"
       rest =
         "LEFT JOIN job AS j ON j.session = e.content_session WHERE \(condition) AND NOT \(StateSource.isDirectory("e"))"
     }
     return """
-      \(common), 0::int8 AS leads, \(columns), \(keys)
+      \(common), 0::int8 AS leads, \(columns), \(order)
       FROM pg_temp.chosen_directory AS c JOIN \(table) AS e ON e.directory = c.id \(rest)
       UNION ALL
-      \(common), c.leads, \(columns), \(keys)
+      \(common), c.leads, \(columns), \(order)
       FROM pg_temp.chosen_name AS c JOIN \(table) AS e ON e.directory = c.directory AND e.name = c.name \(rest)\(selected)
       """
   }
@@ -79,15 +82,4 @@ struct ServerSelection {
   /// Where the session of `e` is in the order of jobs, `j` being its job; sessions without a job come last.
   static let place =
     "CASE WHEN e.content_session IS NULL THEN NULL ELSE coalesce(j.number, 4611686018427387904 + e.content_session) END"
-
-  /// Rows of selection $1 after $2, up to $3: numbers have no gaps, so a page is a range of them.
-  ///
-  /// A row has the key of its directory when the one before it has another: looking it up costs as much as the row.
-  static let read = """
-    SELECT directory,
-      CASE WHEN lag(directory) OVER (ORDER BY id) IS DISTINCT FROM directory
-        THEN (SELECT key FROM directory AS d WHERE d.id = x.directory) END,
-      name, first, \(names), id, leads
-    FROM selection_row AS x WHERE selection = $1 AND id > $2 AND id <= $2 + $3 ORDER BY id
-    """
 }

@@ -1,9 +1,9 @@
 import VaultModel
 
-/// What of a process waits in tables between calls.
+/// What of a process waits on the server between calls.
 struct WaitingTables {
-  /// Sorted rows that nobody reads any more, until the next are sorted.
-  var abandoned: Set<WaitingRows> = []
+  /// Sorted rows that somebody reads, each on a connection of its own.
+  var sorted: [WaitingRows: SortedRows] = [:]
   /// Selections that were begun and not ended.
   var noted: Set<SelectionNumber> = []
   /// The last number that was given to either.
