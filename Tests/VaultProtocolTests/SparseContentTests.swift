@@ -50,6 +50,39 @@ import VaultProtocol
     #expect(throws: Refused.self) { try digest(algorithm, size: size, pieces) }
   }
 
+  /// What does not belong to a content must not be taken for it, whatever the digest of the rest is.
+  @Test(
+    arguments: [
+      (.sha256, [(0, "abc"), (3, "defg")], true), (.sha256, [(0, "abc"), (3, "defg"), (0, "xyz")], false),
+      (.sha256, [(0, "xyz"), (0, "abc"), (3, "defg")], false), (.sha256, [(0, "abc"), (3, "defg"), (7, "h")], false),
+      (.sha256, [(0, "abc"), (3, "def")], false), (.sha256, [(0, "abc"), (3, "defx")], false),
+      (.sha256OfExtents, [(0, "abc"), (3, "defg")], true), (.sha256OfExtents, [(0, "abcdefg")], false),
+      (.sha256OfExtents, [(0, "abc"), (3, "defg"), (1, "x")], false),
+      (.sha256OfExtents, [(0, "abc"), (3, "defg"), (7, "x")], false),
+    ] as [(DigestAlgorithm, [(UInt64, String)], Bool)])
+  func onlyItsOwnPiecesMatchAContent(
+    _ algorithm: DigestAlgorithm, _ pieces: [(offset: UInt64, text: String)], _ isContent: Bool
+  ) throws {
+    var hasher = try ContentHasher()
+    try hasher.begin(algorithm)
+    for (offset, text) in [(0, "abc"), (3, "defg")] as [(UInt64, String)] {
+      try Array(text.utf8).withUnsafeBytes { try hasher.add($0, at: offset) }
+    }
+    let content = SealedContent(size: 7, algorithm: algorithm, digest: try hasher.finish(size: 7))
+    let bytes = pieces.flatMap { Array($0.text.utf8) }
+    try bytes.withUnsafeBytes { bytes in
+      var start = 0
+      var lent: [ContentPiece] = []
+      for piece in pieces {
+        let end = start + piece.text.utf8.count
+        lent.append(ContentPiece(offset: piece.offset, bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<end])))
+        start = end
+      }
+      let isMatch = try hasher.matches(content, lent[...])
+      #expect(isMatch == isContent)
+    }
+  }
+
   @Test func oneHoleIsKnownByItsDigest() throws {
     var hasher = try ContentHasher()
     func content(_ algorithm: DigestAlgorithm, _ size: UInt64, _ pieces: [(UInt64, String)]) throws -> SealedContent {

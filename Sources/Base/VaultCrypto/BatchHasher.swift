@@ -21,6 +21,9 @@ package struct BatchHasher: ~Copyable {
     contents.reserveCapacity(Self.usualCount)
   }
 
+  /// Whether there is a library for this processor that digests side by side.
+  var isSideBySide: Bool { lanes != nil }
+
   /// How many contents wait for `finish`.
   package var count: Int { contents.count }
 
@@ -54,7 +57,7 @@ extension DigestLanes {
     return try bytes.withUnsafeBufferPointer { (bytes) throws(CryptoError) -> DigestLanes? in
       let contents = byteCounts.map { UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[..<$0])) }
       var digests: [Digest256] = []
-      guard lanes.digest(contents, into: &digests) else { return nil }
+      guard contents.allSatisfy(takes), lanes.digest(contents, into: &digests) else { return nil }
       for (content, digest) in zip(contents, digests) {
         guard try hasher.digest(content) == digest else { return nil }
       }

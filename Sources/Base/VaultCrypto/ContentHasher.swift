@@ -25,6 +25,18 @@ package struct PieceOrder: Sendable {
   package func isWhole(_ size: UInt64) -> Bool { algorithm == .sha256OfExtents || end == size }
 }
 
+/// Bytes of a content with their place in it, lent by whoever holds them; what lies between two pieces is a hole.
+package struct ContentPiece {
+  package let offset: UInt64
+  package let bytes: UnsafeRawBufferPointer
+
+  /// - Bounds: `offset` plus the bytes is at most 2^63 - 1, as the codec has it.
+  package init(offset: UInt64, bytes: UnsafeRawBufferPointer) {
+    self.offset = offset
+    self.bytes = bytes
+  }
+}
+
 /// Digests a content piece by piece, as its seal's algorithm says.
 ///
 /// Where pieces are cut is part of the digest of a content with holes: each piece is one content-data record.
@@ -37,8 +49,10 @@ package struct ContentHasher: ~Copyable {
   package init() throws(CryptoError) { hasher = try SHA256Hasher() }
 
   /// Begins a new content; what was added before is forgotten.
-  package mutating func begin(_ algorithm: DigestAlgorithm) throws(CryptoError) {
-    try hasher.begin()
+  ///
+  /// - Parameter isDigested: false when all pieces will be skipped.
+  package mutating func begin(_ algorithm: DigestAlgorithm, isDigested: Bool = true) throws(CryptoError) {
+    if isDigested { try hasher.begin() }
     self.algorithm = algorithm
     order = PieceOrder(algorithm)
   }
@@ -79,6 +93,19 @@ package struct ContentHasher: ~Copyable {
       try withUnsafeBytes(of: size.littleEndian) { bytes throws(CryptoError) in try hasher.update(bytes) }
     }
     return try hasher.finish()
+  }
+
+  /// Whether pieces are all of a content, each in its place, and have its digest.
+  package mutating func matches(
+    _ content: SealedContent, _ pieces: ArraySlice<ContentPiece>
+  ) throws(CryptoError) -> Bool {
+    try begin(content.algorithm)
+    for piece in pieces {
+      guard accepts(piece.bytes, at: piece.offset, of: content.size) else { return false }
+      try add(piece.bytes, at: piece.offset)
+    }
+    guard isWhole(content.size) else { return false }
+    return try finish(size: content.size) == content.digest
   }
 
   /// Whether a content has no data: it is empty, or one hole from its beginning to its end.

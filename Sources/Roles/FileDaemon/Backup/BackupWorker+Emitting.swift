@@ -89,7 +89,7 @@ extension BackupWorker {
     try push(slot, unit)
   }
 
-  /// Forgets the data group: its content is not to be sealed.
+  /// Forgets the data group, which has nothing but a part of a large file: its content is not to be sealed.
   mutating func dropData() {
     if raw != nil { beginData() }
   }
@@ -103,6 +103,7 @@ extension BackupWorker {
 
   /// Emits the data group of a large file; another worker compresses it if one is free.
   mutating func emitDataLater(_ unit: BackupUnit) throws {
+    try sealUnsealed()
     guard !data.isEmpty, let raw else { return }
     let slot = GroupSlot()
     let job = compressionJob(raw, slot, mayCommit: true)

@@ -5,7 +5,7 @@ import VaultModel
 import VaultProtocol
 import VaultSystem
 
-// Reading one regular file: every byte once, digested on the way into its group.
+// Reading one regular file: every byte once, into its group, and digested there.
 extension BackupWorker {
   /// Stores a file's content, or refers to content that is known to be the same.
   ///
@@ -77,25 +77,27 @@ extension BackupWorker {
     let mark = data.mark
     var pieces = ContentPieces(of: file, algorithm)
     var sentByteCount: UInt64 = 0
-    let sealed: SealedContent
-    // A digest that nobody waits for comes with those of the group's other files. It is one piece, which is all of the group's end.
-    let isLater = algorithm == .sha256 && known == nil && work.item.promise == nil && work.item.comparison == nil
+    // A digest that nobody waits for comes with those of the group's other files; its content is one piece.
+    let isBatched =
+      algorithm == .sha256 && known == nil && work.item.promise == nil && work.item.comparison == nil
+    let size: UInt64
+    let flags: SealFlags
     do {
-      try hasher.begin(algorithm)
+      try hasher.begin(algorithm, isDigested: !isBatched)
       while let piece = try pieces.next(in: file) {
         if algorithm == .sha256OfExtents, data.room < piece.count {
           // Holes smaller than a record's header: no file system has them but one that is made up.
           data.rewind(to: mark)
           return try small(&file, work, nil, .sha256)
         }
-        let count = try append(piece, of: file, index: work.item.index, isDigested: !isLater)
+        let count = try append(piece, of: file, index: work.item.index, isDigested: !isBatched)
         sentByteCount += UInt64(count)
         if count < piece.count { break }
       }
       if file.isExamined {
-        sealed = try seal(file, algorithm, after: try file.finalAttributes(), isDigested: !isLater)
+        (size, flags) = summary(file, algorithm, after: try file.finalAttributes())
       } else if try file.isAsWalked() {
-        sealed = try seal(file, algorithm, after: file.attributes, isDigested: !isLater)
+        (size, flags) = summary(file, algorithm, after: file.attributes)
       } else {
         throw FileReadError(phase: .changed, errorNumber: 0)
       }
@@ -103,22 +105,29 @@ extension BackupWorker {
       data.rewind(to: mark)
       throw error
     }
+    if isBatched {
+      try entry(work, file, .own)
+      counters.bytesSent += sentByteCount
+      batch.add(UnsafeRawBufferPointer(rebasing: data.bytes.suffix(Int(sentByteCount))))
+      unsealed.append(UnsealedContent(index: work.item.index, size: size, flags: flags))
+      guard flags.contains(.changedWhileReading) else { return .later }
+      problem(work, .changed, 0)
+      return .failed
+    }
+    let sealed = SealedContent(
+      size: size, algorithm: algorithm, digest: try hasher.finish(size: size), flags: flags)
     if let known, known.1.digest == sealed.digest, !sealed.flags.contains(.changedWhileReading) {
       data.rewind(to: mark)
       return try refer(file, work, known, flags: sealed.flags)
     }
     try entry(work, file, .own)
     counters.bytesSent += sentByteCount
-    if isLater {
-      batch.add(UnsafeRawBufferPointer(rebasing: data.bytes.suffix(Int(sentByteCount))))
-      unsealed.append(UnsealedContent(index: work.item.index, size: sealed.size, flags: sealed.flags))
-      return end(work, sealed, .later)
-    }
     return try finish(file, work, index: work.item.index, sealed)
   }
 
-  /// Reads a piece into the data group, and digests it.
+  /// Reads a piece into the data group.
   ///
+  /// - Parameter isDigested: whether it is added to the digest, too.
   /// - Returns: how many bytes there were: fewer at the end of a file that became shorter.
   private mutating func append(
     _ piece: Range<UInt64>, of file: borrowing FileReader, index: UInt64, isDigested: Bool = true
@@ -237,33 +246,27 @@ extension BackupWorker {
     // Seals come in the order of their contents.
     try sealUnsealed()
     seals.seal(index: index, sealed)
-    let content = ContentReference.stored(ContentIdentifier(session: context.session, index: index), sealed)
-    return end(work, sealed, .sealed(content, file.attributes))
-  }
-
-  /// The outcome of a file that was read whole: that it changed meanwhile is its problem.
-  private mutating func end(
-    _ work: borrowing WorkItem, _ sealed: SealedContent, _ outcome: LinkPromise.Outcome
-  ) -> LinkPromise.Outcome {
-    guard sealed.flags.contains(.changedWhileReading) else { return outcome }
-    problem(work, .changed, 0)
-    return .failed
+    if sealed.flags.contains(.changedWhileReading) {
+      problem(work, .changed, 0)
+      return .failed
+    }
+    return .sealed(.stored(ContentIdentifier(session: context.session, index: index), sealed), file.attributes)
   }
 
   /// Ends the digest and looks whether the file changed meanwhile.
   private mutating func seal(_ file: borrowing FileReader, _ algorithm: DigestAlgorithm) throws -> SealedContent {
-    try seal(file, algorithm, after: try file.finalAttributes())
+    let (size, flags) = summary(file, algorithm, after: try file.finalAttributes())
+    return SealedContent(size: size, algorithm: algorithm, digest: try hasher.finish(size: size), flags: flags)
   }
 
-  /// What is known of a file's content when it was read; a digest of zeros if it is digested later.
-  private mutating func seal(
-    _ file: borrowing FileReader, _ algorithm: DigestAlgorithm, after: FileAttributes, isDigested: Bool = true
-  ) throws -> SealedContent {
+  /// How long a content was when it was read, and what happened meanwhile.
+  private func summary(
+    _ file: borrowing FileReader, _ algorithm: DigestAlgorithm, after: FileAttributes
+  ) -> (size: UInt64, flags: SealFlags) {
     let before = file.attributes
     // A hole at the end is there as far as the file still is.
     let hole = algorithm == .sha256OfExtents ? min(before.size, after.size) : 0
     let size = max(hasher.end, hole)
-    let digest = isDigested ? try hasher.finish(size: size) : Digest256(words: (0, 0, 0, 0))
     // Not a list, which is an array for each file.
     var flags = SealFlags(rawValue: 0)
     if size != before.size || FileReader.isChanged(before: before, after: after) {
@@ -273,7 +276,7 @@ extension BackupWorker {
     let isRacy = FileReader.isRacy(
       changed: after.changed, readAt: source.openedAt, granularityNanoseconds: source.granularityNanoseconds)
     if isRacy { flags.insert(.racy) }
-    return SealedContent(size: size, algorithm: algorithm, digest: digest, flags: flags)
+    return (size, flags)
   }
 
   private mutating func read(

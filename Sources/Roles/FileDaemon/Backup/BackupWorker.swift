@@ -13,7 +13,7 @@ struct BackupWorker: ~Copyable {
   /// How the data that this thread compresses shrinks.
   var trend = CompressionTrend()
   var hasher: ContentHasher
-  /// Digests the small files of a group at once, when it is full.
+  /// Digests the small files of a group at once, before it is emitted.
   var batch: BatchHasher
   /// What is in the batch.
   var unsealed: [UnsealedContent] = []

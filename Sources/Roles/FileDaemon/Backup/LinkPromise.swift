@@ -6,7 +6,7 @@ import VaultSystem
 final class LinkPromise: Sendable {
   enum Outcome: Sendable {
     case sealed(ContentReference, FileAttributes)
-    /// It is sealed when its group is full; only what nobody asks for is.
+    /// It is sealed together with the other small files of its group: who asks before reads the file for himself.
     case later
     /// The first name could not be read, or changed meanwhile: each other name is read for itself.
     case failed

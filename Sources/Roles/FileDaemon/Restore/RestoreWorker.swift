@@ -17,7 +17,7 @@ struct RestoreWorker: ~Copyable {
   private var digests: [Digest256] = []
   /// The contents that are wanted of the present group, and their pieces.
   private var gathered: [Gathered] = []
-  private var pieces: [Piece] = []
+  private var pieces: [ContentPiece] = []
   private let decoder: GroupDecoder
   private let digester: ContentDigester
   /// What groups of large contents are decoded into.
@@ -60,15 +60,20 @@ struct RestoreWorker: ~Copyable {
   // MARK: Groups of whole contents
 
   private mutating func contents(of group: FetchedGroup, _ items: [UInt64: ContentItem]) throws {
-    gathered.removeAll(keepingCapacity: true)
-    pieces.removeAll(keepingCapacity: true)
+    // The pieces lie in the group, or where it is decoded.
+    defer {
+      withExtendedLifetime(group) {}
+      gathered.removeAll(keepingCapacity: true)
+      pieces.removeAll(keepingCapacity: true)
+      batch.removeAll()
+    }
     var damage: FormatError?
     do { try gather(group, items) } catch let error as FormatError { damage = error }
-    // What came whole before the damage is as good as any.
     do { try batch.finish(into: &digests) } catch {
-      for content in gathered { try fail(content.item, error) }
+      for item in items.values where !item.isSettled { try fail(item, error) }
       return
     }
+    // What came whole before the damage is as good as any.
     for content in gathered {
       try small(content.item, pieces[content.pieces], content.digest.map { digests[$0] })
     }
@@ -93,7 +98,7 @@ struct RestoreWorker: ~Copyable {
         start = pieces.count
         current = items[index]
       }
-      if current != nil { pieces.append(Piece(offset: offset, bytes: bytes)) }
+      if current != nil { pieces.append(ContentPiece(offset: offset, bytes: bytes)) }
     }
     if let current { add(current, start..<pieces.count) }
   }
@@ -102,12 +107,6 @@ struct RestoreWorker: ~Copyable {
     let isOnePiece = item.sealed.algorithm == .sha256 && range.count == 1 && pieces[range.lowerBound].offset == 0
     gathered.append(Gathered(item: item, pieces: range, digest: isOnePiece ? batch.count : nil))
     if isOnePiece { batch.add(pieces[range.lowerBound].bytes) }
-  }
-
-  /// Bytes of a content with their place in it; what lies between two is a hole.
-  private struct Piece {
-    let offset: UInt64
-    let bytes: UnsafeRawBufferPointer
   }
 
   /// A content of the present group.
@@ -121,10 +120,10 @@ struct RestoreWorker: ~Copyable {
   /// Writes a content of one group if its digest is that of its seal.
   ///
   /// - Parameter digest: of the pieces, if it is known.
-  private mutating func small(_ item: ContentItem, _ pieces: ArraySlice<Piece>, _ digest: Digest256?) throws {
+  private mutating func small(_ item: ContentItem, _ pieces: ArraySlice<ContentPiece>, _ digest: Digest256?) throws {
     guard !item.isSettled else { return }
     do {
-      guard try isSealed(item, pieces, digest) else {
+      guard try matches(item.sealed, pieces, digest) else {
         return fail(item, "its data does not match its digest", damage: true)
       }
       item.settle()
@@ -136,20 +135,15 @@ struct RestoreWorker: ~Copyable {
   }
 
   /// Whether pieces, which may have a digest already, are the whole content of a seal.
-  private mutating func isSealed(
-    _ item: ContentItem, _ pieces: ArraySlice<Piece>, _ digest: Digest256?
+  private mutating func matches(
+    _ content: SealedContent, _ pieces: ArraySlice<ContentPiece>, _ digest: Digest256?
   ) throws(CryptoError) -> Bool {
-    if let digest { return digest == item.sealed.digest && UInt64(pieces.first?.bytes.count ?? 0) == item.sealed.size }
-    try hasher.begin(item.sealed.algorithm)
-    for piece in pieces where hasher.accepts(piece.bytes, at: piece.offset, of: item.sealed.size) {
-      try hasher.add(piece.bytes, at: piece.offset)
-    }
-    guard hasher.isWhole(item.sealed.size) else { return false }
-    return try hasher.finish(size: item.sealed.size) == item.sealed.digest
+    guard let digest, let piece = pieces.first else { return try hasher.matches(content, pieces) }
+    return digest == content.digest && UInt64(piece.bytes.count) == content.size
   }
 
   private mutating func write(
-    _ group: ContentItem.LinkGroup, _ content: SealedContent, _ pieces: ArraySlice<Piece>
+    _ group: ContentItem.LinkGroup, _ content: SealedContent, _ pieces: ArraySlice<ContentPiece>
   ) {
     var group = group
     do throws(FileSetError) {

@@ -49,13 +49,13 @@ struct StreamWorker: ~Copyable {
   }
 
   private mutating func contents(of group: FetchedGroup, _ item: ContentItem) throws {
-    var pieces: [Piece] = []
+    var pieces: [ContentPiece] = []
     do {
       let bytes = UnsafeRawBufferPointer(rebasing: group.block.used[group.range])
       var reader = RecordReader(try decoder.records(of: GroupView(decoding: bytes)))
       while let record = try reader.next() {
         guard case .contentData(item.identifier.index, let offset, let content) = record else { continue }
-        pieces.append(Piece(offset: offset, bytes: content))
+        pieces.append(ContentPiece(offset: offset, bytes: content))
       }
     } catch {
       return fail(item, "its data is damaged: \(error)")
@@ -63,17 +63,8 @@ struct StreamWorker: ~Copyable {
     try small(item, pieces)
   }
 
-  private struct Piece {
-    let offset: UInt64
-    let bytes: UnsafeRawBufferPointer
-  }
-
-  private mutating func small(_ item: ContentItem, _ pieces: [Piece]) throws {
-    try hasher.begin(item.sealed.algorithm)
-    for piece in pieces where hasher.accepts(piece.bytes, at: piece.offset, of: item.sealed.size) {
-      try hasher.add(piece.bytes, at: piece.offset)
-    }
-    guard hasher.isWhole(item.sealed.size), try hasher.finish(size: item.sealed.size) == item.sealed.digest else {
+  private mutating func small(_ item: ContentItem, _ pieces: [ContentPiece]) throws {
+    guard try hasher.matches(item.sealed, pieces[...]) else {
       return fail(item, "its data does not match its digest; nothing of it was written")
     }
     defer { report.wrote(sentByteCount) }
