@@ -89,7 +89,7 @@ class Local(CostTest):
         "restore": Limits(calls=21, allocations=75, copied=2.1 * MEBIBYTE, moved=2.05 * MEBIBYTE),
     }
     #: Buffers of blocks and groups, 1 MiB each, and with them all that takes at least 256 KiB: pipes, records, queues.
-    POOLED = {"full": 22, "again": 6, "restore": 16}
+    POOLED = {"full": 22, "again": 6, "restore": 18}
     LARGE = {"full": 35, "again": 21, "restore": 25}
 
     def phases(self, source, **how):
