@@ -19,6 +19,15 @@ struct StateRowReader {
 
   init(_ sessions: any SessionNames) { self.sessions = sessions }
 
+  /// Whether rows of a directory need not say its key.
+  func knows(_ directory: DirectoryNumber) -> Bool { directory == directoryNumber && directory != 0 }
+
+  /// Takes the key of the directory of the next rows, which then need not say it.
+  mutating func enter(_ directory: DirectoryNumber, _ key: DirectoryKey) {
+    directoryNumber = directory
+    directoryKey = key
+  }
+
   /// The row that a statement stands on.
   ///
   /// - Throws: `.corrupt` for values that no writer stores.

@@ -31,12 +31,10 @@ struct MaterializedSelection {
       """
   }
 
-  /// Rows after the number ?1, in order; the key is null of a directory that is gone.
+  /// Rows after the number ?1, in order, without the keys of their directories.
   var select: String {
     """
-    SELECT x.directory, d.key, x.name, x.first, \(Self.names), x.id, x.leads
-    FROM \(tableName) AS x LEFT JOIN directory AS d ON d.id = x.directory
-    WHERE x.id > ?1 ORDER BY x.id
+    SELECT directory, NULL, name, first, \(Self.names), id, leads FROM \(tableName) WHERE id > ?1 ORDER BY id
     """
   }
 
