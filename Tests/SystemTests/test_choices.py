@@ -503,6 +503,7 @@ class Obstacles(Choices):
             outcome = program.restore(self.repository, target, environment=environment)
             report = self.expect(outcome, program.PROBLEMS if problems else program.DONE).json
             self.assertEqual([problem["path"] for problem in report["problems"]], [target] * problems, report)
-            self.assertEqual(read_count(count), 2, "one in its midst, one at its end")
+            # One at its end, and one in its midst after 64 MiB or more, as long as the one before takes.
+            self.assertIn(read_count(count), range(2, 400 // 64 + 2))
             self.assertSameTree(trees.describe(self.source), target + self.source)
             os.unlink(target + self.file("large"))

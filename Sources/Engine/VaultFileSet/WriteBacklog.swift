@@ -12,8 +12,8 @@ package final class WriteBacklog: Sendable {
   private let monitor = Monitor()
 
   /// - Parameter step: bytes after which the disk begins. So many, and what comes while they are written, are what the end of
-  ///   a restore waits for; with fewer a rotating disk would do little but change places.
-  package init(step: UInt64 = 256 << 20) { self.step = max(1, step) }
+  ///   a restore waits for. A disk that is slower than the restore gets more at a time: all that came while it wrote.
+  package init(step: UInt64 = 64 << 20) { self.step = max(1, step) }
 
   /// What was written so far.
   var byteCount: UInt64 { written.load(ordering: .relaxed) }
