@@ -164,7 +164,7 @@ class ServerGoes(ServerTest):
         self.data.disturb("stall", "down", 200_000)
         restore = fleet.ask(f"restore job={number} where={target} all")["job"]
         self.data.wait_stalled()
-        reading = self.server.answer("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'FETCH %'")
+        reading = self.server.answer("SELECT count(*) FROM pg_stat_activity WHERE query ~ '^(FETCH|SELECT uuid FROM session)'")
         self.assertEqual(int(reading), 1, "not all is read yet")
         self.server.stop(signal.SIGKILL)
         self.data.calm()

@@ -105,14 +105,18 @@ import VaultModel
     }
   }
 
-  /// Cuts the connections on which sorted rows are read, as often as it is told.
+  /// Cuts the connections on which rows are sorted and read, before or after a statement, as often as it is told.
   private final class Cuts: PostgreSQLFaults {
+    private let moment: FaultMoment
+    private let statement: String
     private let count = Mutex(0)
+
+    init(_ moment: FaultMoment, _ statement: String) { (self.moment, self.statement) = (moment, statement) }
 
     func cut(_ times: Int) { count.withLock { $0 = times } }
 
     func strikes(_ moment: FaultMoment, _ statement: String) -> Bool {
-      guard moment == .before, statement.hasPrefix("FETCH") else { return false }
+      guard moment == self.moment, statement.hasPrefix(self.statement) else { return false }
       return count.withLock { count in
         defer { count = max(0, count - 1) }
         return count > 0
@@ -120,27 +124,84 @@ import VaultModel
     }
   }
 
-  /// Sorted rows go with their connection.
-  @Test(arguments: [1, 4, 100]) func rowsThatTheServerLostAreMadeAgain(limit: Int) throws {
+  private func openCatalog(_ cuts: Cuts) throws -> PostgreSQLCatalog {
     let server = try TestServer.shared.get()
     var options = PostgreSQLOptions()
-    let cuts = Cuts()
     options.faults = cuts
     options.pause = { _ in }
     let catalog = try server.open(schema: server.newSchema(), options: options)
     try fill(catalog)
-    let source = SelectionSource.state(tree: tree, sequence: 2)
-    let expected = try catalog.selection(source, [], .contents)
-    var rows: [StateRow] = []
-    var cursor: SelectionCursor?
-    repeat {
-      cuts.cut(2)
-      cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: cursor, limit: limit) {
-        rows.append($0)
-      }
-    } while cursor != nil
-    #expect(rows.map(\.entry) == expected.map(\.entry))
+    return catalog
+  }
 
+  /// Sorted rows go with their connection.
+  @Test(arguments: [1, 4, 100], [FaultMoment.before, .after])
+  func rowsThatTheServerLostAreMadeAgain(limit: Int, moment: FaultMoment) throws {
+    for statement in ["FETCH", "MOVE", "DECLARE", "BEGIN", "COMMIT"] {
+      let cuts = Cuts(moment, statement)
+      let catalog = try openCatalog(cuts)
+      let source = SelectionSource.state(tree: tree, sequence: 2)
+      let expected = try catalog.selection(source, [], .contents)
+      var rows: [StateRow] = []
+      var cursor: SelectionCursor?
+      repeat {
+        cuts.cut(2)
+        cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: cursor, limit: limit) {
+          rows.append($0)
+        }
+      } while cursor != nil
+      cuts.cut(0)
+      #expect(rows.map(\.entry) == expected.map(\.entry), "\(statement)")
+      try catalog.close()
+    }
+  }
+
+  /// A page that its reader did not take is read again from where it began.
+  @Test(arguments: CatalogEngine.allCases) func aPageMayBeReadAgain(engine: CatalogEngine) throws {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      let source = SelectionSource.state(tree: tree, sequence: 2)
+      let expected = try catalog.selection(source, [], .contents)
+      var rows: [StateRow] = []
+      var cursor: SelectionCursor?
+      repeat {
+        if let cursor {
+          #expect(throws: CatalogError.self) {
+            _ = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: cursor, limit: 2) { _ in
+              throw Stop()
+            }
+          }
+        }
+        cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: cursor, limit: 3) {
+          rows.append($0)
+        }
+      } while cursor != nil
+      #expect(rows.map(\.entry) == expected.map(\.entry))
+    }
+  }
+
+  /// Nobody is told that a selection ends there.
+  @Test(arguments: CatalogEngine.allCases) func aClosedCatalogSortsNothing(engine: CatalogEngine) throws {
+    try engine.withCatalog { catalog in
+      try fill(catalog)
+      let source = SelectionSource.state(tree: tree, sequence: 2)
+      let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in }
+      #expect(cursor != nil)
+      try catalog.close()
+      for place in [cursor, nil] {
+        #expect(
+          throwsKind(.closed) {
+            _ = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: place, limit: 2) { _ in }
+          })
+      }
+    }
+  }
+
+  @Test func rowsThatCannotBeMadeAgainAreNotReadOn() throws {
+    let cuts = Cuts(.before, "FETCH")
+    let catalog = try openCatalog(cuts)
+    let source = SelectionSource.state(tree: tree, sequence: 2)
+    var cursor: SelectionCursor?
     // Where the state is another one by then, they would be read from a place that is none.
     func begin(_ source: SelectionSource) throws -> SelectionCursor {
       let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 1) { _ in }

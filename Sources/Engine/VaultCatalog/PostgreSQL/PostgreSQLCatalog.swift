@@ -32,7 +32,12 @@ package final class PostgreSQLCatalog: CatalogStore {
   package func close() throws(CatalogError) {
     isClosed.withLock { $0 = true }
     closing.signal()
-    waiting.withLock { $0.sorted = [:] }
+    let sorted = waiting.withLock { waiting in
+      waiting.isClosed = true
+      defer { waiting.sorted = [:] }
+      return waiting.sorted
+    }
+    withExtendedLifetime(sorted) {}
     pool.close()
     connector.close()
   }
@@ -103,6 +108,7 @@ package final class PostgreSQLCatalog: CatalogStore {
     var patience = Patience(options, closing: closing)
     while true {
       do throws(CatalogError) {
+        guard !isClosed.withLock({ $0 }) else { throw CatalogError(.closed, "it was closed before") }
         return try work()
       } catch {
         guard !isClosed.withLock({ $0 }) || error.kind == .closed else {

@@ -10,8 +10,19 @@ final class Connector: Sendable {
   private let options: PostgreSQLOptions
   /// Tells this process's connections from those of others.
   private let applicationName = "vault-" + String(UInt64.random(in: .min ... .max), radix: 16)
-  private let keeper = Mutex<PostgreSQLConnection?>(nil)
+  private let keeper = Mutex(Keeper())
   private let keeping = Mutex(())
+
+  /// The connection that keeps the catalog, until nobody shall.
+  private struct Keeper {
+    var connection: PostgreSQLConnection?
+    var isClosed = false
+
+    mutating func take(_ connection: PostgreSQLConnection) throws(CatalogError) {
+      guard !isClosed else { throw CatalogError(.closed, "it was closed meanwhile") }
+      self.connection = connection
+    }
+  }
 
   init(_ parameters: PostgreSQLParameters, _ options: PostgreSQLOptions) {
     self.parameters = parameters
@@ -26,7 +37,7 @@ final class Connector: Sendable {
     let connection = try connect(faults: nil)
     guard try tries("pg_try_advisory_lock", .catalog, connection), try tries("pg_try_advisory_lock", .work, connection)
     else { throw CatalogError(.busy, "another director works with this schema") }
-    keeper.withLock { $0 = connection }
+    try keeper.withLock { keeper throws(CatalogError) in try keeper.take(connection) }
     return connection
   }
 
@@ -45,7 +56,8 @@ final class Connector: Sendable {
     return connection
   }
 
-  func close() { keeper.withLock { $0 = nil } }
+  /// Gives the catalog up for good.
+  func close() { keeper.withLock { $0 = Keeper(isClosed: true) } }
 
   /// Takes the catalog again if the server was restarted. Threads that connect at once take turns: a connection is one's at a time.
   private func keep() throws(CatalogError) {
@@ -53,7 +65,7 @@ final class Connector: Sendable {
   }
 
   private func keepAlone() throws(CatalogError) {
-    let old = keeper.withLock { $0 }
+    let old = keeper.withLock { $0.connection }
     if let old {
       do throws(CatalogError) {
         try old.execute("SELECT 1")
@@ -65,7 +77,7 @@ final class Connector: Sendable {
       try endGhost(connection)
       throw CatalogError(.busy, "another director has taken this schema while the connection was lost")
     }
-    keeper.withLock { $0 = connection }
+    try keeper.withLock { keeper throws(CatalogError) in try keeper.take(connection) }
   }
 
   /// Ends a connection of ours that broke and that the server still believes in.

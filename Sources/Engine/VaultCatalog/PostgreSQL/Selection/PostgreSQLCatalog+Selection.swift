@@ -48,19 +48,23 @@ extension PostgreSQLCatalog {
     if case .noted(let number) = selection { try checkNoted(number) }
     let row = cursor?.row ?? 0
     return try retrying(Self.readingSelection) { () throws(CatalogError) -> SelectionPage in
-      var place = cursor?.waiting
-      if place.flatMap({ place in waiting.withLock { $0.sorted[place] } }) == nil {
-        // A connection that broke has lost them.
-        place = try sort(source, selection, pass, again: row > 0 ? place : nil)
+      var found = cursor?.waiting.flatMap { place in
+        waiting.withLock { $0.sorted[place] }.map { (place: place, sorted: $0) }
       }
-      guard let place, let sorted = waiting.withLock({ $0.sorted[place] }) else { return SelectionPage() }
+      // A connection that broke has lost them.
+      if found == nil { found = try sort(source, selection, pass, again: row > 0 ? cursor?.waiting : nil) }
+      guard let rows = found else { return SelectionPage() }
       do throws(CatalogError) {
-        var page = SelectionPage(rows: try sorted.rows(after: row, limit: limit))
+        var page = SelectionPage(rows: try rows.sorted.rows(after: row, limit: limit))
         let last = row + Int64(page.rows.count)
-        if last < sorted.count { page.cursor = SelectionCursor(row: last, waiting: place) } else { drop(place) }
+        if last < rows.sorted.count {
+          page.cursor = SelectionCursor(row: last, waiting: rows.place)
+        } else {
+          drop(rows.place)
+        }
         return page
       } catch {
-        drop(place)
+        drop(rows.place)
         throw error
       }
     }
@@ -72,7 +76,7 @@ extension PostgreSQLCatalog {
   /// - Throws: `.notFound` when these cannot be made again as they were: he could miss some.
   private func sort(
     _ source: SelectionSource, _ selection: Selection, _ pass: SelectionPass, again lost: WaitingRows?
-  ) throws(CatalogError) -> WaitingRows? {
+  ) throws(CatalogError) -> (place: WaitingRows, sorted: SortedRows)? {
     let connection = try connector.makeConnection()
     // One snapshot: a job that is published meanwhile moves the rows that it ends.
     try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE")
@@ -85,11 +89,13 @@ extension PostgreSQLCatalog {
     try connection.execute("COMMIT")
     let sorted = SortedRows(on: connection, count: try connection.countSortedRows())
     if let lost, lost.count != sorted.count { throw CatalogError.selectionHasGone }
-    return waiting.withLock { waiting in
-      let rows = lost ?? WaitingRows(number: waiting.nextNumber(), count: sorted.count)
-      waiting.sorted[rows] = sorted
-      return rows
+    let place = try waiting.withLock { waiting throws(CatalogError) -> WaitingRows in
+      guard !waiting.isClosed else { throw CatalogError(.closed, "it was closed meanwhile") }
+      let place = lost ?? WaitingRows(number: waiting.nextNumber(), count: sorted.count)
+      waiting.sorted[place] = sorted
+      return place
     }
+    return (place, sorted)
   }
 
   // MARK: Noted selections

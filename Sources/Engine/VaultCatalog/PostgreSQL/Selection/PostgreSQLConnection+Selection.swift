@@ -51,8 +51,6 @@ extension PostgreSQLConnection {
     try execute("ANALYZE pg_temp.chosen_directory, pg_temp.chosen_name")
     // How many directories were chosen is known by now.
     try allowWholeJoins()
-    // No slower on disk than in memory, and what waits takes little of the server's.
-    try execute("SET LOCAL work_mem = '4MB'")
     var values: [ServerValue] = [.integer(source.tree)]
     switch source {
     case .current: break
@@ -60,6 +58,13 @@ extension PostgreSQLConnection {
     case .staged(_, let job, let sequence): values += [.integer(job), .integer(sequence)]
     }
     try run(ServerSelection(source: source, pass: pass).declaration, values)
+    // The first row comes when all are sorted, with the session's memory; what waits from then on takes little of the server's.
+    try execute(
+      """
+      MOVE FORWARD 1 IN \(ServerSelection.cursor);
+      MOVE ABSOLUTE 0 IN \(ServerSelection.cursor);
+      SET LOCAL work_mem = '4MB'
+      """)
   }
 
   /// How many rows the cursor has, which stands before the first of them then.

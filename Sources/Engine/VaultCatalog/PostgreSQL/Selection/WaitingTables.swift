@@ -4,6 +4,8 @@ import VaultModel
 struct WaitingTables {
   /// Sorted rows that somebody reads, each on a connection of its own.
   var sorted: [WaitingRows: SortedRows] = [:]
+  /// No more rows are sorted.
+  var isClosed = false
   /// Selections that were begun and not ended.
   var noted: Set<SelectionNumber> = []
   /// The last number that was given to either.
