@@ -85,7 +85,7 @@ struct PlanServer: ~Copyable {
     held = []
   }
 
-  /// Gives up what of a pass was not read; what cannot be removed goes when the catalog is opened again.
+  /// Gives up what of a pass was not read; what cannot be removed of it goes with the catalog.
   private mutating func endReading() {
     guard let cursor = cursor.take() else { return }
     try? catalog.endReading(cursor)

@@ -32,7 +32,7 @@ struct StorageNeeds {
   ) throws -> Set<Int> {
     for pass in isContentOnly ? [SelectionPass.contents] : [.contents, .directories] {
       var cursor: SelectionCursor?
-      // What cannot be removed goes when the catalog is opened again.
+      // What cannot be removed of it goes with the catalog.
       defer { if let cursor { try? catalog.endReading(cursor) } }
       repeat {
         if isCancelled() { throw DirectorError.interrupted }
