@@ -2,8 +2,8 @@ import VaultModel
 
 /// Turns rows of the twelve state columns into values; remembers the last directory and session, which most rows share.
 ///
-/// Columns: directory number, directory key, name, first, content session, content index, device, inode, attributes,
-/// extents, session and index of the extended attributes.
+/// Columns: directory number, directory key (of no matter once `enter` told it), name, first, content session, content index,
+/// device, inode, attributes, extents, session and index of the extended attributes.
 struct StateRowReader {
   /// The columns that every table of entries has, from the fifth on.
   static let entryColumns = [
