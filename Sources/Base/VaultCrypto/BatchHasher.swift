@@ -1,7 +1,6 @@
 import VaultModel
 
-/// Digests contents without holes, many at once: small ones side by side in one processor's registers, where there is a library for
-/// that.
+/// Digests contents without holes, many at once: side by side in one processor's registers, where there is a library for that.
 ///
 /// One hasher belongs to one thread.
 package struct BatchHasher: ~Copyable {
@@ -37,9 +36,11 @@ package struct BatchHasher: ~Copyable {
   package mutating func finish(into digests: inout [Digest256]) throws(CryptoError) {
     defer { removeAll() }
     digests.removeAll(keepingCapacity: true)
-    if contents.count > 1, let lanes, lanes.digest(contents, into: &digests) {
-      for place in contents.indices where !DigestLanes.takes(contents[place]) {
-        digests[place] = try hasher.digest(contents[place])
+    // What is longer than all others together would be alone in the end, which takes longer side by side with nothing.
+    let limit = contents.reduce(0) { $0 + $1.count } / 2
+    if let lanes, lanes.digest(contents, limit: limit, into: &digests) {
+      for (place, content) in contents.enumerated() where content.isEmpty || content.count > limit {
+        digests[place] = try hasher.digest(content)
       }
     } else {
       for content in contents { digests.append(try hasher.digest(content)) }
@@ -51,13 +52,14 @@ extension DigestLanes {
   /// Lanes whose digests are the hasher's on this processor; nil when there are none.
   fileprivate static func agreeing(with hasher: inout SHA256Hasher) throws(CryptoError) -> DigestLanes? {
     guard let lanes = DigestLanes() else { return nil }
-    // Padded in every way, and more of them than there are lanes.
-    let byteCounts = [1, 3, 55, 56, 63, 64, 65, 119, 120, 127, 128, 200, 255, 256, 300, 447, 448, 500, 511, 512]
-    let bytes = (0..<512).map { UInt8(truncatingIfNeeded: $0 &* 131) }
+    // Padded in every way, longer than 16 bits count, and more of them than there are lanes.
+    var byteCounts = [1, 3, 55, 56, 63, 64, 65, 119, 120, 127, 128, 200, 255, 256, 300, 447, 448, 500, 511, 512]
+    byteCounts += [70_000, 65_535, 131_100]
+    let bytes = (0..<131_100).map { UInt8(truncatingIfNeeded: $0 &* 131 ^ $0 >> 7) }
     return try bytes.withUnsafeBufferPointer { (bytes) throws(CryptoError) -> DigestLanes? in
       let contents = byteCounts.map { UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[..<$0])) }
       var digests: [Digest256] = []
-      guard contents.allSatisfy(takes), lanes.digest(contents, into: &digests) else { return nil }
+      guard lanes.digest(contents, limit: .max, into: &digests) else { return nil }
       for (content, digest) in zip(contents, digests) {
         guard try hasher.digest(content) == digest else { return nil }
       }

@@ -5,9 +5,6 @@ import VaultModel
 
   /// What digests contents side by side: two or more take hardly longer than one. Belongs to one thread.
   final class DigestLanes {
-    /// The library counts 16 bits of a length, and refuses the last one.
-    private static let byteCountLimit = 65_534
-
     private typealias Step = @convention(c) (UnsafeMutablePointer<IMB_MGR>?) -> UnsafeMutablePointer<IMB_JOB>?
 
     private let manager: UnsafeMutablePointer<IMB_MGR>
@@ -26,7 +23,7 @@ import VaultModel
         init_mb_mgr_auto(manager, nil)
       }
       guard imb_get_errno(manager) == 0, let next = manager.pointee.get_next_job,
-        let submit = manager.pointee.submit_job, let completed = manager.pointee.get_completed_job,
+        let submit = manager.pointee.submit_job_nocheck, let completed = manager.pointee.get_completed_job,
         let flush = manager.pointee.flush_job
       else {
         free_mb_mgr(manager)
@@ -38,19 +35,16 @@ import VaultModel
 
     deinit { free_mb_mgr(manager) }
 
-    /// Whether a content has a length that the library takes.
-    static func takes(_ content: UnsafeRawBufferPointer) -> Bool {
-      content.count > 0 && content.count <= byteCountLimit
-    }
-
-    /// Appends a digest for each content; those of contents that it does not take mean nothing.
+    /// Appends a digest for each content; those of contents that are empty or longer than the limit mean nothing.
     ///
+    /// The library's own check refuses lengths above 65,534, which its other algorithms count with 16 bits; SHA-256 counts with 64,
+    /// and what the check is for besides (no address, an unknown algorithm) does not come from here.
     /// - Returns: false when the library failed; nothing is appended then.
-    func digest(_ contents: [UnsafeRawBufferPointer], into digests: inout [Digest256]) -> Bool {
+    func digest(_ contents: [UnsafeRawBufferPointer], limit: Int, into digests: inout [Digest256]) -> Bool {
       let byteCount = contents.count * Digest256.byteCount
       if output.count < byteCount { output = [UInt8](repeating: 0, count: byteCount) }
       return output.withUnsafeMutableBufferPointer { output in
-        guard run(contents, output) else { return false }
+        guard run(contents, limit, output) else { return false }
         for place in contents.indices {
           let bytes = output[place * Digest256.byteCount..<(place + 1) * Digest256.byteCount]
           guard let digest = Digest256(bytes: UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: bytes)))
@@ -62,9 +56,11 @@ import VaultModel
     }
 
     /// Puts each digest at its content's place; false when not all were done.
-    private func run(_ contents: [UnsafeRawBufferPointer], _ output: UnsafeMutableBufferPointer<UInt8>) -> Bool {
+    private func run(
+      _ contents: [UnsafeRawBufferPointer], _ limit: Int, _ output: UnsafeMutableBufferPointer<UInt8>
+    ) -> Bool {
       var (givenCount, doneCount) = (0, 0)
-      for (place, content) in contents.enumerated() where Self.takes(content) {
+      for (place, content) in contents.enumerated() where !content.isEmpty && content.count <= limit {
         guard let job = next(manager) else { return false }
         job.pointee.cipher_mode = IMB_CIPHER_NULL
         job.pointee.cipher_direction = IMB_DIR_ENCRYPT
@@ -91,8 +87,6 @@ import VaultModel
   final class DigestLanes {
     init?() { return nil }
 
-    static func takes(_ content: UnsafeRawBufferPointer) -> Bool { false }
-
-    func digest(_ contents: [UnsafeRawBufferPointer], into digests: inout [Digest256]) -> Bool { false }
+    func digest(_ contents: [UnsafeRawBufferPointer], limit: Int, into digests: inout [Digest256]) -> Bool { false }
   }
 #endif
