@@ -76,11 +76,14 @@ enum CatalogEngine: CaseIterable {
       options.journal = .rollback
       options.pageByteCount = 1024
       options.cacheByteCount = 1 << 20
+      options.sortByteCount = 0
       catalog = try SQLiteCatalog.open(
         path: ByteString(directory.path + "/catalog.sqlite"), mode: .createOrOpen, newRepository: Self.repository,
         options: options)
     case .memoryWithSmallPages:
       options.pageByteCount = 512
+      // Room for some rows of a selection, not for all.
+      options.sortByteCount = 200
       catalog = try SQLiteCatalog.inMemory(newRepository: Self.repository, options: options)
     case .server:
       let server = try TestServer.shared.get()

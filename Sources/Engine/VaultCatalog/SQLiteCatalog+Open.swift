@@ -25,6 +25,8 @@ package struct CatalogOptions: Sendable {
   package var pageByteCount = 4096
   /// What SQLite may keep in memory of the file.
   package var cacheByteCount = 16 << 20
+  /// What the sorted rows of selections that are read at once may take in memory.
+  package var sortByteCount = 32 << 20
   package var journal = Journal.writeAhead
 
   package init() {}
@@ -79,6 +81,7 @@ extension SQLiteCatalog {
   private static func prepared(
     _ connection: CatalogConnection, mode: CatalogMode, newRepository: UniqueIdentifier, options: CatalogOptions
   ) throws(CatalogError) -> SQLiteCatalog {
+    connection.sortByteCount = options.sortByteCount
     // Exclusive before the first look at the file: a write-ahead log then needs no shared memory file.
     try connection.execute(
       """

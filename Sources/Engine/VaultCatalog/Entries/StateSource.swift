@@ -28,7 +28,7 @@ enum StateSource {
     statement(where: "d.key = ?2 AND e.name >= ?3", directoriesOnly)
   }
 
-  /// The file type is the second byte of the attributes in every version.
+  /// What `StateColumns.isDirectory` says, in SQL.
   static func isDirectoryRow(_ row: String) -> String { "substr(\(row).attributes, 2, 1) = x'02'" }
 
   /// Binds what does not depend on the range.

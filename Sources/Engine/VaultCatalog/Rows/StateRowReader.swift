@@ -37,42 +37,52 @@ struct StateRowReader {
       directoryKey = DirectoryKey(keyBytes: Array(try row.bytes(1)))
       directoryNumber = number
     }
+    return try self.row(StateColumns(row))
+  }
+
+  /// A row of the directory that was entered last.
+  ///
+  /// - Throws: `.corrupt` for values that no writer stores.
+  mutating func row(_ columns: StateColumns) throws(CatalogError) -> StateRow {
     guard
       let decoded = EntryCodec.decode(
-        try row.bytes(8), device: UInt64(bitPattern: try row.integer(6)),
-        inode: UInt64(bitPattern: try row.integer(7)))
-    else { throw try damaged(row) }
+        columns.attributes, device: UInt64(bitPattern: columns.device), inode: UInt64(bitPattern: columns.inode)),
+      let first = UInt64(exactly: columns.first)
+    else { throw damaged(columns) }
     let entry = Entry(
-      name: ByteString(try row.bytes(2)), attributes: decoded.attributes,
-      content: try content(row, seal: decoded.seal), linkTarget: decoded.linkTarget,
-      extended: try extended(row, decoded))
-    return StateRow(directory: directoryKey, entry: entry, first: try row.count(3))
+      name: ByteString(columns.name), attributes: decoded.attributes,
+      content: try content(columns, seal: decoded.seal), linkTarget: decoded.linkTarget,
+      extended: try extended(columns, decoded))
+    return StateRow(directory: directoryKey, entry: entry, first: first)
   }
 
   private mutating func content(
-    _ row: borrowing some CatalogRow & ~Copyable, seal: SealedContent?
+    _ columns: StateColumns, seal: SealedContent?
   ) throws(CatalogError) -> ContentReference {
-    if !row.isNull(9) {
-      guard let seal, let extents = ExtentCodec.decode(try row.bytes(9)) else { throw try damaged(row) }
+    if let bytes = columns.extents {
+      guard let seal, let extents = ExtentCodec.decode(bytes) else { throw damaged(columns) }
       return .extents(extents, seal)
     }
-    guard !row.isNull(4) else {
-      guard seal == nil else { throw try damaged(row) }
+    guard let number = columns.contentSession else {
+      guard seal == nil else { throw damaged(columns) }
       return .none
     }
     guard let seal else { return .own }
-    let session = try identifier(of: try row.integer(4), last: &contentSession)
-    return .stored(ContentIdentifier(session: session, index: try row.count(5)), seal)
+    guard let index = UInt64(exactly: columns.contentIndex) else { throw damaged(columns) }
+    let session = try identifier(of: number, last: &contentSession)
+    return .stored(ContentIdentifier(session: session, index: index), seal)
   }
 
   private mutating func extended(
-    _ row: borrowing some CatalogRow & ~Copyable, _ decoded: EntryCodec.Decoded
+    _ columns: StateColumns, _ decoded: EntryCodec.Decoded
   ) throws(CatalogError) -> ExtendedReference? {
     guard let extended = decoded.extended else { return nil }
-    guard !row.isNull(10) else { throw try damaged(row) }
-    let session = try identifier(of: try row.integer(10), last: &extendedSession)
+    guard let number = columns.extendedSession, let index = UInt64(exactly: columns.extendedIndex) else {
+      throw damaged(columns)
+    }
+    let session = try identifier(of: number, last: &extendedSession)
     return ExtendedReference(
-      carrier: ContentIdentifier(session: session, index: try row.count(11)), byteCount: extended.byteCount,
+      carrier: ContentIdentifier(session: session, index: index), byteCount: extended.byteCount,
       digest: extended.digest)
   }
 
@@ -83,8 +93,8 @@ struct StateRowReader {
     return last.identifier
   }
 
-  private func damaged(_ row: borrowing some CatalogRow & ~Copyable) throws(CatalogError) -> CatalogError {
+  private func damaged(_ columns: StateColumns) -> CatalogError {
     let path = directoryKey.path.displayText
-    return .corrupt("the row of \(ByteString(try row.bytes(2)).displayText) in \(path) is damaged")
+    return .corrupt("the row of \(ByteString(columns.name).displayText) in \(path) is damaged")
   }
 }

@@ -12,8 +12,10 @@ final class CatalogConnection {
   var sessionIdentifiers: [Int64: UniqueIdentifier] = [:]
   var treeNumbers: [Tree: Int64] = [:]
 
-  /// The numbers of the temporary tables in which selections wait.
-  var selections: Set<Int> = []
+  /// Selections whose sorted rows wait, by their numbers.
+  var selections: [Int: WaitingSelection] = [:]
+  /// What the rows of all that wait may take in memory; others wait in temporary tables.
+  var sortByteCount = 0
   var selectionCount = 0
   /// Selections that were begun and not ended.
   var notedSelections: Set<SelectionNumber> = []

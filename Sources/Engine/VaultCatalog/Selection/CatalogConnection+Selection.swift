@@ -67,7 +67,11 @@ extension CatalogConnection {
   private func readMaterialized(
     _ rows: WaitingRows, _ pass: SelectionPass, after row: Int64, limit: Int, _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> SelectionCursor? {
-    guard selections.contains(rows.number) else { throw CatalogError.selectionHasGone }
+    switch selections[rows.number] {
+    case .memory(let sorted): return try read(sorted, rows, after: row, limit: limit, visit)
+    case .table: break
+    case nil: throw CatalogError.selectionHasGone
+    }
     let select = try statement(MaterializedSelection(pass: pass, table: rows.number).select)
     defer { select.statement.reset() }
     try select.statement.bind(row, at: 1)
@@ -89,6 +93,23 @@ extension CatalogConnection {
     return nil
   }
 
+  private func read(
+    _ sorted: SelectionRows, _ rows: WaitingRows, after row: Int64, limit: Int, _ visit: (StateRow) throws -> Void
+  ) throws(CatalogError) -> SelectionCursor? {
+    var reader = StateRowReader(self)
+    let start = Int(row)
+    let end = min(start + limit, sorted.count)
+    for number in start..<end {
+      let row = sorted[number]
+      if !reader.knows(row.directory) { reader.enter(row.directory, try key(ofDirectory: row.directory)) }
+      let found = try reader.row(row.columns)
+      do { try visit(found) } catch { throw CatalogError.fromCaller(error) }
+    }
+    if end < sorted.count { return SelectionCursor(row: Int64(end), waiting: rows) }
+    try drop(rows)
+    return nil
+  }
+
   /// Rows of one directory mostly follow each other: this costs less than joining each with it.
   private func key(ofDirectory number: DirectoryNumber) throws(CatalogError) -> DirectoryKey {
     let select = try statement("SELECT key FROM directory WHERE id = ?1")
@@ -99,10 +120,10 @@ extension CatalogConnection {
   }
 
   func endReading(_ cursor: SelectionCursor) throws(CatalogError) {
-    if let rows = cursor.waiting, selections.contains(rows.number) { try drop(rows) }
+    if let rows = cursor.waiting, selections[rows.number] != nil { try drop(rows) }
   }
 
-  /// Sorts the rows of a selection into a table of their own.
+  /// Sorts the rows of a selection, in memory if they fit, else into a table of their own.
   private func materialize(
     _ selected: Selection, _ pass: SelectionPass, of source: StateSource
   ) throws(CatalogError) -> WaitingRows {
@@ -113,11 +134,18 @@ extension CatalogConnection {
     case .paths(let paths): try choose(SelectionPlan(paths: paths), source)
     case .noted(let number): try choose(number, source)
     }
-    try execute(selection.create)
-    selections.insert(selection.table)
+    let withNames = try number("SELECT EXISTS (SELECT 1 FROM temp.chosen_name)") == 1
     let rows = WaitingRows(number: selection.table)
+    if pass == .contents, let sorted = try sortInMemory(source, withNames: withNames) {
+      selections[rows.number] = .memory(sorted)
+      return rows
+    }
+    try execute(selection.create)
+    selections[rows.number] = .table
     do {
-      try fill(selection, source)
+      let fill = try statement(selection.fill(from: source, withNames: withNames))
+      try bind(source, to: fill)
+      try fill.statement.run()
     } catch {
       try drop(rows)
       throw error
@@ -125,17 +153,49 @@ extension CatalogConnection {
     return rows
   }
 
-  private func fill(_ selection: MaterializedSelection, _ source: StateSource) throws(CatalogError) {
-    let withNames = try number("SELECT EXISTS (SELECT 1 FROM temp.chosen_name)") == 1
-    let fill = try statement(selection.fill(from: source, withNames: withNames))
+  /// Nil when there is no room for the rows. One statement reads them: of one state of the catalog.
+  private func sortInMemory(_ source: StateSource, withNames: Bool) throws(CatalogError) -> SelectionRows? {
+    let used = selections.values.reduce(0) { sum, waiting in
+      if case .memory(let rows) = waiting { sum + rows.byteCount } else { sum }
+    }
+    let sorted = SelectionRows(byteLimit: sortByteCount - used)
+    var places: [Int64: Int64] = [:]
+    let select = try statement(MaterializedSelection.rows(of: source, withNames: withNames))
+    defer { select.statement.reset() }
+    try bind(source, to: select)
+    while try select.statement.step() {
+      let columns = try StateColumns(select.statement)
+      if columns.isDirectory { continue }
+      let place = try columns.contentSession.map { session throws(CatalogError) in
+        if let known = places[session] { return known }
+        let found = try sortingPlace(ofSession: session)
+        places[session] = found
+        return found
+      }
+      guard sorted.add(SelectionRows.Row(directory: select.statement.integer(0), columns: columns), place: place)
+      else { return nil }
+    }
+    sorted.sort()
+    return sorted
+  }
+
+  /// What contents of a session are sorted by first.
+  private func sortingPlace(ofSession session: Int64) throws(CatalogError) -> Int64 {
+    let select = try statement("SELECT number FROM job WHERE session = ?1")
+    defer { select.statement.reset() }
+    try select.statement.bind(session, at: 1)
+    return try select.statement.step()
+      ? select.statement.integer(0) : MaterializedSelection.firstPlaceWithoutJob &+ session
+  }
+
+  private func bind(_ source: StateSource, to rows: CachedStatement) throws(CatalogError) {
     switch source {
     case .current: break
-    case .asOf(_, let sequence): try fill.statement.bind(sequence, at: 1)
+    case .asOf(_, let sequence): try rows.statement.bind(sequence, at: 1)
     case .staged(_, let job, let sequence):
-      try fill.statement.bind(job, at: 1)
-      try fill.statement.bind(sequence, at: 2)
+      try rows.statement.bind(job, at: 1)
+      try rows.statement.bind(sequence, at: 2)
     }
-    try fill.statement.run()
   }
 
   /// Makes room for the directories and names that `fill` takes.
@@ -181,8 +241,8 @@ extension CatalogConnection {
   }
 
   private func drop(_ rows: WaitingRows) throws(CatalogError) {
+    guard case .table = selections.removeValue(forKey: rows.number) else { return }
     let table = MaterializedSelection(pass: .contents, table: rows.number).tableName
-    selections.remove(rows.number)
     forget(table)
     try execute("DROP TABLE IF EXISTS \(table)")
   }

@@ -1,6 +1,13 @@
 import VaultModel
 
-/// A selection whose order no index has: its rows wait, sorted, in a temporary table, which SQLite keeps on disk when it grows.
+/// Where the sorted rows of a selection wait.
+enum WaitingSelection {
+  case memory(SelectionRows)
+  case table
+}
+
+/// A selection whose order no index has: its rows wait, sorted, in a temporary table, which SQLite keeps on disk when it grows, or in
+/// memory as long as there is room.
 struct MaterializedSelection {
   var pass: SelectionPass
   /// The temporary table's number.
@@ -31,6 +38,16 @@ struct MaterializedSelection {
       """
   }
 
+  /// What a restore's second pass is about in no order, as `StateRowReader` takes it without the keys of directories; directories are
+  /// still among it. Parameters as those of `fill`.
+  static func rows(of source: StateSource, withNames: Bool) -> String {
+    let columns = StateRowReader.entryColumns.map { "e.\($0)" }.joined(separator: ", ")
+    let arms = arms(of: source, withNames: withNames, leading: false, rest: "WHERE 1") { first, _ in
+      "e.directory, NULL, e.name, \(first), \(columns)"
+    }
+    return arms.joined(separator: " UNION ALL ")
+  }
+
   /// Rows after the number ?1, in order, without the keys of their directories.
   var select: String {
     """
@@ -45,8 +62,38 @@ struct MaterializedSelection {
     }
   }
 
-  /// Where rows of the latest, an older and a staged state come from, and what tells those of the selection.
+  /// The pass's rows, with what they are sorted by.
   private func arms(of source: StateSource, withNames: Bool) -> [String] {
+    let keys: String
+    let rest: String
+    switch pass {
+    case .directories:
+      keys = "d.key AS key"
+      rest = "CROSS JOIN directory AS d ON d.id = e.directory WHERE \(StateSource.isDirectoryRow("e"))"
+    case .contents:
+      keys = """
+        CASE WHEN e.content_session IS NULL THEN NULL
+          ELSE coalesce(j.number, \(Self.firstPlaceWithoutJob) + e.content_session) END AS place
+        """
+      rest = "LEFT JOIN job AS j ON j.session = e.content_session WHERE NOT \(StateSource.isDirectoryRow("e"))"
+    }
+    let columns = StateRowReader.entryColumns.map { "e.\($0) AS \($0)" }.joined(separator: ", ")
+    return Self.arms(of: source, withNames: withNames, leading: pass == .directories, rest: rest) { first, leads in
+      "e.directory AS directory, e.name AS name, \(first) AS first, \(leads) AS leads, \(columns), \(keys)"
+    }
+  }
+
+  /// Contents of sessions without a job come after those of jobs, by the sessions' numbers.
+  static let firstPlaceWithoutJob: Int64 = 0x4000_0000_0000_0000
+
+  /// Where rows of the latest, an older and a staged state come from, and what tells those of the selection.
+  ///
+  /// - Parameters:
+  ///   - leading: whether what only leads to the selection is wanted, too.
+  ///   - columns: what is selected, made from what shows the first sequence and what tells such rows.
+  private static func arms(
+    of source: StateSource, withNames: Bool, leading: Bool, rest: String, columns: (String, String) -> String
+  ) -> [String] {
     let tables: [(name: String, condition: String, first: String)] =
       switch source {
       case .current: [("entry_current", "1", "e.first")]
@@ -61,37 +108,19 @@ struct MaterializedSelection {
           ("entry_current", "e.first = ?2 AND \(StateSource.isInPlace("?1"))", "e.first"),
         ]
       }
-    let keys: String
-    let rest: String
-    switch pass {
-    case .directories:
-      keys = "d.key AS key"
-      rest = "CROSS JOIN directory AS d ON d.id = e.directory WHERE \(StateSource.isDirectoryRow("e"))"
-    case .contents:
-      keys = """
-        CASE WHEN e.content_session IS NULL THEN NULL
-          ELSE coalesce(j.number, 0x4000000000000000 + e.content_session) END AS place
-        """
-      rest =
-        "LEFT JOIN job AS j ON j.session = e.content_session WHERE NOT \(StateSource.isDirectoryRow("e"))"
-    }
-    let columns = StateRowReader.entryColumns.map { "e.\($0) AS \($0)" }.joined(separator: ", ")
-    func arm(_ table: (name: String, condition: String, first: String), _ leads: String, _ join: String) -> String {
-      """
-      SELECT e.directory AS directory, e.name AS name, \(table.first) AS first, \(leads) AS leads, \(columns), \(keys)
-      FROM \(join) \(rest) AND \(table.condition)
-      """
-    }
     var arms = tables.map { table in
-      arm(table, "0", "temp.chosen_directory AS c CROSS JOIN \(table.name) AS e ON e.directory = c.id")
+      """
+      SELECT \(columns(table.first, "0"))
+      FROM temp.chosen_directory AS c CROSS JOIN \(table.name) AS e ON e.directory = c.id \(rest) AND \(table.condition)
+      """
     }
     if withNames {
       arms += tables.map { table in
-        let all = arm(
-          table, "c.leads",
-          "temp.chosen_name AS c CROSS JOIN \(table.name) AS e ON e.directory = c.directory AND e.name = c.name")
-        // What only leads to the selection is not in it.
-        return pass == .directories ? all : "\(all) AND c.leads = 0"
+        """
+        SELECT \(columns(table.first, "c.leads"))
+        FROM temp.chosen_name AS c CROSS JOIN \(table.name) AS e ON e.directory = c.directory AND e.name = c.name
+        \(rest) AND \(table.condition) \(leading ? "" : "AND c.leads = 0")
+        """
       }
     }
     return arms
