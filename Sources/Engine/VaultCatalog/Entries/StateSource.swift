@@ -29,7 +29,9 @@ enum StateSource {
   }
 
   /// What `StateColumns.isDirectory` says, in SQL.
-  static func isDirectoryRow(_ row: String) -> String { "substr(\(row).attributes, 2, 1) = x'02'" }
+  static func isDirectoryRow(_ row: String) -> String {
+    "(\(row).content_session IS NULL AND substr(\(row).attributes, 2, 1) = x'02')"
+  }
 
   /// Binds what does not depend on the range.
   func bind(to statement: borrowing Statement) throws(CatalogError) {

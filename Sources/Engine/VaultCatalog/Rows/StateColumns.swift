@@ -17,8 +17,10 @@ struct StateColumns {
   /// Of no matter without a session.
   var extendedIndex: Int64
 
-  /// The file type is the second byte of the attributes in every version.
-  var isDirectory: Bool { attributes.count > 1 && attributes[1] == FileType.directory.rawValue }
+  /// The file type is the second byte of the attributes in every version; only files have contents, which costs less to see.
+  var isDirectory: Bool {
+    contentSession == nil && attributes.count > 1 && attributes[1] == FileType.directory.rawValue
+  }
 }
 
 extension StateColumns {

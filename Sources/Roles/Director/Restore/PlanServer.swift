@@ -97,11 +97,13 @@ struct PlanServer: ~Copyable {
       held.count < Self.linkedRowLimit
     {
       var rows: [StateRow] = []
+      // Not copied while more are added.
+      swap(&rows, &held)
+      defer { swap(&rows, &held) }
       cursor = try catalog.readSelection(
         of: source, selection, pass: pass == 2 ? .contents : .directories, after: cursor, limit: Self.rowsPerBatch
       ) { rows.append($0) }
       isAtEnd = cursor == nil
-      held += rows
       if pass != 2 { return }
     }
   }

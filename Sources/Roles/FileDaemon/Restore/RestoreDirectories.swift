@@ -4,10 +4,16 @@ import VaultModel
 /// The directories of a restore: made before anything else, given their attributes when everything is in them.
 final class RestoreDirectories {
   private var writer: RestoreWriter
+  /// Directories that are remembered at most, some 6 MB.
+  private static let knownLimit = 16_384
+
   private let extended: RestoreExtended
   private let report: RestoreReport
   /// A bit for each directory in the order of the plan: whether its attributes are to be set.
   private var isToBeFinished: [UInt64] = []
+  /// The directories whose attributes are to be set, as long as they are few and no extended attributes come with the plan's last
+  /// pass: then nobody needs that.
+  private var known: [PlanBatch.Row]? = []
   private var createdCount = 0
   private var finishedCount = 0
 
@@ -20,10 +26,26 @@ final class RestoreDirectories {
   func create(_ batch: PlanBatch) {
     for row in batch.rows {
       if createdCount & 63 == 0 { isToBeFinished.append(0) }
-      if create(row) { isToBeFinished[createdCount >> 6] |= 1 << UInt64(createdCount & 63) }
+      if create(row) {
+        isToBeFinished[createdCount >> 6] |= 1 << UInt64(createdCount & 63)
+        remember(row)
+      }
       createdCount += 1
     }
     report.tick()
+  }
+
+  private func remember(_ row: PlanBatch.Row) {
+    guard let count = known?.count else { return }
+    if count == Self.knownLimit || row.entry.extended != nil { known = nil } else { known?.append(row) }
+  }
+
+  /// Gives all directories their attributes, as far as they are known without the plan's last pass; false when it is needed.
+  func finishKnown() -> Bool {
+    guard let known else { return false }
+    for row in known { finish(row) }
+    report.tick()
+    return true
   }
 
   /// Makes a directory, and says whether it gets the saved attributes at the end.
