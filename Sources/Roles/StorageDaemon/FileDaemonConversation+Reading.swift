@@ -29,6 +29,6 @@ extension FileDaemonConversation {
     try session.advance(to: address)
     sessions.reads[ticket] = session
     let (channel, asked) = (channel, session)
-    try await onThread(name: "vault-read") { try asked.send(address, to: channel) }
+    try await sessions.readThread().run { try asked.send(address, to: channel, $0) }
   }
 }

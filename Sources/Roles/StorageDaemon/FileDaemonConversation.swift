@@ -83,6 +83,15 @@ struct OpenSessions {
 
   var appends: [UInt64: Append] = [:]
   var reads: [UInt64: ReadSession] = [:]
+  private var reading: ReadThread?
+
+  /// The thread that reads the connection's blocks, from the first one on.
+  mutating func readThread() throws(SystemError) -> ReadThread {
+    if let reading { return reading }
+    let thread = try ReadThread()
+    reading = thread
+    return thread
+  }
 
   func checkRoom() throws(StorageError) {
     guard appends.count + reads.count < Self.limit else { throw StorageError(.tooManySessions(Self.limit)) }

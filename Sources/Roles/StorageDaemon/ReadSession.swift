@@ -108,24 +108,22 @@ struct ReadSession: Sendable {
   }
 
   /// Answers with one block's payload, its checksum verified. Blocks its thread.
-  func send(_ address: BlockAddress, to channel: Channel) throws {
+  func send(_ address: BlockAddress, to channel: Channel, _ memory: BlockMemory) throws {
     guard let end = device.volume(volume)?.end, address < end else { throw StorageError(.endOfVolume) }
     if let range = request.range, address > range.upperBound { throw StorageError(.endOfFile) }
-    let byteCount = try device.readBufferSize(of: volume)
-    try withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 4096) { buffer in
-      let payload = try device.readBlock(volume: volume, at: address, into: buffer)
-      let next = "\(payload.nextBlock.file).\(payload.nextBlock.block)"
-      guard payload.header.session == request.session else {
-        // Another session's: only where it ends is told.
-        var reply = Reply.refusing(StorageError(.notFound))
-        reply.line.set("next", next)
-        return try channel.sendLineBlocking(reply.line)
-      }
-      var reply = Reply(.storageOK)
+    let buffer = memory.room(try device.readBufferSize(of: volume))
+    let payload = try device.readBlock(volume: volume, at: address, into: buffer)
+    let next = "\(payload.nextBlock.file).\(payload.nextBlock.block)"
+    guard payload.header.session == request.session else {
+      // Another session's: only where it ends is told.
+      var reply = Reply.refusing(StorageError(.notFound))
       reply.line.set("next", next)
-      try channel.sendLineBlocking(reply.line)
-      try channel.sendLineBlocking(ControlLine("Length", words: [ByteString(String(payload.bytes.count))]))
-      try channel.lendBytesBlocking(payload.bytes)
+      return try channel.sendLineBlocking(reply.line)
     }
+    var reply = Reply(.storageOK)
+    reply.line.set("next", next)
+    try channel.sendLineBlocking(reply.line)
+    try channel.sendLineBlocking(ControlLine("Length", words: [ByteString(String(payload.bytes.count))]))
+    try channel.lendBytesBlocking(payload.bytes)
   }
 }
