@@ -55,23 +55,33 @@ func writeFile(_ path: String, _ bytes: [UInt8]) throws {
 }
 
 /// An engine that the conformance suite runs on.
-enum CatalogEngine: CaseIterable {
+enum CatalogEngine {
   case file
   case fileWithRollbackJournal
   case memoryWithSmallPages
   case server
+  /// One whose sorted rows wait on the server.
+  case serverThatSorts
+
+  static let allCases: [CatalogEngine] = [.file, .fileWithRollbackJournal, .memoryWithSmallPages, .server]
+  /// Those that differ in where sorted rows wait, too.
+  static let sorting = allCases + [.serverThatSorts]
 
   static let repository = UniqueIdentifier(high: 0x1111_2222_3333_4444, low: 0x5555_6666_7777_8888)
 
   /// A new, empty catalog, closed after `body`.
-  func withCatalog(_ body: (any CatalogStore) throws -> Void) throws {
+  ///
+  /// - Parameter sortByteCount: what sorted rows may take in memory; nil for what the engine has.
+  func withCatalog(sortByteCount: Int? = nil, _ body: (any CatalogStore) throws -> Void) throws {
     let directory = try TemporaryDirectory()
     var options = CatalogOptions()
+    if let sortByteCount { options.sortByteCount = sortByteCount }
     let catalog: any CatalogStore
     switch self {
     case .file:
       catalog = try SQLiteCatalog.open(
-        path: ByteString(directory.path + "/catalog.sqlite"), mode: .createOrOpen, newRepository: Self.repository)
+        path: ByteString(directory.path + "/catalog.sqlite"), mode: .createOrOpen, newRepository: Self.repository,
+        options: options)
     case .fileWithRollbackJournal:
       options.journal = .rollback
       options.pageByteCount = 1024
@@ -85,9 +95,11 @@ enum CatalogEngine: CaseIterable {
       // Room for some rows of a selection, not for all.
       options.sortByteCount = 200
       catalog = try SQLiteCatalog.inMemory(newRepository: Self.repository, options: options)
-    case .server:
+    case .server, .serverThatSorts:
       let server = try TestServer.shared.get()
-      catalog = try server.open(schema: server.newSchema())
+      var options = PostgreSQLOptions()
+      if let bytes = self == .serverThatSorts ? 0 : sortByteCount { options.sortByteCount = bytes }
+      catalog = try server.open(schema: server.newSchema(), options: options)
     }
     try body(catalog)
     try catalog.close()

@@ -38,7 +38,7 @@ import VaultModel
     .stored(ContentIdentifier(session: session(number), index: index), sealed(digest: digest))
   }
 
-  @Test(arguments: CatalogEngine.allCases, [1, 3, 100]) func everything(engine: CatalogEngine, limit: Int) throws {
+  @Test(arguments: CatalogEngine.sorting, [1, 3, 100]) func everything(engine: CatalogEngine, limit: Int) throws {
     try engine.withCatalog { catalog in
       try fill(catalog)
       func read(_ sequence: UInt64, _ pass: SelectionPass) throws -> [String] {
@@ -55,7 +55,7 @@ import VaultModel
   }
 
   @Test(
-    arguments: CatalogEngine.allCases,
+    arguments: CatalogEngine.sorting,
     [
       (["/b/deep"], ["/b", "/b/deep"], ["/b/deep/file"]), (["/b/deep/"], ["/b", "/b/deep"], ["/b/deep/file"]),
       (["/new", "/c/h2"], ["/c"], ["/c/h2", "/new"]),
@@ -79,7 +79,7 @@ import VaultModel
     }
   }
 
-  @Test(arguments: CatalogEngine.allCases) func aRestoreOutlivesThePublishingOfANewerJob(engine: CatalogEngine) throws {
+  @Test(arguments: CatalogEngine.sorting) func aRestoreOutlivesThePublishingOfANewerJob(engine: CatalogEngine) throws {
     try engine.withCatalog { catalog in
       try fill(catalog)
       let source = SelectionSource.state(tree: tree, sequence: 2)
@@ -124,22 +124,23 @@ import VaultModel
     }
   }
 
-  private func openCatalog(_ cuts: Cuts) throws -> PostgreSQLCatalog {
+  private func openCatalog(_ cuts: Cuts, sortByteCount: Int) throws -> PostgreSQLCatalog {
     let server = try TestServer.shared.get()
     var options = PostgreSQLOptions()
     options.faults = cuts
+    options.sortByteCount = sortByteCount
     options.pause = { _ in }
     let catalog = try server.open(schema: server.newSchema(), options: options)
     try fill(catalog)
     return catalog
   }
 
-  /// Sorted rows go with their connection.
-  @Test(arguments: [1, 4, 100], [FaultMoment.before, .after])
-  func rowsThatTheServerLostAreMadeAgain(limit: Int, moment: FaultMoment) throws {
+  /// Sorted rows on the server go with their connection; those in memory have come whole or not at all.
+  @Test(arguments: [1, 4, 100], [FaultMoment.before, .after], [0, 1 << 20])
+  func rowsThatTheServerLostAreMadeAgain(limit: Int, moment: FaultMoment, sortByteCount: Int) throws {
     for statement in ["FETCH", "MOVE", "DECLARE", "BEGIN", "COMMIT"] {
       let cuts = Cuts(moment, statement)
-      let catalog = try openCatalog(cuts)
+      let catalog = try openCatalog(cuts, sortByteCount: sortByteCount)
       let source = SelectionSource.state(tree: tree, sequence: 2)
       let expected = try catalog.selection(source, [], .contents)
       var rows: [StateRow] = []
@@ -156,8 +157,36 @@ import VaultModel
     }
   }
 
+  /// Where there is no room for the rows of all who read, those of some wait elsewhere, and come in the same order.
+  @Test(arguments: [CatalogEngine.file, .server]) func severalReadersShareTheRoom(engine: CatalogEngine) throws {
+    try engine.withCatalog(sortByteCount: 2000) { catalog in
+      let job = try catalog.makeJob()
+      let names = (0..<12).map { ByteString("n\($0)") }
+      try catalog.stage(
+        job,
+        names.enumerated().map { number, name in
+          (
+            ByteString("/\(name.displayText)"),
+            .sealed(fileEntry(name, inode: 90 - UInt64(number)), sealed(digest: UInt64(number)))
+          )
+        })
+      try catalog.publish(job)
+      let source = SelectionSource.state(tree: tree, sequence: 1)
+      var found: [[ByteString]] = [[], [], []]
+      var cursors: [SelectionCursor?] = [nil, nil, nil]
+      repeat {
+        for reader in found.indices where found[reader].isEmpty || cursors[reader] != nil {
+          cursors[reader] = try catalog.readSelection(
+            of: source, .paths([]), pass: .contents, after: cursors[reader], limit: 5
+          ) { found[reader].append($0.entry.name) }
+        }
+      } while cursors.contains { $0 != nil }
+      #expect(found == [names, names, names])
+    }
+  }
+
   /// A page that its reader did not take is read again from where it began.
-  @Test(arguments: CatalogEngine.allCases) func aPageMayBeReadAgain(engine: CatalogEngine) throws {
+  @Test(arguments: CatalogEngine.sorting) func aPageMayBeReadAgain(engine: CatalogEngine) throws {
     try engine.withCatalog { catalog in
       try fill(catalog)
       let source = SelectionSource.state(tree: tree, sequence: 2)
@@ -181,7 +210,7 @@ import VaultModel
   }
 
   /// Nobody is told that a selection ends there.
-  @Test(arguments: CatalogEngine.allCases) func aClosedCatalogSortsNothing(engine: CatalogEngine) throws {
+  @Test(arguments: CatalogEngine.sorting) func aClosedCatalogSortsNothing(engine: CatalogEngine) throws {
     try engine.withCatalog { catalog in
       try fill(catalog)
       let source = SelectionSource.state(tree: tree, sequence: 2)
@@ -199,7 +228,7 @@ import VaultModel
 
   @Test func rowsThatCannotBeMadeAgainAreNotReadOn() throws {
     let cuts = Cuts(.before, "FETCH")
-    let catalog = try openCatalog(cuts)
+    let catalog = try openCatalog(cuts, sortByteCount: 0)
     let source = SelectionSource.state(tree: tree, sequence: 2)
     var cursor: SelectionCursor?
     // Where the state is another one by then, they would be read from a place that is none.
@@ -224,7 +253,7 @@ import VaultModel
     try catalog.close()
   }
 
-  @Test(arguments: CatalogEngine.allCases) func whoGivesUpLeavesNothing(engine: CatalogEngine) throws {
+  @Test(arguments: CatalogEngine.sorting) func whoGivesUpLeavesNothing(engine: CatalogEngine) throws {
     try engine.withCatalog { catalog in
       try fill(catalog)
       let source = SelectionSource.state(tree: tree, sequence: 2)
@@ -251,10 +280,14 @@ import VaultModel
     }
   }
 
-  @Test func whatNobodyReadsAnyMoreTakesNoConnection() throws {
+  /// Rows that wait on the server take a connection of their own as long as they are read.
+  @Test(arguments: [(0, 2), (1 << 20, 1)])
+  func whatNobodyReadsAnyMoreTakesNoConnection(sortByteCount: Int, readerCount: Int) throws {
     let server = try TestServer.shared.get()
     let schema = server.newSchema()
-    let catalog = try server.open(schema: schema)
+    var options = PostgreSQLOptions()
+    options.sortByteCount = sortByteCount
+    let catalog = try server.open(schema: schema, options: options)
     try fill(catalog)
     let source = SelectionSource.state(tree: tree, sequence: 2)
     /// Connections that work for the catalog, when as many of them as are closed are gone.
@@ -271,7 +304,7 @@ import VaultModel
     }
     for _ in 0..<3 {
       let cursor = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in }
-      #expect(try connectionCount(2) == "2")
+      #expect(try connectionCount(readerCount) == "\(readerCount)")
       try catalog.endReading(#require(cursor))
       #expect(throws: CatalogError.self) {
         _ = try catalog.readSelection(of: source, .paths([]), pass: .contents, after: nil, limit: 2) { _ in throw Stop()
@@ -284,7 +317,7 @@ import VaultModel
     try catalog.close()
   }
 
-  @Test(arguments: CatalogEngine.allCases) func aStateThatWentIsNotRead(engine: CatalogEngine) throws {
+  @Test(arguments: CatalogEngine.sorting) func aStateThatWentIsNotRead(engine: CatalogEngine) throws {
     try engine.withCatalog { catalog in
       try fill(catalog)
       let source = SelectionSource.state(tree: tree, sequence: 2)
@@ -298,7 +331,7 @@ import VaultModel
   }
 
   /// A directory that went gives nothing to one that came: its number is not used again.
-  @Test(arguments: CatalogEngine.allCases) func aDirectoryThatWentIsNoOtherOne(engine: CatalogEngine) throws {
+  @Test(arguments: CatalogEngine.sorting) func aDirectoryThatWentIsNoOtherOne(engine: CatalogEngine) throws {
     try engine.withCatalog { catalog in
       try fill(catalog)
       let job = try catalog.makeJob(.incremental, base: 2)
@@ -343,9 +376,10 @@ import VaultModel
     }
   }
 
-  @Test func aJobPublishedWhileRowsAreSortedTakesNoneAway() throws {
+  @Test(arguments: [0, 1 << 20]) func aJobPublishedWhileRowsAreSortedTakesNoneAway(sortByteCount: Int) throws {
     let server = try TestServer.shared.get()
     var options = PostgreSQLOptions()
+    options.sortByteCount = sortByteCount
     let meanwhile = Meanwhile()
     options.faults = meanwhile
     let catalog = try server.open(schema: server.newSchema(), options: options)
@@ -364,7 +398,7 @@ import VaultModel
     try catalog.close()
   }
 
-  @Test(arguments: CatalogEngine.allCases) func whatAJobStagedCanBeRestored(engine: CatalogEngine) throws {
+  @Test(arguments: CatalogEngine.sorting) func whatAJobStagedCanBeRestored(engine: CatalogEngine) throws {
     try engine.withCatalog { catalog in
       try fill(catalog)
       let job = try catalog.makeJob(.incremental, base: 2)
@@ -385,7 +419,7 @@ import VaultModel
   }
 
   /// A noted selection is read as the same paths are.
-  @Test(arguments: CatalogEngine.allCases, [1, 2, 50]) func notedPlaces(engine: CatalogEngine, limit: Int) throws {
+  @Test(arguments: CatalogEngine.sorting, [1, 2, 50]) func notedPlaces(engine: CatalogEngine, limit: Int) throws {
     try engine.withCatalog { catalog in
       try fill(catalog)
       let source = SelectionSource.state(tree: tree, sequence: 2)
@@ -414,7 +448,7 @@ import VaultModel
     }
   }
 
-  @Test(arguments: CatalogEngine.allCases) func directoriesComeInOrderFromAKeyOn(engine: CatalogEngine) throws {
+  @Test(arguments: CatalogEngine.sorting) func directoriesComeInOrderFromAKeyOn(engine: CatalogEngine) throws {
     try engine.withCatalog { catalog in
       try fill(catalog)
       let source = SelectionSource.state(tree: tree, sequence: 2)
@@ -431,7 +465,7 @@ import VaultModel
   }
 
   /// Numbers of inodes repeat on other file systems.
-  @Test(arguments: CatalogEngine.allCases) func linksOfOneFileAreTogether(engine: CatalogEngine) throws {
+  @Test(arguments: CatalogEngine.sorting) func linksOfOneFileAreTogether(engine: CatalogEngine) throws {
     try engine.withCatalog { catalog in
       let job = try catalog.makeJob()
       var rows: [(ByteString, Staged)] = []

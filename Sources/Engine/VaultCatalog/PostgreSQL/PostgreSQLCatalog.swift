@@ -12,7 +12,7 @@ import VaultSystem
 package final class PostgreSQLCatalog: CatalogStore {
   package let repository: UniqueIdentifier
   let place: ByteString
-  private let options: PostgreSQLOptions
+  let options: PostgreSQLOptions
   let connector: Connector
   private let pool: ConnectionPool
   private let closing = Monitor()
@@ -34,6 +34,7 @@ package final class PostgreSQLCatalog: CatalogStore {
     closing.signal()
     let sorted = waiting.withLock { waiting in
       waiting.isClosed = true
+      waiting.collected = [:]
       defer { waiting.sorted = [:] }
       return waiting.sorted
     }

@@ -96,16 +96,8 @@ extension CatalogConnection {
   private func read(
     _ sorted: SelectionRows, _ rows: WaitingRows, after row: Int64, limit: Int, _ visit: (StateRow) throws -> Void
   ) throws(CatalogError) -> SelectionCursor? {
-    var reader = StateRowReader(self)
-    let start = Int(row)
-    let end = min(start + limit, sorted.count)
-    for number in start..<end {
-      let row = sorted[number]
-      if !reader.knows(row.directory) { reader.enter(row.directory, try key(ofDirectory: row.directory)) }
-      let found = try reader.row(row.columns)
-      do { try visit(found) } catch { throw CatalogError.fromCaller(error) }
-    }
-    if end < sorted.count { return SelectionCursor(row: Int64(end), waiting: rows) }
+    let last = row + Int64(try sorted.read(after: row, limit: limit, visit))
+    if last < sorted.count { return SelectionCursor(row: last, waiting: rows) }
     try drop(rows)
     return nil
   }
@@ -158,34 +150,14 @@ extension CatalogConnection {
     let used = selections.values.reduce(0) { sum, waiting in
       if case .memory(let rows) = waiting { sum + rows.byteCount } else { sum }
     }
-    let sorted = SelectionRows(byteLimit: sortByteCount - used)
-    var places: [Int64: Int64] = [:]
+    var collector = SelectionCollector(byteLimit: sortByteCount - used)
     let select = try statement(MaterializedSelection.rows(of: source, withNames: withNames))
     defer { select.statement.reset() }
     try bind(source, to: select)
     while try select.statement.step() {
-      let columns = try StateColumns(select.statement)
-      if columns.isDirectory { continue }
-      let place = try columns.contentSession.map { session throws(CatalogError) in
-        if let known = places[session] { return known }
-        let found = try sortingPlace(ofSession: session)
-        places[session] = found
-        return found
-      }
-      guard sorted.add(SelectionRows.Row(directory: select.statement.integer(0), columns: columns), place: place)
-      else { return nil }
+      guard try collector.add(select.statement, self) else { return nil }
     }
-    sorted.sort()
-    return sorted
-  }
-
-  /// What contents of a session are sorted by first.
-  private func sortingPlace(ofSession session: Int64) throws(CatalogError) -> Int64 {
-    let select = try statement("SELECT number FROM job WHERE session = ?1")
-    defer { select.statement.reset() }
-    try select.statement.bind(session, at: 1)
-    return try select.statement.step()
-      ? select.statement.integer(0) : MaterializedSelection.firstPlaceWithoutJob &+ session
+    return collector.sorted()
   }
 
   private func bind(_ source: StateSource, to rows: CachedStatement) throws(CatalogError) {
@@ -287,5 +259,14 @@ extension CatalogConnection {
   private func known(_ number: SelectionNumber) throws(CatalogError) -> SelectionNumber {
     guard notedSelections.contains(number) else { throw CatalogError(.notFound, "there is no selection \(number)") }
     return number
+  }
+}
+
+extension CatalogConnection: SessionPlaces {
+  func jobNumber(ofSession session: Int64) throws(CatalogError) -> Int64? {
+    let select = try statement("SELECT number FROM job WHERE session = ?1")
+    defer { select.statement.reset() }
+    try select.statement.bind(session, at: 1)
+    return try select.statement.step() ? select.statement.integer(0) : nil
   }
 }

@@ -38,12 +38,12 @@ struct MaterializedSelection {
       """
   }
 
-  /// What a restore's second pass is about in no order, as `StateRowReader` takes it without the keys of directories; directories are
-  /// still among it. Parameters as those of `fill`.
+  /// What a restore's second pass is about in no order, as `StateRowReader` takes it; directories are still among it. Parameters as
+  /// those of `fill`.
   static func rows(of source: StateSource, withNames: Bool) -> String {
     let columns = StateRowReader.entryColumns.map { "e.\($0)" }.joined(separator: ", ")
     let arms = arms(of: source, withNames: withNames, leading: false, rest: "WHERE 1") { first, _ in
-      "e.directory, NULL, e.name, \(first), \(columns)"
+      "e.directory, d.key, e.name, \(first), \(columns)"
     }
     return arms.joined(separator: " UNION ALL ")
   }
@@ -69,11 +69,11 @@ struct MaterializedSelection {
     switch pass {
     case .directories:
       keys = "d.key AS key"
-      rest = "CROSS JOIN directory AS d ON d.id = e.directory WHERE \(StateSource.isDirectoryRow("e"))"
+      rest = "WHERE \(StateSource.isDirectoryRow("e"))"
     case .contents:
       keys = """
         CASE WHEN e.content_session IS NULL THEN NULL
-          ELSE coalesce(j.number, \(Self.firstPlaceWithoutJob) + e.content_session) END AS place
+          ELSE coalesce(j.number, \(SelectionCollector.firstPlaceWithoutJob) + e.content_session) END AS place
         """
       rest = "LEFT JOIN job AS j ON j.session = e.content_session WHERE NOT \(StateSource.isDirectoryRow("e"))"
     }
@@ -82,9 +82,6 @@ struct MaterializedSelection {
       "e.directory AS directory, e.name AS name, \(first) AS first, \(leads) AS leads, \(columns), \(keys)"
     }
   }
-
-  /// Contents of sessions without a job come after those of jobs, by the sessions' numbers.
-  static let firstPlaceWithoutJob: Int64 = 0x4000_0000_0000_0000
 
   /// Where rows of the latest, an older and a staged state come from, and what tells those of the selection.
   ///
@@ -111,14 +108,16 @@ struct MaterializedSelection {
     var arms = tables.map { table in
       """
       SELECT \(columns(table.first, "0"))
-      FROM temp.chosen_directory AS c CROSS JOIN \(table.name) AS e ON e.directory = c.id \(rest) AND \(table.condition)
+      FROM temp.chosen_directory AS c CROSS JOIN directory AS d ON d.id = c.id
+        CROSS JOIN \(table.name) AS e ON e.directory = c.id \(rest) AND \(table.condition)
       """
     }
     if withNames {
       arms += tables.map { table in
         """
         SELECT \(columns(table.first, "c.leads"))
-        FROM temp.chosen_name AS c CROSS JOIN \(table.name) AS e ON e.directory = c.directory AND e.name = c.name
+        FROM temp.chosen_name AS c CROSS JOIN directory AS d ON d.id = c.directory
+          CROSS JOIN \(table.name) AS e ON e.directory = c.directory AND e.name = c.name
         \(rest) AND \(table.condition) \(leading ? "" : "AND c.leads = 0")
         """
       }

@@ -1,55 +1,212 @@
 import VaultModel
 
-/// A selection's rows in the order of their contents, in memory.
+/// A selection's rows in the order of their contents, in memory, with all that is needed to tell them.
 ///
-/// - Layout: of a row, its directory, device, inode, `first`, in LEB128; a byte of flags; with flag 1 content session and index, with
-///   flag 2 session and index of extended attributes; lengths of name, attributes and with flag 4 of extents, each before its bytes.
-/// - Bounds: as many bytes as it was made for.
-final class SelectionRows {
-  private static let contentFlag: UInt8 = 1
-  private static let extendedFlag: UInt8 = 2
-  private static let extentsFlag: UInt8 = 4
+/// - Layout: of a row, its directory, device, inode and `first` in LEB128; a byte of flags; with flag 1 content session and index,
+///   with flag 2 session and index of extended attributes; lengths of name, attributes and with flag 4 of extents, each before its
+///   bytes.
+final class SelectionRows: Sendable {
+  fileprivate static let contentFlag: UInt8 = 1
+  fileprivate static let extendedFlag: UInt8 = 2
+  fileprivate static let extentsFlag: UInt8 = 4
 
   /// What a row is sorted by first, and where the row begins.
-  private struct Place {
+  fileprivate struct Place {
     var place: Int64
     var contentIndex: Int64
-    var start: Int
+    var chunk: UInt32
+    var offset: UInt32
   }
 
   /// A row, its bytes lent.
-  struct Row {
+  private struct Row {
     var directory: DirectoryNumber
     var columns: StateColumns
   }
 
+  private let chunks: [[UInt8]]
+  private let order: [Place]
+  private let keys: [DirectoryNumber: DirectoryKey]
+  private let sessions: [Int64: UniqueIdentifier]
+  /// What all of it takes, more or less.
+  let byteCount: Int
+
+  fileprivate init(
+    chunks: [[UInt8]], places: consuming [Place], keys: [DirectoryNumber: DirectoryKey],
+    sessions: [Int64: UniqueIdentifier], byteCount: Int
+  ) {
+    self.chunks = chunks
+    self.keys = keys
+    self.sessions = sessions
+    self.byteCount = byteCount
+    places.sort { left, right in
+      if left.place != right.place { return left.place < right.place }
+      if left.contentIndex != right.contentIndex { return left.contentIndex < right.contentIndex }
+      return Self.withRow(left, chunks) { left in Self.withRow(right, chunks) { Self.precedes(left, $0) } }
+    }
+    order = places
+  }
+
+  var count: Int64 { Int64(order.count) }
+
+  /// Visits up to `limit` rows after a row; returns how many.
+  func read(after row: Int64, limit: Int, _ visit: (StateRow) throws -> Void) throws(CatalogError) -> Int {
+    var reader = StateRowReader(self)
+    let rows = order.dropFirst(Int(clamping: row)).prefix(limit)
+    for place in rows {
+      let found = try Self.withRow(place, chunks) { row throws(CatalogError) in
+        if !reader.knows(row.directory) { reader.enter(row.directory, keys[row.directory] ?? .root) }
+        return try reader.row(row.columns)
+      }
+      do { try visit(found) } catch { throw CatalogError.fromCaller(error) }
+    }
+    return rows.count
+  }
+
+  /// Whether of two rows of one content, or of none, the left one comes first.
+  private static func precedes(_ left: Row, _ right: Row) -> Bool {
+    if left.columns.device != right.columns.device { return left.columns.device < right.columns.device }
+    if left.columns.inode != right.columns.inode { return left.columns.inode < right.columns.inode }
+    if left.directory != right.directory { return left.directory < right.directory }
+    return left.columns.name.lexicographicallyPrecedes(right.columns.name)
+  }
+
+  private static func withRow<Result, Failure: Error>(
+    _ place: Place, _ chunks: [[UInt8]], _ body: (Row) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try chunks[Int(place.chunk)].withUnsafeBufferPointer { (bytes) throws(Failure) -> Result in
+      var reader = ByteReader(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[Int(place.offset)...])))
+      return try body(row(&reader))
+    }
+  }
+
+  private static func row(_ reader: inout ByteReader) -> Row {
+    let directory = number(&reader)
+    let (device, inode, first) = (number(&reader), number(&reader), number(&reader))
+    guard let flags = reader.byte() else { preconditionFailure("a row was cut") }
+    let content = flags & contentFlag == 0 ? nil : (session: number(&reader), index: number(&reader))
+    let extended = flags & extendedFlag == 0 ? nil : (session: number(&reader), index: number(&reader))
+    return Row(
+      directory: directory,
+      columns: StateColumns(
+        name: part(&reader), first: first, contentSession: content?.session, contentIndex: content?.index ?? 0,
+        device: device, inode: inode, attributes: part(&reader),
+        extents: flags & extentsFlag == 0 ? nil : part(&reader), extendedSession: extended?.session,
+        extendedIndex: extended?.index ?? 0))
+  }
+
+  private static func number(_ reader: inout ByteReader) -> Int64 {
+    guard let number = reader.variable() else { preconditionFailure("a row was cut") }
+    return Int64(bitPattern: number)
+  }
+
+  private static func part(_ reader: inout ByteReader) -> UnsafeRawBufferPointer {
+    guard let count = reader.variable(), let part = reader.take(count) else { preconditionFailure("a row was cut") }
+    return part
+  }
+}
+
+extension SelectionRows: SessionNames {
+  func session(_ number: Int64) throws(CatalogError) -> UniqueIdentifier {
+    guard let identifier = sessions[number] else { throw .corrupt("an entry refers to a session that is not there") }
+    return identifier
+  }
+}
+
+/// What tells of sessions all that a selection's rows need.
+protocol SessionPlaces: SessionNames {
+  /// The number of a session's job; nil when there is none.
+  func jobNumber(ofSession session: Int64) throws(CatalogError) -> Int64?
+}
+
+/// Takes a selection's rows into memory, as long as there is room.
+struct SelectionCollector: ~Copyable {
+  /// Contents of sessions without a job come after those of jobs, by the sessions' numbers.
+  static let firstPlaceWithoutJob: Int64 = 0x4000_0000_0000_0000
+
+  private static let chunkByteCount = 1 << 20
+  /// What a key takes in a table beside its bytes, more or less.
+  private static let keyByteCount = 96
+
   private let byteLimit: Int
-  private var bytes = ScratchBuffer(capacity: 64 << 10)
-  private var order: [Place] = []
+  private var byteCount = 0
+  private var chunks: [[UInt8]] = []
+  private var chunk: [UInt8] = []
+  private var row = ScratchBuffer(capacity: 512)
+  private var places: [SelectionRows.Place] = []
+  private var keys: [DirectoryNumber: DirectoryKey] = [:]
+  private var lastDirectory: DirectoryNumber?
+  private var sessions: [Int64: (identifier: UniqueIdentifier, place: Int64)] = [:]
 
   init(byteLimit: Int) { self.byteLimit = byteLimit }
 
-  var count: Int { order.count }
-
-  /// What the rows take, more or less.
-  var byteCount: Int { bytes.count + order.count * MemoryLayout<Place>.stride }
-
-  /// Adds a row; false when there is no room for it.
+  /// Adds the row that a statement stands on, with the columns that `StateRowReader` tells of, if it is none of a directory.
   ///
-  /// - Parameter place: the number of the content's job, or what stands for it; nil for entries without stored content, which come
-  ///   first.
-  func add(_ row: Row, place: Int64?) -> Bool {
-    let columns = row.columns
-    let rowBytes = columns.name.count + columns.attributes.count + (columns.extents?.count ?? 0)
-    guard byteCount + rowBytes < byteLimit else { return false }
-    order.append(
-      Place(place: place ?? .min, contentIndex: place == nil ? .min : columns.contentIndex, start: bytes.count))
-    for number in [row.directory, columns.device, columns.inode, columns.first] { append(number) }
+  /// - Returns: false when there is no room for it.
+  mutating func add(
+    _ found: borrowing some CatalogRow & ~Copyable, _ names: some SessionPlaces
+  ) throws(CatalogError) -> Bool {
+    let columns = try StateColumns(found)
+    if columns.isDirectory { return true }
+    let directory = try found.integer(0)
+    if directory != lastDirectory {
+      lastDirectory = directory
+      if keys[directory] == nil {
+        let key = DirectoryKey(keyBytes: Array(try found.bytes(1)))
+        byteCount += key.bytes.count + Self.keyByteCount
+        keys[directory] = key
+      }
+    }
+    // Entries without stored content come first.
+    var (place, contentIndex) = (Int64.min, Int64.min)
+    if let session = columns.contentSession {
+      (place, contentIndex) = (try known(session, names).place, columns.contentIndex)
+    }
+    if let session = columns.extendedSession { _ = try known(session, names) }
+    write(columns, directory)
+    byteCount += row.count + MemoryLayout<SelectionRows.Place>.stride
+    guard byteCount <= byteLimit else { return false }
+    if chunk.count + row.count > Self.chunkByteCount { endChunk() }
+    if chunk.isEmpty { chunk.reserveCapacity(max(Self.chunkByteCount, row.count)) }
+    places.append(
+      SelectionRows.Place(
+        place: place, contentIndex: contentIndex, chunk: UInt32(chunks.count), offset: UInt32(chunk.count)))
+    chunk.append(contentsOf: row.bytes(0..<row.count))
+    return true
+  }
+
+  /// The rows in order.
+  consuming func sorted() -> SelectionRows {
+    endChunk()
+    let all = places
+    places = []
+    return SelectionRows(
+      chunks: chunks, places: all, keys: keys, sessions: sessions.mapValues(\.identifier), byteCount: byteCount)
+  }
+
+  private mutating func endChunk() {
+    chunks.append(chunk)
+    chunk = []
+  }
+
+  private mutating func known(
+    _ session: Int64, _ names: some SessionPlaces
+  ) throws(CatalogError) -> (identifier: UniqueIdentifier, place: Int64) {
+    if let known = sessions[session] { return known }
+    let place = try names.jobNumber(ofSession: session) ?? (Self.firstPlaceWithoutJob &+ session)
+    let found = (identifier: try names.session(session), place: place)
+    sessions[session] = found
+    return found
+  }
+
+  private mutating func write(_ columns: StateColumns, _ directory: DirectoryNumber) {
+    row.truncate(to: 0)
+    for number in [directory, columns.device, columns.inode, columns.first] { append(number) }
     var flags: UInt8 = 0
-    if columns.contentSession != nil { flags |= Self.contentFlag }
-    if columns.extendedSession != nil { flags |= Self.extendedFlag }
-    if columns.extents != nil { flags |= Self.extentsFlag }
-    bytes.append(flags)
+    if columns.contentSession != nil { flags |= SelectionRows.contentFlag }
+    if columns.extendedSession != nil { flags |= SelectionRows.extendedFlag }
+    if columns.extents != nil { flags |= SelectionRows.extentsFlag }
+    row.append(flags)
     if let session = columns.contentSession {
       append(session)
       append(columns.contentIndex)
@@ -61,63 +218,12 @@ final class SelectionRows {
     append(columns.name)
     append(columns.attributes)
     if let extents = columns.extents { append(extents) }
-    return true
   }
 
-  /// Puts the rows in order: as `MaterializedSelection` sorts them.
-  func sort() {
-    order.sort { left, right in
-      if left.place != right.place { return left.place < right.place }
-      if left.contentIndex != right.contentIndex { return left.contentIndex < right.contentIndex }
-      return precedes(left.start, right.start)
-    }
-  }
+  private mutating func append(_ number: Int64) { row.append(variable: UInt64(bitPattern: number)) }
 
-  /// The row with a number, from 0; valid as long as this is.
-  subscript(number: Int) -> Row { row(at: order[number].start) }
-
-  /// Whether of two rows of one content, or of none, the one that begins at `left` comes first.
-  private func precedes(_ left: Int, _ right: Int) -> Bool {
-    let (left, right) = (row(at: left), row(at: right))
-    if left.columns.device != right.columns.device { return left.columns.device < right.columns.device }
-    if left.columns.inode != right.columns.inode { return left.columns.inode < right.columns.inode }
-    if left.directory != right.directory { return left.directory < right.directory }
-    return left.columns.name.lexicographicallyPrecedes(right.columns.name)
-  }
-
-  private func append(_ number: Int64) { bytes.append(variable: UInt64(bitPattern: number)) }
-
-  private func append(_ part: UnsafeRawBufferPointer) {
-    bytes.append(variable: UInt64(part.count))
-    bytes.append(part)
-  }
-
-  private func row(at start: Int) -> Row {
-    var reader = ByteReader(bytes.bytes(start..<bytes.count))
-    let directory = number(&reader)
-    let (device, inode, first) = (number(&reader), number(&reader), number(&reader))
-    guard let flags = reader.byte() else { preconditionFailure("a row was cut") }
-    func numbers(_ flag: UInt8) -> (session: Int64, index: Int64)? {
-      flags & flag == 0 ? nil : (number(&reader), number(&reader))
-    }
-    let content = numbers(Self.contentFlag)
-    let extended = numbers(Self.extendedFlag)
-    return Row(
-      directory: directory,
-      columns: StateColumns(
-        name: part(&reader), first: first, contentSession: content?.session, contentIndex: content?.index ?? 0,
-        device: device, inode: inode, attributes: part(&reader),
-        extents: flags & Self.extentsFlag == 0 ? nil : part(&reader), extendedSession: extended?.session,
-        extendedIndex: extended?.index ?? 0))
-  }
-
-  private func number(_ reader: inout ByteReader) -> Int64 {
-    guard let number = reader.variable() else { preconditionFailure("a row was cut") }
-    return Int64(bitPattern: number)
-  }
-
-  private func part(_ reader: inout ByteReader) -> UnsafeRawBufferPointer {
-    guard let count = reader.variable(), let part = reader.take(count) else { preconditionFailure("a row was cut") }
-    return part
+  private mutating func append(_ part: UnsafeRawBufferPointer) {
+    row.append(variable: UInt64(part.count))
+    row.append(part)
   }
 }

@@ -8,6 +8,8 @@ package struct PostgreSQLOptions: Sendable {
   package var patience: Duration = .seconds(300)
   /// For how long one attempt to connect may take.
   package var connectTimeout: Duration = .seconds(10)
+  /// What the sorted rows of selections that are read at once may take in this process's memory; others wait on the server.
+  package var sortByteCount = 16 << 20
   /// What patience is measured with.
   package var clock: any VaultClock = SystemClock()
   /// Waits before the next attempt; nil waits in real time, until the catalog is closed.

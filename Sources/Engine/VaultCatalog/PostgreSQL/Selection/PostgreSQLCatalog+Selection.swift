@@ -35,7 +35,10 @@ extension PostgreSQLCatalog {
 
   private func drop(_ rows: WaitingRows) {
     // Its connection is closed when nobody has it any more.
-    let sorted = waiting.withLock { $0.sorted.removeValue(forKey: rows) }
+    let sorted = waiting.withLock { waiting in
+      waiting.collected[rows] = nil
+      return waiting.sorted.removeValue(forKey: rows)
+    }
     withExtendedLifetime(sorted) {}
   }
 
@@ -46,6 +49,13 @@ extension PostgreSQLCatalog {
     limit: Int
   ) throws(CatalogError) -> SelectionPage {
     if case .noted(let number) = selection { try checkNoted(number) }
+    if let place = cursor?.waiting {
+      if let rows = waiting.withLock({ $0.collected[place] }) {
+        return try page(of: rows, place, after: cursor?.row ?? 0, limit: limit)
+      }
+    } else if pass == .contents, let (place, rows) = try collect(source, selection) {
+      return try page(of: rows, place, after: 0, limit: limit)
+    }
     let row = cursor?.row ?? 0
     return try retrying(Self.readingSelection) { () throws(CatalogError) -> SelectionPage in
       var found = cursor?.waiting.flatMap { place in
@@ -67,6 +77,51 @@ extension PostgreSQLCatalog {
         drop(rows.place)
         throw error
       }
+    }
+  }
+
+  private func page(
+    of rows: SelectionRows, _ place: WaitingRows, after row: Int64, limit: Int
+  ) throws(CatalogError) -> SelectionPage {
+    var page = SelectionPage()
+    let last: Int64
+    do throws(CatalogError) {
+      last = row + Int64(try rows.read(after: row, limit: limit) { page.rows.append($0) })
+    } catch {
+      drop(place)
+      throw error.located(activity: Self.readingSelection, path: self.place, isOnServer: true)
+    }
+    if last < rows.count {
+      page.cursor = SelectionCursor(row: last, waiting: place)
+    } else {
+      drop(place)
+    }
+    return page
+  }
+
+  /// Takes the rows of a selection into memory and sorts them there, which is faster than the server's sorting; nil when there is no
+  /// room, or no such state.
+  private func collect(
+    _ source: SelectionSource, _ selection: Selection
+  ) throws(CatalogError) -> (place: WaitingRows, rows: SelectionRows)? {
+    let room: Int? = waiting.withLock { waiting in
+      guard !waiting.isCollecting else { return nil }
+      let room = options.sortByteCount - waiting.collected.values.reduce(0) { $0 + $1.byteCount }
+      waiting.isCollecting = room > 0
+      return room > 0 ? room : nil
+    }
+    guard let room else { return nil }
+    defer { waiting.withLock { $0.isCollecting = false } }
+    let collected = try read(Self.readingSelection) { connection throws(CatalogError) -> SelectionRows? in
+      guard let found = try connection.stateSource(of: source) else { return nil }
+      return try connection.collectSelection(selection, found, byteLimit: room)
+    }
+    guard let collected else { return nil }
+    return try waiting.withLock { waiting throws(CatalogError) in
+      guard !waiting.isClosed else { throw CatalogError(.closed, "it was closed meanwhile") }
+      let place = WaitingRows(number: waiting.nextNumber(), count: collected.count)
+      waiting.collected[place] = collected
+      return (place, collected)
     }
   }
 

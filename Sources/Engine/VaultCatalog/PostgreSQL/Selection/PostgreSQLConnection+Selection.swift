@@ -43,6 +43,38 @@ extension PostgreSQLConnection {
   func sortSelection(
     _ selection: Selection, _ pass: SelectionPass, _ source: StateSource
   ) throws(CatalogError) {
+    try choose(selection, source)
+    try run(ServerSelection(source: source, pass: pass).declaration, values(source))
+    // The first row comes when all are sorted, with the session's memory; what waits from then on takes little of the server's.
+    try execute(
+      """
+      MOVE FORWARD 1 IN \(ServerSelection.cursor);
+      MOVE ABSOLUTE 0 IN \(ServerSelection.cursor);
+      SET LOCAL work_mem = '4MB'
+      """)
+  }
+
+  /// Takes the rows of a restore's second pass into memory; nil when there is no room. Part of a transaction.
+  func collectSelection(
+    _ selection: Selection, _ source: StateSource, byteLimit: Int
+  ) throws(CatalogError) -> SelectionRows? {
+    try choose(selection, source)
+    // All rows are wanted, not the first ones soon.
+    try execute("SET LOCAL cursor_tuple_fraction = 1")
+    try run(ServerSelection(source: source, pass: .contents).declarationWithoutOrder, values(source))
+    var collector = SelectionCollector(byteLimit: byteLimit)
+    while true {
+      var found = try query("FETCH FORWARD \(Self.collectedPerFetch) FROM \(ServerSelection.cursor)")
+      if found.rowCount == 0 { break }
+      while found.step() { guard try collector.add(found, self) else { return nil } }
+    }
+    return collector.sorted()
+  }
+
+  private static let collectedPerFetch = 4096
+
+  /// Notes what was chosen, for the statements of `ServerSelection`.
+  private func choose(_ selection: Selection, _ source: StateSource) throws(CatalogError) {
     try execute(ServerSelection.temporaryTables)
     switch selection {
     case .paths(let paths): try choose(SelectionPlan(paths: paths), source)
@@ -51,20 +83,15 @@ extension PostgreSQLConnection {
     try execute("ANALYZE pg_temp.chosen_directory, pg_temp.chosen_name")
     // How many directories were chosen is known by now.
     try allowWholeJoins()
-    var values: [ServerValue] = [.integer(source.tree)]
+  }
+
+  /// The parameters of `ServerSelection`.
+  private func values(_ source: StateSource) throws(CatalogError) -> [ServerValue] {
     switch source {
-    case .current: break
-    case .asOf(_, let sequence): values.append(.integer(sequence))
-    case .staged(_, let job, let sequence): values += [.integer(job), .integer(sequence)]
+    case .current: [.integer(source.tree)]
+    case .asOf(_, let sequence): [.integer(source.tree), .integer(sequence)]
+    case .staged(_, let job, let sequence): [.integer(source.tree), .integer(job), .integer(sequence)]
     }
-    try run(ServerSelection(source: source, pass: pass).declaration, values)
-    // The first row comes when all are sorted, with the session's memory; what waits from then on takes little of the server's.
-    try execute(
-      """
-      MOVE FORWARD 1 IN \(ServerSelection.cursor);
-      MOVE ABSOLUTE 0 IN \(ServerSelection.cursor);
-      SET LOCAL work_mem = '4MB'
-      """)
   }
 
   /// How many rows the cursor has, which stands before the first of them then.
@@ -144,5 +171,11 @@ extension PostgreSQLConnection {
     spool.append(directory.bytes.bytes)
     spool.append(name.bytes)
     spool.append(DirectoryRange(within: directory).high)
+  }
+}
+
+extension PostgreSQLConnection: SessionPlaces {
+  func jobNumber(ofSession session: Int64) throws(CatalogError) -> Int64? {
+    try number("SELECT number FROM job WHERE session = $1", [.integer(session)])
   }
 }

@@ -15,8 +15,8 @@ struct ServerSelection {
 
   private static let names = StateRowReader.entryColumns.joined(separator: ", ")
 
-  /// What the cursor with the sorted rows is called; a connection has one.
-  static let cursor = "sorted_rows"
+  /// What the cursor with the rows is called; a connection has one.
+  static let cursor = "selected_rows"
 
   /// Sorts what was chosen; $1 is the tree, $2 the sequence or, for what is staged, the job and $3 its sequence.
   ///
@@ -26,6 +26,14 @@ struct ServerSelection {
     DECLARE \(Self.cursor) SCROLL CURSOR WITH HOLD FOR
     SELECT directory, key, name, first, \(Self.names), leads
     FROM (\(arms.joined(separator: " UNION ALL "))) AS x ORDER BY \(order)
+    """
+  }
+
+  /// The same rows in no order, by a cursor that is read once.
+  var declarationWithoutOrder: String {
+    """
+    DECLARE \(Self.cursor) NO SCROLL CURSOR FOR
+    SELECT directory, key, name, first, \(Self.names) FROM (\(arms.joined(separator: " UNION ALL "))) AS x
     """
   }
 

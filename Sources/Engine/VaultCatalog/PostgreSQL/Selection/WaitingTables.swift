@@ -1,9 +1,13 @@
 import VaultModel
 
-/// What of a process waits on the server between calls.
+/// What of a process waits on the server, or in memory, between calls.
 struct WaitingTables {
   /// Sorted rows that somebody reads, each on a connection of its own.
   var sorted: [WaitingRows: SortedRows] = [:]
+  /// Sorted rows that somebody reads and that are in memory.
+  var collected: [WaitingRows: SelectionRows] = [:]
+  /// Whether rows are being taken into memory.
+  var isCollecting = false
   /// No more rows are sorted.
   var isClosed = false
   /// Selections that were begun and not ended.
