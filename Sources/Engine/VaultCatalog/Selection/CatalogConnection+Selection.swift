@@ -155,9 +155,9 @@ extension CatalogConnection {
     defer { select.statement.reset() }
     try bind(source, to: select)
     while try select.statement.step() {
-      guard try collector.add(select.statement, self) else { return nil }
+      guard try collector.add(select.statement) else { return nil }
     }
-    return collector.sorted()
+    return try collector.sorted(self)
   }
 
   private func bind(_ source: StateSource, to rows: CachedStatement) throws(CatalogError) {

@@ -12,6 +12,7 @@ final class SelectionRows: Sendable {
 
   /// What a row is sorted by first, and where the row begins.
   fileprivate struct Place {
+    /// The number of its content's job, or what stands for it; until all sessions are known, the session's.
     var place: Int64
     var contentIndex: Int64
     var chunk: UInt32
@@ -123,6 +124,8 @@ protocol SessionPlaces: SessionNames {
 struct SelectionCollector: ~Copyable {
   /// Contents of sessions without a job come after those of jobs, by the sessions' numbers.
   static let firstPlaceWithoutJob: Int64 = 0x4000_0000_0000_0000
+  /// Entries without stored content come first.
+  private static let placeWithoutContent = Int64.min
 
   private static let chunkByteCount = 1 << 20
   /// What a key takes in a table beside its bytes, more or less.
@@ -136,16 +139,16 @@ struct SelectionCollector: ~Copyable {
   private var places: [SelectionRows.Place] = []
   private var keys: [DirectoryNumber: DirectoryKey] = [:]
   private var lastDirectory: DirectoryNumber?
-  private var sessions: [Int64: (identifier: UniqueIdentifier, place: Int64)] = [:]
+  /// All that the rows refer to.
+  private var sessions: Set<Int64> = []
+  private var lastSession: Int64?
 
   init(byteLimit: Int) { self.byteLimit = byteLimit }
 
   /// Adds the row that a statement stands on, with the columns that `StateRowReader` tells of, if it is none of a directory.
   ///
   /// - Returns: false when there is no room for it.
-  mutating func add(
-    _ found: borrowing some CatalogRow & ~Copyable, _ names: some SessionPlaces
-  ) throws(CatalogError) -> Bool {
+  mutating func add(_ found: borrowing some CatalogRow & ~Copyable) throws(CatalogError) -> Bool {
     let columns = try StateColumns(found)
     if columns.isDirectory { return true }
     let directory = try found.integer(0)
@@ -157,12 +160,11 @@ struct SelectionCollector: ~Copyable {
         keys[directory] = key
       }
     }
-    // Entries without stored content come first.
-    var (place, contentIndex) = (Int64.min, Int64.min)
-    if let session = columns.contentSession {
-      (place, contentIndex) = (try known(session, names).place, columns.contentIndex)
+    if let session = columns.contentSession, session != lastSession {
+      lastSession = session
+      sessions.insert(session)
     }
-    if let session = columns.extendedSession { _ = try known(session, names) }
+    if let session = columns.extendedSession { sessions.insert(session) }
     write(columns, directory)
     byteCount += row.count + MemoryLayout<SelectionRows.Place>.stride
     guard byteCount <= byteLimit else { return false }
@@ -170,33 +172,36 @@ struct SelectionCollector: ~Copyable {
     if chunk.isEmpty { chunk.reserveCapacity(max(Self.chunkByteCount, row.count)) }
     places.append(
       SelectionRows.Place(
-        place: place, contentIndex: contentIndex, chunk: UInt32(chunks.count), offset: UInt32(chunk.count)))
+        place: columns.contentSession ?? Self.placeWithoutContent, contentIndex: columns.contentIndex,
+        chunk: UInt32(chunks.count),
+        offset: UInt32(chunk.count)))
     chunk.append(contentsOf: row.bytes(0..<row.count))
     return true
   }
 
   /// The rows in order.
-  consuming func sorted() -> SelectionRows {
+  consuming func sorted(_ names: some SessionPlaces) throws(CatalogError) -> SelectionRows {
     endChunk()
-    let all = places
+    var identifiers: [Int64: UniqueIdentifier] = [:]
+    var jobs: [Int64: Int64] = [:]
+    for session in sessions {
+      identifiers[session] = try names.session(session)
+      jobs[session] = try names.jobNumber(ofSession: session)
+    }
+    var order = places
     places = []
+    for index in order.indices {
+      let session = order[index].place
+      if session == Self.placeWithoutContent { continue }
+      order[index].place = jobs[session] ?? Self.firstPlaceWithoutJob &+ session
+    }
     return SelectionRows(
-      chunks: chunks, places: all, keys: keys, sessions: sessions.mapValues(\.identifier), byteCount: byteCount)
+      chunks: chunks, places: order, keys: keys, sessions: identifiers, byteCount: byteCount)
   }
 
   private mutating func endChunk() {
     chunks.append(chunk)
     chunk = []
-  }
-
-  private mutating func known(
-    _ session: Int64, _ names: some SessionPlaces
-  ) throws(CatalogError) -> (identifier: UniqueIdentifier, place: Int64) {
-    if let known = sessions[session] { return known }
-    let place = try names.jobNumber(ofSession: session) ?? (Self.firstPlaceWithoutJob &+ session)
-    let found = (identifier: try names.session(session), place: place)
-    sessions[session] = found
-    return found
   }
 
   private mutating func write(_ columns: StateColumns, _ directory: DirectoryNumber) {

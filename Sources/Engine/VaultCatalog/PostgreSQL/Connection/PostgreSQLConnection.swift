@@ -48,6 +48,32 @@ final class PostgreSQLConnection: @unchecked Sendable {
     return result
   }
 
+  /// Runs one statement again and again until it returns no more rows: the server is at the next ones while `visit` has some.
+  ///
+  /// - Parameter visit: returns false when it wants no more.
+  func queryRepeatedly(
+    _ sql: String, _ visit: (inout ServerResult) throws(CatalogError) -> Bool
+  ) throws(CatalogError) {
+    func send() throws(CatalogError) {
+      strike(.before, sql)
+      try server.send(sql)
+    }
+    func receive() throws(CatalogError) -> ServerResult {
+      let result = try server.receive()
+      try refuseAfter(sql)
+      return result
+    }
+    try send()
+    var result = try receive()
+    while result.rowCount > 0 {
+      try send()
+      let wantsMore = Swift.Result { () throws(CatalogError) in try visit(&result) }
+      // Whatever it wants, the connection must be free again.
+      result = try receive()
+      guard try wantsMore.get() else { return }
+    }
+  }
+
   /// Runs one statement; returns how many rows it changed.
   @discardableResult
   func run(_ sql: String, _ values: [ServerValue] = []) throws(CatalogError) -> Int {

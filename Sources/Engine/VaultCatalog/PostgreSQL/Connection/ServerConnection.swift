@@ -82,6 +82,18 @@ struct ServerConnection: ~Copyable {
     return ServerResult(adopting: try checked(result, PGRES_TUPLES_OK, PGRES_COMMAND_OK))
   }
 
+  /// Sends one statement without parameters; `receive` returns what comes of it, and nothing else may be run before.
+  func send(_ sql: String) throws(CatalogError) {
+    guard PQsendQueryParams(handle, sql, 0, nil, nil, nil, nil, 1) == 1 else { throw lost() }
+  }
+
+  /// What a statement that was sent returns, in binary form.
+  func receive() throws(CatalogError) -> ServerResult {
+    let result = PQgetResult(handle)
+    while let more = PQgetResult(handle) { PQclear(more) }
+    return ServerResult(adopting: try checked(result, PGRES_TUPLES_OK))
+  }
+
   /// Runs statements whose results are of no interest.
   func execute(_ script: String) throws(CatalogError) {
     PQclear(try checked(PQexec(handle, script), PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY))

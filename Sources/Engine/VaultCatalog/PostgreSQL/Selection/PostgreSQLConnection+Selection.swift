@@ -61,14 +61,15 @@ extension PostgreSQLConnection {
     try choose(selection, source)
     // All rows are wanted, not the first ones soon.
     try execute("SET LOCAL cursor_tuple_fraction = 1")
-    try run(ServerSelection(source: source, pass: .contents).declarationWithoutOrder, values(source))
+    try run(ServerSelection.declarationWithoutOrder(source), values(source))
     var collector = SelectionCollector(byteLimit: byteLimit)
-    while true {
-      var found = try query("FETCH FORWARD \(Self.collectedPerFetch) FROM \(ServerSelection.cursor)")
-      if found.rowCount == 0 { break }
-      while found.step() { guard try collector.add(found, self) else { return nil } }
+    var hasRoom = true
+    try queryRepeatedly("FETCH FORWARD \(Self.collectedPerFetch) FROM \(ServerSelection.cursor)") {
+      (found) throws(CatalogError) in
+      while hasRoom, found.step() { hasRoom = try collector.add(found) }
+      return hasRoom
     }
-    return collector.sorted()
+    return hasRoom ? try collector.sorted(self) : nil
   }
 
   private static let collectedPerFetch = 4096

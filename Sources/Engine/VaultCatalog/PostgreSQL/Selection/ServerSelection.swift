@@ -29,12 +29,13 @@ struct ServerSelection {
     """
   }
 
-  /// The same rows in no order, by a cursor that is read once.
-  var declarationWithoutOrder: String {
-    """
-    DECLARE \(Self.cursor) NO SCROLL CURSOR FOR
-    SELECT directory, key, name, first, \(Self.names) FROM (\(arms.joined(separator: " UNION ALL "))) AS x
-    """
+  /// What a restore's second pass is about, with the columns of a state's rows, in no order; directories are still among it. The
+  /// cursor is read once.
+  static func declarationWithoutOrder(_ source: StateSource) -> String {
+    let arms = arms(source) { common, columns, _, condition in
+      (select: "\(common), \(columns)", rest: "WHERE \(condition)", selected: " AND c.leads = 0")
+    }
+    return "DECLARE \(cursor) NO SCROLL CURSOR FOR \(arms.joined(separator: " UNION ALL "))"
   }
 
   private var order: String {
@@ -44,47 +45,64 @@ struct ServerSelection {
     }
   }
 
-  /// Where rows of the latest, an older and a staged state come from, and what tells those of the selection.
+  /// Directories, or everything else, with what they are sorted by.
   private var arms: [String] {
-    switch source {
-    case .current: [arm("entry_current", "e.tree = $1")]
-    case .asOf:
-      [
-        arm("entry_current", "e.tree = $1 AND e.first <= $2"),
-        arm("entry_past", "e.tree = $1 AND e.first <= $2 AND e.last > $2"),
-      ]
-    case .staged:
-      [
-        arm("stage", "e.job = $2 AND e.state = \(StageState.entry)", first: "$3::int8"),
-        arm("entry_current", "e.tree = $1 AND e.first = $3 AND \(StateSource.isInPlace("$2"))"),
-      ]
+    Self.arms(source) { common, columns, leads, condition in
+      switch pass {
+      case .directories:
+        (
+          select: "\(common), \(leads) AS leads, \(columns), \(StateSource.head("c.key")) AS head",
+          rest: "WHERE \(condition) AND \(StateSource.isDirectory("e"))", selected: ""
+        )
+      case .contents:
+        (
+          select: "\(common), \(leads) AS leads, \(columns), \(Self.place) AS place",
+          rest: """
+          LEFT JOIN job AS j ON j.session = e.content_session WHERE \(condition) AND NOT \(StateSource.isDirectory("e"))
+          """,
+          // What only leads to the selection is not in it.
+          selected: " AND c.leads = 0"
+        )
+      }
     }
   }
 
-  /// Directories, or everything else, below chosen directories and by chosen names.
-  private func arm(_ table: String, _ condition: String, first: String = "e.first") -> String {
-    let common = "SELECT e.directory, c.key, e.name, \(first) AS first"
+  /// What is below chosen directories and what has a chosen name, of the latest, an older or a staged state.
+  ///
+  /// - Parameter arm: makes a statement's parts from the columns before, and those of an entry, what tells rows that only lead to the
+  ///   selection, and the condition for rows of the state.
+  private static func arms(
+    _ source: StateSource,
+    _ arm: (_ common: String, _ columns: String, _ leads: String, _ condition: String) -> (
+      select: String, rest: String, selected: String
+    )
+  ) -> [String] {
+    let tables: [(name: String, condition: String, first: String)] =
+      switch source {
+      case .current: [("entry_current", "e.tree = $1", "e.first")]
+      case .asOf:
+        [
+          ("entry_current", "e.tree = $1 AND e.first <= $2", "e.first"),
+          ("entry_past", "e.tree = $1 AND e.first <= $2 AND e.last > $2", "e.first"),
+        ]
+      case .staged:
+        [
+          ("stage", "e.job = $2 AND e.state = \(StageState.entry)", "$3::int8"),
+          ("entry_current", "e.tree = $1 AND e.first = $3 AND \(StateSource.isInPlace("$2"))", "e.first"),
+        ]
+      }
     let columns = StateRowReader.entryColumns.map { "e.\($0)" }.joined(separator: ", ")
-    let order: String
-    let rest: String
-    // What only leads to the selection is not in it.
-    let selected = pass == .directories ? "" : " AND c.leads = 0"
-    switch pass {
-    case .directories:
-      order = "\(StateSource.head("c.key")) AS head"
-      rest = "WHERE \(condition) AND \(StateSource.isDirectory("e"))"
-    case .contents:
-      order = "\(Self.place) AS place"
-      rest =
-        "LEFT JOIN job AS j ON j.session = e.content_session WHERE \(condition) AND NOT \(StateSource.isDirectory("e"))"
+    return tables.map { table in
+      let common = "SELECT e.directory, c.key, e.name, \(table.first) AS first"
+      let below = arm(common, columns, "0::int8", table.condition)
+      let named = arm(common, columns, "c.leads", table.condition)
+      return """
+        \(below.select) FROM pg_temp.chosen_directory AS c JOIN \(table.name) AS e ON e.directory = c.id \(below.rest)
+        UNION ALL
+        \(named.select) FROM pg_temp.chosen_name AS c JOIN \(table.name) AS e ON e.directory = c.directory AND e.name = c.name
+        \(named.rest)\(named.selected)
+        """
     }
-    return """
-      \(common), 0::int8 AS leads, \(columns), \(order)
-      FROM pg_temp.chosen_directory AS c JOIN \(table) AS e ON e.directory = c.id \(rest)
-      UNION ALL
-      \(common), c.leads, \(columns), \(order)
-      FROM pg_temp.chosen_name AS c JOIN \(table) AS e ON e.directory = c.directory AND e.name = c.name \(rest)\(selected)
-      """
   }
 
   /// Where the session of `e` is in the order of jobs, `j` being its job; sessions without a job come last.
