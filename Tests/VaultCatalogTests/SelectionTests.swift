@@ -136,11 +136,11 @@ import VaultModel
   }
 
   /// Sorted rows on the server go with their connection; those in memory have come whole or not at all.
-  @Test(arguments: [1, 4, 100], [FaultMoment.before, .after], [0, 1 << 20])
-  func rowsThatTheServerLostAreMadeAgain(limit: Int, moment: FaultMoment, sortByteCount: Int) throws {
+  @Test(arguments: [1, 4, 100], [(FaultMoment.before, 0), (.after, 0), (.before, 1 << 20), (.after, 1 << 20)])
+  func rowsThatTheServerLostAreMadeAgain(limit: Int, choice: (moment: FaultMoment, sortByteCount: Int)) throws {
     for statement in ["FETCH", "MOVE", "DECLARE", "BEGIN", "COMMIT"] {
-      let cuts = Cuts(moment, statement)
-      let catalog = try openCatalog(cuts, sortByteCount: sortByteCount)
+      let cuts = Cuts(choice.moment, statement)
+      let catalog = try openCatalog(cuts, sortByteCount: choice.sortByteCount)
       let source = SelectionSource.state(tree: tree, sequence: 2)
       let expected = try catalog.selection(source, [], .contents)
       var rows: [StateRow] = []

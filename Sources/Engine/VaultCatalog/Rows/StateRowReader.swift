@@ -68,7 +68,7 @@ struct StateRowReader {
       return .none
     }
     guard let seal else { return .own }
-    guard let index = UInt64(exactly: columns.contentIndex) else { throw damaged(columns) }
+    guard let index = columns.contentIndex.flatMap({ UInt64(exactly: $0) }) else { throw damaged(columns) }
     let session = try identifier(of: number, last: &contentSession)
     return .stored(ContentIdentifier(session: session, index: index), seal)
   }
@@ -77,9 +77,9 @@ struct StateRowReader {
     _ columns: StateColumns, _ decoded: EntryCodec.Decoded
   ) throws(CatalogError) -> ExtendedReference? {
     guard let extended = decoded.extended else { return nil }
-    guard let number = columns.extendedSession, let index = UInt64(exactly: columns.extendedIndex) else {
-      throw damaged(columns)
-    }
+    guard let number = columns.extendedSession,
+      let index = columns.extendedIndex.flatMap({ UInt64(exactly: $0) })
+    else { throw damaged(columns) }
     let session = try identifier(of: number, last: &extendedSession)
     return ExtendedReference(
       carrier: ContentIdentifier(session: session, index: index), byteCount: extended.byteCount,

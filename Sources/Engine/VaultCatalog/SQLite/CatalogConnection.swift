@@ -50,7 +50,7 @@ final class CatalogConnection {
   func execute(_ script: String) throws(CatalogError) {
     switch database {
     case .some(let open): try open.execute(script)
-    case .none: throw CatalogError(.closed, "it was closed before")
+    case .none: throw Self.wasClosed
     }
   }
 
@@ -93,6 +93,7 @@ final class CatalogConnection {
   func close() throws(CatalogError) {
     guard database != nil else { return }
     statements = [:]
+    selections = [:]
     var failure: CatalogError?
     do {
       try checkpoint()
@@ -102,6 +103,13 @@ final class CatalogConnection {
     if let open = database.take() { try open.close() }
     if let failure { throw failure }
   }
+
+  /// - Throws: `.closed`, for calls that read what is in memory.
+  func checkOpen() throws(CatalogError) {
+    if database == nil { throw Self.wasClosed }
+  }
+
+  private static var wasClosed: CatalogError { CatalogError(.closed, "it was closed before") }
 
   /// Without a write-ahead log the statement does nothing.
   private func checkpoint() throws(CatalogError) {
@@ -113,7 +121,7 @@ final class CatalogConnection {
   private func prepare(_ sql: String) throws(CatalogError) -> Statement {
     switch database {
     case .some(let open): return try open.prepare(sql)
-    case .none: throw CatalogError(.closed, "it was closed before")
+    case .none: throw Self.wasClosed
     }
   }
 

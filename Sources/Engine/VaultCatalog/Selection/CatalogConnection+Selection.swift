@@ -9,6 +9,7 @@ extension CatalogConnection {
       return pass == .contents ? try readEveryContent(after: cursor, limit: limit, visit) : nil
     }
     guard limit > 0 else { return nil }
+    try checkOpen()
     if let rows = cursor?.waiting {
       return try readMaterialized(rows, pass, after: cursor?.row ?? 0, limit: limit, visit)
     }

@@ -2,13 +2,15 @@ import VaultModel
 
 /// A selection's rows in the order of their contents, in memory, with all that is needed to tell them.
 ///
-/// - Layout: of a row, its directory, device, inode and `first` in LEB128; a byte of flags; with flag 1 content session and index,
-///   with flag 2 session and index of extended attributes; lengths of name, attributes and with flag 4 of extents, each before its
-///   bytes.
+/// - Layout: of a row, its directory, device, inode and `first` in LEB128; a byte of flags; with flag 1 the content's session, with 2
+///   its index, with 4 the extended attributes' session, with 8 their index; lengths of name, attributes and with flag 16 of extents,
+///   each before its bytes.
 final class SelectionRows: Sendable {
-  fileprivate static let contentFlag: UInt8 = 1
-  fileprivate static let extendedFlag: UInt8 = 2
-  fileprivate static let extentsFlag: UInt8 = 4
+  fileprivate static let contentSessionFlag: UInt8 = 1
+  fileprivate static let contentIndexFlag: UInt8 = 2
+  fileprivate static let extendedSessionFlag: UInt8 = 4
+  fileprivate static let extendedIndexFlag: UInt8 = 8
+  fileprivate static let extentsFlag: UInt8 = 16
 
   /// What a row is sorted by first, and where the row begins.
   fileprivate struct Place {
@@ -85,15 +87,15 @@ final class SelectionRows: Sendable {
     let directory = number(&reader)
     let (device, inode, first) = (number(&reader), number(&reader), number(&reader))
     guard let flags = reader.byte() else { preconditionFailure("a row was cut") }
-    let content = flags & contentFlag == 0 ? nil : (session: number(&reader), index: number(&reader))
-    let extended = flags & extendedFlag == 0 ? nil : (session: number(&reader), index: number(&reader))
+    func optional(_ flag: UInt8) -> Int64? { flags & flag == 0 ? nil : number(&reader) }
+    let (contentSession, contentIndex) = (optional(contentSessionFlag), optional(contentIndexFlag))
+    let (extendedSession, extendedIndex) = (optional(extendedSessionFlag), optional(extendedIndexFlag))
     return Row(
       directory: directory,
       columns: StateColumns(
-        name: part(&reader), first: first, contentSession: content?.session, contentIndex: content?.index ?? 0,
-        device: device, inode: inode, attributes: part(&reader),
-        extents: flags & extentsFlag == 0 ? nil : part(&reader), extendedSession: extended?.session,
-        extendedIndex: extended?.index ?? 0))
+        name: part(&reader), first: first, contentSession: contentSession, contentIndex: contentIndex, device: device,
+        inode: inode, attributes: part(&reader), extents: flags & extentsFlag == 0 ? nil : part(&reader),
+        extendedSession: extendedSession, extendedIndex: extendedIndex))
   }
 
   private static func number(_ reader: inout ByteReader) -> Int64 {
@@ -172,9 +174,8 @@ struct SelectionCollector: ~Copyable {
     if chunk.isEmpty { chunk.reserveCapacity(max(Self.chunkByteCount, row.count)) }
     places.append(
       SelectionRows.Place(
-        place: columns.contentSession ?? Self.placeWithoutContent, contentIndex: columns.contentIndex,
-        chunk: UInt32(chunks.count),
-        offset: UInt32(chunk.count)))
+        place: columns.contentSession ?? Self.placeWithoutContent, contentIndex: columns.contentIndex ?? .min,
+        chunk: UInt32(chunks.count), offset: UInt32(chunk.count)))
     chunk.append(contentsOf: row.bytes(0..<row.count))
     return true
   }
@@ -206,26 +207,29 @@ struct SelectionCollector: ~Copyable {
 
   private mutating func write(_ columns: StateColumns, _ directory: DirectoryNumber) {
     row.truncate(to: 0)
-    for number in [directory, columns.device, columns.inode, columns.first] { append(number) }
+    append(directory)
+    append(columns.device)
+    append(columns.inode)
+    append(columns.first)
     var flags: UInt8 = 0
-    if columns.contentSession != nil { flags |= SelectionRows.contentFlag }
-    if columns.extendedSession != nil { flags |= SelectionRows.extendedFlag }
+    if columns.contentSession != nil { flags |= SelectionRows.contentSessionFlag }
+    if columns.contentIndex != nil { flags |= SelectionRows.contentIndexFlag }
+    if columns.extendedSession != nil { flags |= SelectionRows.extendedSessionFlag }
+    if columns.extendedIndex != nil { flags |= SelectionRows.extendedIndexFlag }
     if columns.extents != nil { flags |= SelectionRows.extentsFlag }
     row.append(flags)
-    if let session = columns.contentSession {
-      append(session)
-      append(columns.contentIndex)
-    }
-    if let session = columns.extendedSession {
-      append(session)
-      append(columns.extendedIndex)
-    }
+    append(columns.contentSession)
+    append(columns.contentIndex)
+    append(columns.extendedSession)
+    append(columns.extendedIndex)
     append(columns.name)
     append(columns.attributes)
     if let extents = columns.extents { append(extents) }
   }
 
-  private mutating func append(_ number: Int64) { row.append(variable: UInt64(bitPattern: number)) }
+  private mutating func append(_ number: Int64?) {
+    if let number { row.append(variable: UInt64(bitPattern: number)) }
+  }
 
   private mutating func append(_ part: UnsafeRawBufferPointer) {
     row.append(variable: UInt64(part.count))
