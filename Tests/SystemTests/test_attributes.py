@@ -108,6 +108,39 @@ class Attributes(SystemTest):
         self.assertSameAttributes(restored)
         self.assertIn("cap_chown,cap_net_raw=ep", tool("getcap", os.path.join(restored, "capable")))
 
+    def many_directories(self, below, count):
+        """Directories of more than one batch of a restore's plan, each with a mode and a time of its own."""
+        parent = os.path.join(self.source, below)
+        os.makedirs(parent)
+        for number in range(count):
+            path = os.path.join(parent, f"d{number:05}")
+            os.mkdir(path)
+            trees.write_file(os.path.join(path, "f"), b"inside")
+        trees.settle(self.source)
+        for number in range(count):
+            path = os.path.join(parent, f"d{number:05}")
+            os.chmod(path, 0o700 | number & 0o77)
+            os.utime(path, ns=(0, 1_000_000_000 * number + number))
+        return parent
+
+    def test_directories_of_several_batches(self):
+        self.many_directories("many", 2500)
+        self.backup()
+        self.assertRestoresEqual("restored")
+
+    def test_directories_of_several_batches_one_of_which_has_attributes(self):
+        parent = self.many_directories("many", 2500)
+        self.needs_attributes(parent)
+        os.setxattr(os.path.join(parent, "d02300"), "user.d", b"of a directory")
+        self.backup()
+        self.assertSameAttributes(self.assertRestoresEqual("restored"))
+
+    def test_directories_with_long_paths(self):
+        # More than a restore remembers.
+        self.many_directories(os.path.join(*(letter * 250 for letter in "abcde")), 3000)
+        self.backup()
+        self.assertRestoresEqual("restored")
+
     def test_an_incremental_brings_changes_only(self):
         self.make_attributed(is_root=os.geteuid() == 0)
         trees.settle(self.source)

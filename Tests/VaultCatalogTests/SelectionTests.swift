@@ -157,6 +157,41 @@ import VaultModel
     }
   }
 
+  /// Entries of every kind, more than a MiB of them, numbers that are negative for a database, and what refers to a session without a
+  /// job: wherever they wait, they come as they are and in one order.
+  @Test func rowsAreTheSameWhereverTheyWait() throws {
+    let odd = [
+      Extent(session: session(8), group: 5, rawOffset: 24, length: 960, fileOffset: 0),
+      Extent(session: session(9), group: .max, rawOffset: .max, length: .max, fileOffset: .max),
+    ]
+    var carrier = fileEntry("carrier", inode: .max, size: .max, content: reference(700, 4, 4))
+    carrier.attributes.device = .max
+    carrier.extended = extended(9)
+    var pipe = Entry(name: "pipe", attributes: FileAttributes(type: .fifo, mode: 0o600))
+    pipe.attributes.inode = 1 << 63
+    let special: [Entry] = [
+      carrier, pipe, fileEntry("pieces", content: .extents(odd, sealed(7))),
+      fileEntry("hole", content: .extents([], sealed(5))),
+      fileEntry("older", content: reference(77, .max >> 1, 12)), linkEntry(ByteString([0xff, 0x0a])),
+    ]
+    let target = ByteString([UInt8](repeating: 0x61, count: 200))
+    let many = (0..<6000).map {
+      linkEntry(ByteString("l\($0)"), target: target, inode: UInt64(truncatingIfNeeded: 3000 - $0))
+    }
+    var all: [[Entry]] = []
+    for engine in CatalogEngine.sorting {
+      try engine.withCatalog { catalog in
+        let job = try catalog.makeJob()
+        try catalog.stage(job, (special + many).map { (key("/").appending($0.name).path, .whole($0)) })
+        try catalog.publish(job)
+        all.append(try catalog.selection(.state(tree: tree, sequence: 1), [], .contents).map(\.entry))
+      }
+    }
+    for rows in all { #expect(rows == all[0]) }
+    #expect(all[0].count == special.count + many.count)
+    for entry in special { #expect(all[0].contains(entry), "\(entry.name.displayText)") }
+  }
+
   /// Where there is no room for the rows of all who read, those of some wait elsewhere, and come in the same order.
   @Test(arguments: [CatalogEngine.file, .server]) func severalReadersShareTheRoom(engine: CatalogEngine) throws {
     try engine.withCatalog(sortByteCount: 2000) { catalog in

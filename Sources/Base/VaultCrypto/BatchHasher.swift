@@ -36,15 +36,20 @@ package struct BatchHasher: ~Copyable {
   package mutating func finish(into digests: inout [Digest256]) throws(CryptoError) {
     defer { removeAll() }
     digests.removeAll(keepingCapacity: true)
-    // What is longer than all others together would be alone in the end, which takes longer side by side with nothing.
-    let limit = contents.reduce(0) { $0 + $1.count } / 2
-    if let lanes, lanes.digest(contents, limit: limit, into: &digests) {
-      for (place, content) in contents.enumerated() where content.isEmpty || content.count > limit {
+    // One three times as long as all others together would mostly be alone, which takes longer side by side with nothing.
+    let limit = contents.reduce(0) { $0 + $1.count } / 4 * 3
+    let isWorthIt = contents.lazy.filter { Self.isShared($0, limit) }.prefix(2).count == 2
+    if let lanes, isWorthIt, lanes.digest(contents, limit: limit, into: &digests) {
+      for (place, content) in contents.enumerated() where !Self.isShared(content, limit) {
         digests[place] = try hasher.digest(content)
       }
     } else {
       for content in contents { digests.append(try hasher.digest(content)) }
     }
+  }
+
+  private static func isShared(_ content: UnsafeRawBufferPointer, _ limit: Int) -> Bool {
+    !content.isEmpty && content.count <= limit
   }
 }
 

@@ -575,6 +575,6 @@ package struct SelectionCursor: Hashable, Sendable {
 struct WaitingRows: Hashable, Sendable {
   /// What they are found by.
   var number: Int
-  /// How many there are, on a server, which may lose them.
+  /// How many there are in a catalog on a server: where they have to be sorted again, as many are to come.
   var count: Int64 = 0
 }

@@ -46,9 +46,7 @@ struct FileDaemonConversation: Sendable {
     case "read open session": try await openRead(line, &sessions)
     case "read data": try await read(line, &sessions)
     case "read close session":
-      guard sessions.reads.removeValue(forKey: try OpenSessions.ticket(line)) != nil else {
-        throw StorageError(.invalidTicket)
-      }
+      guard sessions.endRead(try OpenSessions.ticket(line)) else { throw StorageError(.invalidTicket) }
       try await channel.sendReply(Reply(.storageOK))
     case "noop": try await channel.sendReply(storage.hello.noopReply)
     default: throw StorageError(.unknownRequest(line.verb))
@@ -83,9 +81,17 @@ struct OpenSessions {
 
   var appends: [UInt64: Append] = [:]
   var reads: [UInt64: ReadSession] = [:]
+  /// Reads the blocks of all read sessions.
   private var reading: ReadThread?
 
-  /// The thread that reads the connection's blocks, from the first one on.
+  /// Ends a read session; false when there is none with the ticket. With the last one its thread goes.
+  mutating func endRead(_ ticket: UInt64) -> Bool {
+    guard reads.removeValue(forKey: ticket) != nil else { return false }
+    if reads.isEmpty { reading = nil }
+    return true
+  }
+
+  /// The thread that reads blocks, from the first one on.
   mutating func readThread() throws(SystemError) -> ReadThread {
     if let reading { return reading }
     let thread = try ReadThread()

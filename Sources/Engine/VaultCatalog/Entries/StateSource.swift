@@ -28,7 +28,7 @@ enum StateSource {
     statement(where: "d.key = ?2 AND e.name >= ?3", directoriesOnly)
   }
 
-  /// What `StateColumns.isDirectory` says, in SQL.
+  /// What `StateColumns.isDirectory` says, in SQLite's SQL.
   static func isDirectoryRow(_ row: String) -> String {
     "(\(row).content_session IS NULL AND substr(\(row).attributes, 2, 1) = x'02')"
   }

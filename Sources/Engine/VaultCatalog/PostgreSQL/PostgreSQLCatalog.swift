@@ -17,7 +17,7 @@ package final class PostgreSQLCatalog: CatalogStore {
   private let pool: ConnectionPool
   private let closing = Monitor()
   private let isClosed = Mutex(false)
-  /// Selections, and what else waits on the server between calls.
+  /// Selections, and what else waits between calls.
   let waiting = Mutex(WaitingTables())
 
   init(repository: UniqueIdentifier, place: ByteString, connector: Connector, options: PostgreSQLOptions) {
@@ -34,9 +34,8 @@ package final class PostgreSQLCatalog: CatalogStore {
     closing.signal()
     let sorted = waiting.withLock { waiting in
       waiting.isClosed = true
-      waiting.collected = [:]
-      defer { waiting.sorted = [:] }
-      return waiting.sorted
+      defer { (waiting.collected, waiting.sorted) = ([:], [:]) }
+      return (waiting.collected, waiting.sorted)
     }
     withExtendedLifetime(sorted) {}
     pool.close()

@@ -151,14 +151,33 @@ extension CatalogConnection {
     let used = selections.values.reduce(0) { sum, waiting in
       if case .memory(let rows) = waiting { sum + rows.byteCount } else { sum }
     }
-    var collector = SelectionCollector(byteLimit: sortByteCount - used)
+    let room = sortByteCount - used
+    // Little room is worth no attempt.
+    guard room > 0, room >= sortByteCount / 2 else { return nil }
+    var collector = SelectionCollector(byteLimit: room)
     let select = try statement(MaterializedSelection.rows(of: source, withNames: withNames))
     defer { select.statement.reset() }
     try bind(source, to: select)
     while try select.statement.step() {
       guard try collector.add(select.statement) else { return nil }
     }
-    return try collector.sorted(self)
+    return try collector.sorted(places)
+  }
+
+  private func places(_ sessions: [Int64]) throws(CatalogError) -> [Int64: SessionPlace] {
+    let select = try statement(
+      "SELECT s.uuid, j.number FROM session AS s LEFT JOIN job AS j ON j.session = s.id WHERE s.id = ?1")
+    defer { select.statement.reset() }
+    var places: [Int64: SessionPlace] = [:]
+    for session in sessions {
+      select.statement.reset()
+      try select.statement.bind(session, at: 1)
+      guard try select.statement.step() else { continue }
+      places[session] = SessionPlace(
+        identifier: try select.statement.identifier(0),
+        jobNumber: select.statement.isNull(1) ? nil : select.statement.integer(1))
+    }
+    return places
   }
 
   private func bind(_ source: StateSource, to rows: CachedStatement) throws(CatalogError) {
@@ -171,7 +190,7 @@ extension CatalogConnection {
     }
   }
 
-  /// Makes room for the directories and names that `fill` takes.
+  /// Makes room for the directories and names that `fill` and `rows` take.
   private func beginChoosing() throws(CatalogError) {
     try execute(
       """
@@ -260,14 +279,5 @@ extension CatalogConnection {
   private func known(_ number: SelectionNumber) throws(CatalogError) -> SelectionNumber {
     guard notedSelections.contains(number) else { throw CatalogError(.notFound, "there is no selection \(number)") }
     return number
-  }
-}
-
-extension CatalogConnection: SessionPlaces {
-  func jobNumber(ofSession session: Int64) throws(CatalogError) -> Int64? {
-    let select = try statement("SELECT number FROM job WHERE session = ?1")
-    defer { select.statement.reset() }
-    try select.statement.bind(session, at: 1)
-    return try select.statement.step() ? select.statement.integer(0) : nil
   }
 }

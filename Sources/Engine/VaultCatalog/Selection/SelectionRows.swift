@@ -58,7 +58,12 @@ final class SelectionRows: Sendable {
     let rows = order.dropFirst(Int(clamping: row)).prefix(limit)
     for place in rows {
       let found = try Self.withRow(place, chunks) { row throws(CatalogError) in
-        if !reader.knows(row.directory) { reader.enter(row.directory, keys[row.directory] ?? .root) }
+        if !reader.knows(row.directory) {
+          guard let key = keys[row.directory] else {
+            throw .corrupt("an entry refers to a directory that is not there")
+          }
+          reader.enter(row.directory, key)
+        }
         return try reader.row(row.columns)
       }
       do { try visit(found) } catch { throw CatalogError.fromCaller(error) }
@@ -116,10 +121,11 @@ extension SelectionRows: SessionNames {
   }
 }
 
-/// What tells of sessions all that a selection's rows need.
-protocol SessionPlaces: SessionNames {
-  /// The number of a session's job; nil when there is none.
-  func jobNumber(ofSession session: Int64) throws(CatalogError) -> Int64?
+/// What a selection's rows need of a session.
+struct SessionPlace {
+  var identifier: UniqueIdentifier
+  /// The number of its job; nil when there is none.
+  var jobNumber: Int64?
 }
 
 /// Takes a selection's rows into memory, as long as there is room.
@@ -181,23 +187,22 @@ struct SelectionCollector: ~Copyable {
   }
 
   /// The rows in order.
-  consuming func sorted(_ names: some SessionPlaces) throws(CatalogError) -> SelectionRows {
+  ///
+  /// - Parameter find: tells of sessions what is known of them; a row whose session it does not know is refused when it is read.
+  consuming func sorted(
+    _ find: ([Int64]) throws(CatalogError) -> [Int64: SessionPlace]
+  ) throws(CatalogError) -> SelectionRows {
     endChunk()
-    var identifiers: [Int64: UniqueIdentifier] = [:]
-    var jobs: [Int64: Int64] = [:]
-    for session in sessions {
-      identifiers[session] = try names.session(session)
-      jobs[session] = try names.jobNumber(ofSession: session)
-    }
+    let found = try find(Array(sessions))
     var order = places
     places = []
     for index in order.indices {
       let session = order[index].place
       if session == Self.placeWithoutContent { continue }
-      order[index].place = jobs[session] ?? Self.firstPlaceWithoutJob &+ session
+      order[index].place = found[session]?.jobNumber ?? Self.firstPlaceWithoutJob &+ session
     }
     return SelectionRows(
-      chunks: chunks, places: order, keys: keys, sessions: identifiers, byteCount: byteCount)
+      chunks: chunks, places: order, keys: keys, sessions: found.mapValues(\.identifier), byteCount: byteCount)
   }
 
   private mutating func endChunk() {

@@ -69,7 +69,7 @@ extension CatalogConnection {
     WHERE content_session IS NOT NULL AND content_index IS NOT NULL
     GROUP BY content_session, content_index
     ORDER BY coalesce(
-      (SELECT j.number FROM job AS j WHERE j.session = e.content_session), 0x4000000000000000 + content_session),
+      (SELECT j.number FROM job AS j WHERE j.session = e.content_session), \(SelectionCollector.firstPlaceWithoutJob) + content_session),
       content_index
     """
 

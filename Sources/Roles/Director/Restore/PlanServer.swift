@@ -62,7 +62,7 @@ struct PlanServer: ~Copyable {
     }
   }
 
-  /// Passes, in this order: 1 directories, 2 contents, 3 directories again for their attributes.
+  /// Passes, in this order: 1 directories, 2 contents, 3 directories again for their attributes, if the file daemon wants that.
   private mutating func sendBatch(_ wanted: UInt8) throws {
     if wanted > pass { begin(pass: wanted) }
     try readRows()

@@ -4,9 +4,6 @@ import VaultModel
 /// The directories of a restore: made before anything else, given their attributes when everything is in them.
 final class RestoreDirectories {
   private var writer: RestoreWriter
-  /// Directories that are remembered at most, some 6 MB.
-  private static let knownLimit = 16_384
-
   private let extended: RestoreExtended
   private let report: RestoreReport
   /// A bit for each directory in the order of the plan: whether its attributes are to be set.
@@ -14,10 +11,16 @@ final class RestoreDirectories {
   /// The directories whose attributes are to be set, as long as they are few and no extended attributes come with the plan's last
   /// pass: then nobody needs that.
   private var known: [PlanBatch.Row]? = []
+  /// What those may take still.
+  private var knownRoom: Int
   private var createdCount = 0
   private var finishedCount = 0
 
-  init(writer: consuming RestoreWriter, extended: RestoreExtended, report: RestoreReport) {
+  /// - Parameter knownByteLimit: what directories may take that are remembered: 16,000 and more with paths as usual.
+  init(
+    writer: consuming RestoreWriter, extended: RestoreExtended, report: RestoreReport, knownByteLimit: Int = 8 << 20
+  ) {
+    knownRoom = knownByteLimit
     self.writer = writer
     self.extended = extended
     self.report = report
@@ -36,8 +39,9 @@ final class RestoreDirectories {
   }
 
   private func remember(_ row: PlanBatch.Row) {
-    guard let count = known?.count else { return }
-    if count == Self.knownLimit || row.entry.extended != nil { known = nil } else { known?.append(row) }
+    guard known != nil else { return }
+    knownRoom -= MemoryLayout<PlanBatch.Row>.stride + row.saved.count + row.directory.count + row.entry.name.count
+    if knownRoom < 0 || row.entry.extended != nil { known = nil } else { known?.append(row) }
   }
 
   /// Gives all directories their attributes, as far as they are known without the plan's last pass; false when it is needed.

@@ -190,7 +190,7 @@ final class RestoreReport: Sendable {
 
   private func send(_ kind: FrameKind, _ line: ControlLine) {
     let bytes = line.encoded()
-    // A director that is gone is noticed where its plan is awaited.
+    // A director that is gone is noticed where its plan is awaited, or does not matter any more.
     try? bytes.withUnsafeBytes { try director.sendFrameBlocking(kind, $0) }
   }
 

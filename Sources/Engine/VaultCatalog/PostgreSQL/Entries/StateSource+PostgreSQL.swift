@@ -47,8 +47,10 @@ extension StateSource {
     )
   }
 
-  /// The file type is the second byte of the attributes in every version.
-  static func isDirectory(_ row: String) -> String { "substring(\(row).attributes, 2, 1) = '\\x02'::bytea" }
+  /// What `StateColumns.isDirectory` says, in this server's SQL.
+  static func isDirectory(_ row: String) -> String {
+    "(\(row).content_session IS NULL AND substring(\(row).attributes, 2, 1) = '\\x02'::bytea)"
+  }
 
   private func values(_ second: ServerValue, _ third: ServerValue, _ limit: Int) -> [ServerValue] {
     var values: [ServerValue] = [.integer(tree), second, third, .integer(Int64(limit))]

@@ -35,11 +35,10 @@ extension PostgreSQLCatalog {
 
   private func drop(_ rows: WaitingRows) {
     // Its connection is closed when nobody has it any more.
-    let sorted = waiting.withLock { waiting in
-      waiting.collected[rows] = nil
-      return waiting.sorted.removeValue(forKey: rows)
+    let dropped = waiting.withLock { waiting in
+      (waiting.collected.removeValue(forKey: rows), waiting.sorted.removeValue(forKey: rows))
     }
-    withExtendedLifetime(sorted) {}
+    withExtendedLifetime(dropped) {}
   }
 
   private static let readingSelection = "reading a selection"
@@ -107,8 +106,9 @@ extension PostgreSQLCatalog {
     let room: Int? = waiting.withLock { waiting in
       guard !waiting.isCollecting else { return nil }
       let room = options.sortByteCount - waiting.collected.values.reduce(0) { $0 + $1.byteCount }
-      waiting.isCollecting = room > 0
-      return room > 0 ? room : nil
+      // Little room is worth no attempt.
+      waiting.isCollecting = room > 0 && room >= options.sortByteCount / 2
+      return waiting.isCollecting ? room : nil
     }
     guard let room else { return nil }
     defer { waiting.withLock { $0.isCollecting = false } }
@@ -118,7 +118,10 @@ extension PostgreSQLCatalog {
     }
     guard let collected else { return nil }
     return try waiting.withLock { waiting throws(CatalogError) in
-      guard !waiting.isClosed else { throw CatalogError(.closed, "it was closed meanwhile") }
+      guard !waiting.isClosed else {
+        throw CatalogError(.closed, "it was closed meanwhile").located(
+          activity: Self.readingSelection, path: place, isOnServer: true)
+      }
       let place = WaitingRows(number: waiting.nextNumber(), count: collected.count)
       waiting.collected[place] = collected
       return (place, collected)

@@ -69,10 +69,24 @@ extension PostgreSQLConnection {
       while hasRoom, found.step() { hasRoom = try collector.add(found) }
       return hasRoom
     }
-    return hasRoom ? try collector.sorted(self) : nil
+    return hasRoom ? try collector.sorted(places) : nil
   }
 
-  private static let collectedPerFetch = 4096
+  /// Two pages are in memory at once.
+  private static let collectedPerFetch = 1024
+
+  private func places(_ sessions: [Int64]) throws(CatalogError) -> [Int64: SessionPlace] {
+    var rows = try query(
+      """
+      SELECT s.id, s.uuid, j.number FROM session AS s LEFT JOIN job AS j ON j.session = s.id WHERE s.id = ANY ($1::int8[])
+      """, [.integers(sessions)])
+    var places: [Int64: SessionPlace] = [:]
+    while rows.step() {
+      places[try rows.integer(0)] = SessionPlace(
+        identifier: try rows.identifier(1), jobNumber: rows.isNull(2) ? nil : try rows.integer(2))
+    }
+    return places
+  }
 
   /// Notes what was chosen, for the statements of `ServerSelection`.
   private func choose(_ selection: Selection, _ source: StateSource) throws(CatalogError) {
@@ -172,11 +186,5 @@ extension PostgreSQLConnection {
     spool.append(directory.bytes.bytes)
     spool.append(name.bytes)
     spool.append(DirectoryRange(within: directory).high)
-  }
-}
-
-extension PostgreSQLConnection: SessionPlaces {
-  func jobNumber(ofSession session: Int64) throws(CatalogError) -> Int64? {
-    try number("SELECT number FROM job WHERE session = $1", [.integer(session)])
   }
 }

@@ -1,8 +1,8 @@
 import VaultModel
 
-/// The statement that sorts a selection on a server.
+/// The statements that sort a selection on a server, or give its rows to this process to be sorted.
 ///
-/// The rows are whole, and held by a cursor: reading them in order looks nothing up, whatever the order is and whatever a job that
+/// The rows are whole, and sorted ones held by a cursor: reading them in order looks nothing up, whatever the order is and whatever a job that
 /// is published in between does to where they came from.
 struct ServerSelection {
   var source: StateSource
@@ -30,10 +30,12 @@ struct ServerSelection {
   }
 
   /// What a restore's second pass is about, with the columns of a state's rows, in no order; directories are still among it. The
-  /// cursor is read once.
+  /// cursor is read once. Parameters as those of `declaration`.
   static func declarationWithoutOrder(_ source: StateSource) -> String {
-    let arms = arms(source) { common, columns, _, condition in
-      (select: "\(common), \(columns)", rest: "WHERE \(condition)", selected: " AND c.leads = 0")
+    let arms = arms(of: source, leading: false) { first, _ in
+      "\(entry(first)), \(columns)"
+    } rest: {
+      "WHERE \($0)"
     }
     return "DECLARE \(cursor) NO SCROLL CURSOR FOR \(arms.joined(separator: " UNION ALL "))"
   }
@@ -47,35 +49,34 @@ struct ServerSelection {
 
   /// Directories, or everything else, with what they are sorted by.
   private var arms: [String] {
-    Self.arms(source) { common, columns, leads, condition in
-      switch pass {
-      case .directories:
-        (
-          select: "\(common), \(leads) AS leads, \(columns), \(StateSource.head("c.key")) AS head",
-          rest: "WHERE \(condition) AND \(StateSource.isDirectory("e"))", selected: ""
-        )
-      case .contents:
-        (
-          select: "\(common), \(leads) AS leads, \(columns), \(Self.place) AS place",
-          rest: """
-          LEFT JOIN job AS j ON j.session = e.content_session WHERE \(condition) AND NOT \(StateSource.isDirectory("e"))
-          """,
-          // What only leads to the selection is not in it.
-          selected: " AND c.leads = 0"
-        )
+    switch pass {
+    case .directories:
+      Self.arms(of: source, leading: true) { first, leads in
+        "\(Self.entry(first)), \(leads) AS leads, \(Self.columns), \(StateSource.head("c.key")) AS head"
+      } rest: { condition in
+        "WHERE \(condition) AND \(StateSource.isDirectory("e"))"
+      }
+    case .contents:
+      Self.arms(of: source, leading: false) { first, leads in
+        "\(Self.entry(first)), \(leads) AS leads, \(Self.columns), \(Self.place) AS place"
+      } rest: { condition in
+        "LEFT JOIN job AS j ON j.session = e.content_session WHERE \(condition) AND NOT \(StateSource.isDirectory("e"))"
       }
     }
   }
 
+  private static func entry(_ first: String) -> String { "e.directory, c.key, e.name, \(first) AS first" }
+  private static let columns = StateRowReader.entryColumns.map { "e.\($0)" }.joined(separator: ", ")
+
   /// What is below chosen directories and what has a chosen name, of the latest, an older or a staged state.
   ///
-  /// - Parameter arm: makes a statement's parts from the columns before, and those of an entry, what tells rows that only lead to the
-  ///   selection, and the condition for rows of the state.
+  /// - Parameters:
+  ///   - leading: whether what only leads to the selection is wanted, too.
+  ///   - columns: what is selected, made from what shows the first sequence and what tells rows that only lead to the selection.
+  ///   - rest: joins and conditions, made from the condition for rows of the state.
   private static func arms(
-    _ source: StateSource,
-    _ arm: (_ common: String, _ columns: String, _ leads: String, _ condition: String) -> (
-      select: String, rest: String, selected: String
-    )
+    of source: StateSource, leading: Bool, columns: (_ first: String, _ leads: String) -> String,
+    rest: (_ condition: String) -> String
   ) -> [String] {
     let tables: [(name: String, condition: String, first: String)] =
       switch source {
@@ -91,21 +92,22 @@ struct ServerSelection {
           ("entry_current", "e.tree = $1 AND e.first = $3 AND \(StateSource.isInPlace("$2"))", "e.first"),
         ]
       }
-    let columns = StateRowReader.entryColumns.map { "e.\($0)" }.joined(separator: ", ")
-    return tables.map { table in
-      let common = "SELECT e.directory, c.key, e.name, \(table.first) AS first"
-      let below = arm(common, columns, "0::int8", table.condition)
-      let named = arm(common, columns, "c.leads", table.condition)
-      return """
-        \(below.select) FROM pg_temp.chosen_directory AS c JOIN \(table.name) AS e ON e.directory = c.id \(below.rest)
-        UNION ALL
-        \(named.select) FROM pg_temp.chosen_name AS c JOIN \(table.name) AS e ON e.directory = c.directory AND e.name = c.name
-        \(named.rest)\(named.selected)
+    return tables.flatMap { table in
+      [
         """
+        SELECT \(columns(table.first, "0::int8"))
+        FROM pg_temp.chosen_directory AS c JOIN \(table.name) AS e ON e.directory = c.id \(rest(table.condition))
+        """,
+        """
+        SELECT \(columns(table.first, "c.leads"))
+        FROM pg_temp.chosen_name AS c JOIN \(table.name) AS e ON e.directory = c.directory AND e.name = c.name
+        \(rest(table.condition))\(leading ? "" : " AND c.leads = 0")
+        """,
+      ]
     }
   }
 
   /// Where the session of `e` is in the order of jobs, `j` being its job; sessions without a job come last.
   static let place =
-    "CASE WHEN e.content_session IS NULL THEN NULL ELSE coalesce(j.number, 4611686018427387904 + e.content_session) END"
+    "CASE WHEN e.content_session IS NULL THEN NULL ELSE coalesce(j.number, \(SelectionCollector.firstPlaceWithoutJob) + e.content_session) END"
 }
