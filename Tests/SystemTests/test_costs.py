@@ -81,12 +81,12 @@ class Local(CostTest):
     FILE = {
         "full": Limits(calls=7.6, allocations=5.3, copied=16_900, moved=5000),
         "again": Limits(calls=1.35, allocations=3.2, copied=7200, moved=130),
-        "restore": Limits(calls=6.7, allocations=12, copied=19_000, moved=5000),
+        "restore": Limits(calls=5.7, allocations=10, copied=17_500, moved=5000),
     }
     MEBIBYTES = {
         "full": Limits(calls=3, allocations=27, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
         "again": Limits(calls=1, allocations=12, copied=1000, moved=1000),
-        "restore": Limits(calls=21, allocations=75, copied=2.1 * MEBIBYTE, moved=2.05 * MEBIBYTE),
+        "restore": Limits(calls=10, allocations=65, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
     }
     #: Buffers of blocks and groups, 1 MiB each, and with them all that takes at least 256 KiB: pipes, records, queues.
     POOLED = {"full": 22, "again": 6, "restore": 18}
@@ -137,7 +137,7 @@ class Network(CostTest):
     FILE = {
         "full": Limits(calls=8.1, allocations=6.5, copied=19_000, moved=9300),
         "again": Limits(calls=1.4, allocations=2.9, copied=7200, moved=430),
-        "restore": Limits(calls=7.3, allocations=13.0, copied=21_800, moved=10_800),
+        "restore": Limits(calls=6.2, allocations=10.5, copied=20_200, moved=10_800),
     }
     #: How many calls it takes to read depends on how much has come meanwhile.
     MEBIBYTES = {

@@ -151,8 +151,19 @@ class ServerGoes(ServerTest):
         self.check(signal.SIGQUIT, away_seconds=4)
 
     def test_killed_in_mid_restore(self):
+        """What the director has in its memory is read on."""
+        self.kill_in_mid_restore(link_count=0, sorting_count=0)
+
+    def test_killed_in_mid_restore_of_many(self):
         """What the server had sorted for it is lost; the restore goes on, and nothing is missing."""
+        # More than the director sorts in its memory.
+        self.kill_in_mid_restore(link_count=4500, sorting_count=1)
+
+    def kill_in_mid_restore(self, link_count, sorting_count):
         fleet = self.make_proxied()
+        for number in range(link_count):
+            os.makedirs(f"{self.source}/links/{number // 100}", exist_ok=True)
+            os.symlink("t" * 4000, f"{self.source}/links/{number // 100}/{number}")
         # More entries than the director reads at once, several times over.
         for number in range(10_000):
             if number % 100 == 0:
@@ -165,7 +176,7 @@ class ServerGoes(ServerTest):
         restore = fleet.ask(f"restore job={number} where={target} all")["job"]
         self.data.wait_stalled()
         reading = self.server.answer("SELECT count(*) FROM pg_stat_activity WHERE query ~ '^(FETCH|SELECT uuid FROM session)'")
-        self.assertEqual(int(reading), 1, "not all is read yet")
+        self.assertEqual(int(reading), sorting_count, "connections on which rows wait")
         self.server.stop(signal.SIGKILL)
         self.data.calm()
         self.server.start()

@@ -26,6 +26,17 @@ package struct RestoreWriter: ~Copyable {
   let target: RestoreTarget
   var cache: RestoreDirectoryCache
   private var nextTemporary: UInt64
+  /// How the last file was made that turned out as saved, in a target that was empty.
+  private var proof: Proof?
+
+  /// What a new file's owner, group and mode depend on. A directory that the restore has made itself stays as it is until all is in
+  /// it: of two files with the same proof one look is enough.
+  private struct Proof: Equatable {
+    var directory: ByteString
+    var owner: UInt32
+    var group: UInt32
+    var mode: UInt32
+  }
 
   /// - Bounds: `randomSeed` differs between the threads of a restore and between restores.
   package init(target: RestoreTarget, randomSeed: UInt64, directoryLimit: Int = 64) {
@@ -43,7 +54,12 @@ package struct RestoreWriter: ~Copyable {
   ) throws(FileSetError) -> RestoringFile? {
     let place = try place(directory, name)
     if try place.isTakenAlready(for: attributes) { return nil }
-    return try RestoringFile(place, attributes, hasExtended: hasExtended)
+    let proof = Proof(
+      directory: directory, owner: attributes.owner, group: attributes.group, mode: attributes.mode)
+    let file = try RestoringFile(place, attributes, hasExtended: hasExtended, isProven: self.proof == proof)
+    // The target itself is somebody else's, who may change it meanwhile.
+    self.proof = target.wasEmpty && directory.count > 1 && file.isAsSaved ? proof : nil
+    return file
   }
 
   /// Makes a symbolic link with its owner, extended attributes and times.

@@ -11,20 +11,23 @@ package struct RestoringFile: ~Copyable {
   /// Whether it has its temporary name.
   private var isTemporary: Bool
   /// Whether it was made with the owner, the group and the mode that it is to have: two changes of its inode less.
-  private let isAsSaved: Bool
+  let isAsSaved: Bool
 
   // Made once: a list of flags that is written where it is used is an array for each file.
   private static let temporary: OpenFlags = [.readWrite, .create, .exclusive, .noFollow]
   private static let earlyInodeFlags: InodeFlags = [.compressed, .notCompressed, .noCopyOnWrite, .journaledData]
 
-  init(_ place: RestorePlace, _ attributes: FileAttributes, hasExtended: Bool) throws(FileSetError) {
+  /// - Parameter isProven: whether a file that was made just so turned out as saved.
+  init(
+    _ place: RestorePlace, _ attributes: FileAttributes, hasExtended: Bool, isProven: Bool
+  ) throws(FileSetError) {
     self.place = place
     // Without its access control list the mode may let in more than with it.
     let isMaker = !hasExtended && place.target.makes(attributes)
     do throws(Errno) {
       var isTemporary = false
       var opened = try Self.make(place, mode: isMaker ? attributes.mode : 0o600, &isTemporary)
-      switch isMaker ? Self.whatWasMade(opened.rawValue, attributes) : .closed(missing: 0) {
+      switch isMaker ? Self.whatWasMade(opened.rawValue, attributes, isProven) : .closed(missing: 0) {
       case .asSaved: isAsSaved = true
       case .closed(let bits):
         place.target.noteMask(bits)
@@ -73,7 +76,8 @@ package struct RestoringFile: ~Copyable {
     case foreign
   }
 
-  private static func whatWasMade(_ number: Int32, _ attributes: FileAttributes) -> Made {
+  private static func whatWasMade(_ number: Int32, _ attributes: FileAttributes, _ isProven: Bool) -> Made {
+    if isProven { return .asSaved }
     guard let made = try? FileStatus.read(of: number), made.owner == attributes.owner, made.group == attributes.group
     else { return .foreign }
     if made.mode == attributes.mode { return .asSaved }

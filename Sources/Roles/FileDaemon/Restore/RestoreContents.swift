@@ -8,6 +8,8 @@ import VaultSystem
 ///
 /// While the workers are at the end of one batch, the next one is fetched: they do not wait for a batch to be done.
 final class RestoreContents {
+  private static let directoriesPerItem = 256
+
   private let fetcher: BlockFetcher
   /// Nil where the selection is one file's content.
   private let others: RestoreOthers?
@@ -58,6 +60,16 @@ final class RestoreContents {
     for item in contents.items where !item.isSettled {
       report.failed(item, contents.missing(item), damage: true)
     }
+  }
+
+  /// Has the workers give directories their attributes, and waits until they have.
+  func finish(_ directories: [PlanBatch.Row]) throws {
+    number += 1
+    for start in stride(from: 0, to: directories.count, by: Self.directoriesPerItem) {
+      let end = min(start + Self.directoriesPerItem, directories.count)
+      try queue.push(.directories(Array(directories[start..<end])), of: number)
+    }
+    try queue.wait(for: number)
   }
 
   private func handOut(_ contents: BatchContents) throws {

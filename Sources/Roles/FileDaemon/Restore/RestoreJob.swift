@@ -57,7 +57,7 @@ struct RestoreJob: Sendable {
         try plan.forEachBatch(ofPass: 2, contents.restore)
         try contents.finish()
         // Every entry of a directory is in place: its times stay now.
-        if !directories.finishKnown() { try plan.forEachBatch(ofPass: 3, directories.finish) }
+        if try !directories.finishKnown(contents.finish) { try plan.forEachBatch(ofPass: 3, directories.finish) }
       }
       report.tellUnset()
       if report.hasRestored { sync.finish() }

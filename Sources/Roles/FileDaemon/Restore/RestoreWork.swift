@@ -16,6 +16,8 @@ enum RestoreWork: Sendable {
   case group(FetchedGroup, [UInt64: ContentItem])
   /// A content of many groups, which come in order.
   case large(ContentItem, BoundedQueue<FetchedGroup>)
+  /// Directories that have no extended attributes and get their attributes, as everything is in them.
+  case directories([PlanBatch.Row])
 }
 
 /// The work between a restore's main thread and its workers: a bounded queue that knows when a batch of the plan is done.

@@ -49,6 +49,7 @@ struct RestoreWorker: ~Copyable {
           for content in contents { try small(content, [], nil) }
         case .group(let group, let wanted): try contents(of: group, wanted)
         case .large(let content, let groups): try large(content, groups)
+        case .directories(let rows): for row in rows { finish(row) }
         }
       } catch {
         queue.fail(error)
@@ -217,6 +218,15 @@ struct RestoreWorker: ~Copyable {
       report.restored(row.path, [], bytes: 0)
     } catch {
       report.problem(row.path, error.description)
+    }
+  }
+
+  private mutating func finish(_ directory: PlanBatch.Row) {
+    do throws(FileSetError) {
+      let unset = try writer?.finishDirectory(directory.landing, attributes: directory.entry.attributes)
+      report.restored(directory.path, unset ?? [])
+    } catch {
+      report.problem(directory.path, error.description)
     }
   }
 

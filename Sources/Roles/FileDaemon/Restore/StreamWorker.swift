@@ -39,6 +39,7 @@ struct StreamWorker: ~Copyable {
         case .withoutData(let contents): for content in contents { try small(content, []) }
         case .group(let group, let wanted): for content in wanted.values { try contents(of: group, content) }
         case .large(let content, let groups): try large(content, groups)
+        case .directories: break
         }
       } catch {
         // The director is gone: nobody takes the bytes.
