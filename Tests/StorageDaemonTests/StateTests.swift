@@ -105,6 +105,25 @@ func line(_ text: String) throws -> ControlLine {
     return ReadSession(request, device: device, volume: Self.volume)
   }
 
+  /// The volume is read ahead while blocks come one after another, in steps, and not where they do not.
+  @Test func theVolumeIsReadAhead() throws {
+    var session = try opened("\(short) order=any")
+    let mebibyte: UInt64 = 1 << 20
+    func ahead(_ block: UInt32, file: UInt32 = 0) throws -> Range<UInt64>? {
+      try session.advance(to: BlockAddress(file: file, block: block))
+      return session.ahead
+    }
+    #expect(try ahead(0) == nil, "one block says nothing")
+    #expect(try ahead(256) == mebibyte..<9 * mebibyte)
+    for block in stride(from: UInt32(512), to: 1280, by: 256) { #expect(try ahead(block) == nil) }
+    #expect(try ahead(1280) == 9 * mebibyte..<13 * mebibyte, "half of it is used")
+    #expect(try ahead(1280) == nil && ahead(256) == nil, "backwards")
+    #expect(try ahead(1280) == 5 * mebibyte..<13 * mebibyte, "from where it goes on")
+    #expect(try ahead(5000) == nil, "far away")
+    #expect(try ahead(5001, file: 1) == nil && ahead(2, file: 2) == nil, "another file")
+    #expect(try ahead(.max, file: 2) == nil && ahead(.max, file: .max) == nil)
+  }
+
   private var short: String { "\(Self.volume) \(Self.session)" }
   private var full: String { "vol-0001 0 5 0 9 \(Self.session)" }
 

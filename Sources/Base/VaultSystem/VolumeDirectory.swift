@@ -79,13 +79,16 @@ extension Descriptor {
   /// Asks the system to begin writing a range to the medium; it does not wait and nothing is promised.
   package func beginWriteback(from offset: UInt64, byteCount: UInt64) {
     // Giving up cached pages makes Linux begin to write the dirty ones; those under writeback stay cached.
-    advise(offset, byteCount)
+    advise(POSIX_FADV_DONTNEED, offset, byteCount)
   }
 
-  /// Asks the system to forget its clean cached pages of the file, so that the next read shows what the medium holds.
-  package func dropCachedPages() { advise(0, 0) }
+  /// Asks the system to begin reading a range into its cache; it does not wait and nothing is promised.
+  package func beginReading(from offset: UInt64, byteCount: UInt64) { advise(POSIX_FADV_WILLNEED, offset, byteCount) }
 
-  private func advise(_ offset: UInt64, _ byteCount: UInt64) {
-    _ = posix_fadvise(rawValue, Int(clamping: offset), Int(clamping: byteCount), POSIX_FADV_DONTNEED)
+  /// Asks the system to forget its clean cached pages of the file, so that the next read shows what the medium holds.
+  package func dropCachedPages() { advise(POSIX_FADV_DONTNEED, 0, 0) }
+
+  private func advise(_ advice: Int32, _ offset: UInt64, _ byteCount: UInt64) {
+    _ = posix_fadvise(rawValue, Int(clamping: offset), Int(clamping: byteCount), advice)
   }
 }

@@ -106,6 +106,11 @@ package final class Device: Sendable {
     try reader.readBlock(volume, name: try name(of: volume), at: address, into: buffer)
   }
 
+  /// Begins to read bytes of a volume whose blocks are going to be asked for; nothing is promised.
+  package func beginReading(volume: UniqueIdentifier, _ range: Range<UInt64>) {
+    if let name = try? name(of: volume) { reader.beginReading(volume, name, range) }
+  }
+
   /// Reads the block at a location and lends the group there, its digest verified.
   package func readGroup(
     _ location: GroupLocation, into buffer: UnsafeMutableRawBufferPointer

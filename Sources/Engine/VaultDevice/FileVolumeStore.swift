@@ -89,6 +89,10 @@ private final class FileVolumeFile: VolumeFile, @unchecked Sendable {
     descriptor?.beginWriteback(from: offset, byteCount: byteCount)
   }
 
+  func beginReading(from offset: UInt64, byteCount: UInt64) {
+    descriptor?.beginReading(from: offset, byteCount: byteCount)
+  }
+
   func dropCache() { descriptor?.dropCachedPages() }
 
   func synchronize() throws(StoreError) {

@@ -62,6 +62,13 @@ package final class VolumeReader: Sendable {
       header: header, address: address, bytes: UnsafeRawBufferPointer(rebasing: buffer[BlockHeader.byteCount..<length]))
   }
 
+  /// Begins to read a part of a volume that is going to be asked for; what is wrong with it those who read it are told.
+  func beginReading(_ volume: UniqueIdentifier, _ name: String, _ range: Range<UInt64>) {
+    do throws(DeviceError) {
+      try handle(volume, name).file.beginReading(from: range.lowerBound, byteCount: UInt64(range.count))
+    } catch { return }
+  }
+
   /// Reads one group of a block into the front of `buffer`, and verifies its digest in place of the block's checksum.
   ///
   /// - Returns: nil when what lies there is not the group; what is wrong the whole block tells.

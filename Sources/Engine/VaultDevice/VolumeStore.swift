@@ -56,6 +56,9 @@ package protocol VolumeFile: AnyObject, Sendable {
   /// Begins to bring a range to the medium without waiting; nothing is promised.
   func beginWriteback(from offset: UInt64, byteCount: UInt64)
 
+  /// Begins to read a range that is going to be asked for, if the store can; nothing is promised.
+  func beginReading(from offset: UInt64, byteCount: UInt64)
+
   /// Forgets what memory holds of synchronised data, so that the next read shows what the medium holds, if possible.
   func dropCache()
 
@@ -71,6 +74,9 @@ package protocol VolumeFile: AnyObject, Sendable {
 }
 
 extension VolumeFile {
+  /// Where reading ahead brings nothing.
+  package func beginReading(from offset: UInt64, byteCount: UInt64) {}
+
   /// Writes everything.
   func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
     var done = 0

@@ -46,6 +46,15 @@ struct ReadSession: Sendable {
   private let request: ReadRequest
   /// The block that was asked for last.
   private var last: BlockAddress?
+  /// How far the volume is being read ahead.
+  private var aheadEnd: UInt64 = 0
+  /// What is to be read ahead before the last block is.
+  private(set) var ahead: Range<UInt64>?
+
+  /// A volume is read ahead by half of this at least.
+  private static let aheadByteCount: UInt64 = 8 << 20
+  /// Blocks no further apart than this are read one after another.
+  private static let strideByteCount: UInt64 = 4 << 20
 
   var isInAnyOrder: Bool { request.isInAnyOrder }
 
@@ -100,11 +109,27 @@ struct ReadSession: Sendable {
   ///
   /// - Throws: `.blockOrder` for one before the last, or before the first that the session was opened with.
   mutating func advance(to address: BlockAddress) throws(StorageError) {
-    guard !isInAnyOrder else { return }
-    if let least = [last, request.range?.lowerBound].compactMap({ $0 }).max(), address < least {
+    if !isInAnyOrder, let least = [last, request.range?.lowerBound].compactMap({ $0 }).max(), address < least {
       throw StorageError(.blockOrder(least))
     }
+    lookAhead(from: address)
     last = address
+  }
+
+  /// Decides what is read ahead: where blocks come one after another, the system would wait for the medium at each.
+  private mutating func lookAhead(from address: BlockAddress) {
+    ahead = nil
+    guard let last, last.file == address.file, last < address,
+      address.byteOffset - last.byteOffset <= Self.strideByteCount
+    else {
+      aheadEnd = 0
+      return
+    }
+    let end = address.byteOffset + Self.aheadByteCount
+    let start = max(aheadEnd, address.byteOffset)
+    guard end >= start + Self.aheadByteCount / 2 else { return }
+    ahead = start..<end
+    aheadEnd = end
   }
 
   /// Answers with one block's payload, its checksum verified. Blocks its thread.
@@ -112,6 +137,7 @@ struct ReadSession: Sendable {
     guard let end = device.volume(volume)?.end, address < end else { throw StorageError(.endOfVolume) }
     if let range = request.range, address > range.upperBound { throw StorageError(.endOfFile) }
     let buffer = memory.room(try device.readBufferSize(of: volume))
+    if let ahead { device.beginReading(volume: volume, ahead) }
     let payload = try device.readBlock(volume: volume, at: address, into: buffer)
     let next = "\(payload.nextBlock.file).\(payload.nextBlock.block)"
     guard payload.header.session == request.session else {
