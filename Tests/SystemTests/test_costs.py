@@ -86,7 +86,7 @@ class Local(CostTest):
     MEBIBYTES = {
         "full": Limits(calls=3, allocations=27, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
         "again": Limits(calls=1, allocations=12, copied=1000, moved=1000),
-        "restore": Limits(calls=10, allocations=65, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
+        "restore": Limits(calls=19, allocations=65, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
     }
     #: Buffers of blocks and groups, 1 MiB each, and with them all that takes at least 256 KiB: pipes, records, queues.
     POOLED = {"full": 22, "again": 6, "restore": 18}

@@ -157,13 +157,13 @@ class ServerGoes(ServerTest):
     def test_killed_in_mid_restore_of_many(self):
         """What the server had sorted for it is lost; the restore goes on, and nothing is missing."""
         # More than the director sorts in its memory.
-        self.kill_in_mid_restore(link_count=4500, sorting_count=1)
+        self.kill_in_mid_restore(link_count=18_000, sorting_count=1)
 
     def kill_in_mid_restore(self, link_count, sorting_count):
         fleet = self.make_proxied()
         for number in range(link_count):
             os.makedirs(f"{self.source}/links/{number // 100}", exist_ok=True)
-            os.symlink("t" * 4000, f"{self.source}/links/{number // 100}/{number}")
+            os.symlink("t" * 1000, f"{self.source}/links/{number // 100}/{number}")
         # More entries than the director reads at once, several times over.
         for number in range(10_000):
             if number % 100 == 0:

@@ -75,9 +75,12 @@ struct RestoreTests {
     #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o4755)) == 0o600)
     if geteuid() == 0 {
       #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o644, owner: 1234)) == 0o600)
-      // The directory gives its group to what is made in it.
-      let path = String(decoding: tree.absolute("d").bytes, as: UTF8.self)
-      #expect(chown(path, 0, 1234) == 0 && chmod(path, 0o2770) == 0)
+      // The directory gives its group to what is made in it, from now on, and is looked at again, as it is not the restore's own.
+      let shared = String(decoding: tree.absolute("d").bytes, as: UTF8.self)
+      #expect(chmod(shared, 0o755) == 0)
+      writer = try fixture.writer(isUnnamed: false)
+      #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o664)) == 0o664 & (left | 0o600))
+      #expect(chown(shared, 0, 1234) == 0 && chmod(shared, 0o2770) == 0)
       #expect(try modeWhileWriting(RestoreFixture.attributes(mode: 0o664)) == 0o600)
     }
   }

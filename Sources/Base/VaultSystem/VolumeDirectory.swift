@@ -83,7 +83,13 @@ extension Descriptor {
   }
 
   /// Asks the system to begin reading a range into its cache; it does not wait and nothing is promised.
-  package func beginReading(from offset: UInt64, byteCount: UInt64) { advise(POSIX_FADV_WILLNEED, offset, byteCount) }
+  package func beginReading(from offset: UInt64, byteCount: UInt64) {
+    // Of one call Linux does no more than the medium's read-ahead, which is 128 KiB unless somebody sets it.
+    let part: UInt64 = 128 << 10
+    for start in stride(from: offset, to: offset + byteCount, by: UInt64.Stride(part)) {
+      advise(POSIX_FADV_WILLNEED, start, min(part, offset + byteCount - start))
+    }
+  }
 
   /// Asks the system to forget its clean cached pages of the file, so that the next read shows what the medium holds.
   package func dropCachedPages() { advise(POSIX_FADV_DONTNEED, 0, 0) }

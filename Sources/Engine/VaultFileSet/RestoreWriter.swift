@@ -26,16 +26,20 @@ package struct RestoreWriter: ~Copyable {
   let target: RestoreTarget
   var cache: RestoreDirectoryCache
   private var nextTemporary: UInt64
-  /// How the last file was made that turned out as saved, in a target that was empty.
+  /// How the last file was made that turned out as saved, in a directory that nobody else can change.
   private var proof: Proof?
 
-  /// What a new file's owner, group and mode depend on. A directory that the restore has made itself stays as it is until all is in
-  /// it: of two files with the same proof one look is enough.
-  private struct Proof: Equatable {
-    var directory: ByteString
+  /// What a new file's owner, group and mode depend on: of two files with the same proof one look is enough, as only who owns a
+  /// directory gives it a group that it hands down, or a list.
+  private struct Proof {
+    var directory: SharedDescriptor
     var owner: UInt32
     var group: UInt32
     var mode: UInt32
+
+    func covers(_ attributes: FileAttributes, in directory: SharedDescriptor) -> Bool {
+      directory === self.directory && attributes.owner == owner && attributes.group == group && attributes.mode == mode
+    }
   }
 
   /// - Bounds: `randomSeed` differs between the threads of a restore and between restores.
@@ -54,12 +58,20 @@ package struct RestoreWriter: ~Copyable {
   ) throws(FileSetError) -> RestoringFile? {
     let place = try place(directory, name)
     if try place.isTakenAlready(for: attributes) { return nil }
-    let proof = Proof(
-      directory: directory, owner: attributes.owner, group: attributes.group, mode: attributes.mode)
-    let file = try RestoringFile(place, attributes, hasExtended: hasExtended, isProven: self.proof == proof)
-    // The target itself is somebody else's, who may change it meanwhile.
-    self.proof = target.wasEmpty && directory.count > 1 && file.isAsSaved ? proof : nil
+    let isProven = proof?.covers(attributes, in: place.directory) ?? false
+    let file = try RestoringFile(place, attributes, hasExtended: hasExtended, isProven: isProven)
+    if file.isAsSaved, !isProven { proof = proof(attributes, in: place.directory) }
     return file
+  }
+
+  /// Nil for a directory that somebody else may change: every one that is not as this restore makes them.
+  private func proof(_ attributes: FileAttributes, in directory: SharedDescriptor) -> Proof? {
+    if proof?.directory !== directory {
+      guard let status = try? FileStatus.read(of: directory.number), status.owner == CurrentProcess.userID,
+        status.mode == 0o700
+      else { return nil }
+    }
+    return Proof(directory: directory, owner: attributes.owner, group: attributes.group, mode: attributes.mode)
   }
 
   /// Makes a symbolic link with its owner, extended attributes and times.

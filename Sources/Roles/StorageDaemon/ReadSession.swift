@@ -54,7 +54,7 @@ struct ReadSession: Sendable {
   /// A volume is read ahead by half of this at least.
   private static let aheadByteCount: UInt64 = 8 << 20
   /// Blocks no further apart than this are read one after another.
-  private static let strideByteCount: UInt64 = 4 << 20
+  private static let strideByteCount: UInt64 = 2 << 20
 
   var isInAnyOrder: Bool { request.isInAnyOrder }
 

@@ -49,8 +49,9 @@ final class RestoreDirectories {
   /// - Parameter share: has several threads do it.
   func finishKnown(_ share: ([PlanBatch.Row]) throws -> Void) rethrows -> Bool {
     guard let known else { return false }
-    // One that does not let its owner through is opened for a moment for those in it, which is one thread's at a time.
-    if known.allSatisfy({ $0.entry.attributes.mode & 0o100 != 0 }) {
+    // One that does not let its owner through is opened for a moment for those in it, and where paths lose components several may
+    // be one: that is one thread's at a time.
+    if known.allSatisfy({ $0.entry.attributes.mode & 0o100 != 0 && $0.directory == $0.saved }) {
       try share(known)
     } else {
       for row in known { finish(row) }
