@@ -11,16 +11,12 @@ final class RestoreDirectories {
   /// The directories whose attributes are to be set, as long as they are few and no extended attributes come with the plan's last
   /// pass: then nobody needs that.
   private var known: [PlanBatch.Row]? = []
-  /// What those may take still.
-  private var knownRoom: Int
+  /// How many bytes those may take still: room for some 16,000 with paths as usual.
+  private var knownRoom = 8 << 20
   private var createdCount = 0
   private var finishedCount = 0
 
-  /// - Parameter knownByteLimit: what directories may take that are remembered: 16,000 and more with paths as usual.
-  init(
-    writer: consuming RestoreWriter, extended: RestoreExtended, report: RestoreReport, knownByteLimit: Int = 8 << 20
-  ) {
-    knownRoom = knownByteLimit
+  init(writer: consuming RestoreWriter, extended: RestoreExtended, report: RestoreReport) {
     self.writer = writer
     self.extended = extended
     self.report = report

@@ -2,8 +2,8 @@ import VaultModel
 
 /// The statements that sort a selection on a server, or give its rows to this process to be sorted.
 ///
-/// The rows are whole, and sorted ones held by a cursor: reading them in order looks nothing up, whatever the order is and whatever a job that
-/// is published in between does to where they came from.
+/// The rows are whole, and sorted ones held by a cursor: reading them in order looks nothing up, whatever the order is and whatever
+/// a job that is published in between does to where they came from.
 struct ServerSelection {
   var source: StateSource
   var pass: SelectionPass
