@@ -44,8 +44,15 @@ def eventually(condition, what, seconds=PATIENCE_SECONDS):
     return found
 
 
+#: What keeps the ports that this process was given from being given to anybody again, while it lives.
+RESERVATIONS = []
+
+
 def free_port(*hosts):
-    """A port below those that the system gives away, free on every one of the hosts."""
+    """A port below those that the system gives away, free on every one of the hosts.
+
+    No test is given it again, here or in another process, though nobody listens on it yet: tests that dialled each other's
+    daemons, or a daemon where they had put a fake, failed once in some hundred runs."""
     generator = random.Random(f"{os.getpid()} {time.monotonic_ns()}")
     for _ in range(1000):
         port = generator.randrange(12_000, 32_000)
@@ -56,9 +63,12 @@ def free_port(*hosts):
                     taken = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
                     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     taken.bind((host, port))
-                return port
+                reservation = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+                reservation.bind(f"\0vault-test-port-{port}")
             except OSError:
                 continue
+            RESERVATIONS.append(socket.socket(fileno=reservation.detach()))
+            return port
     raise AssertionError(f"no port is free on {hosts}")
 
 

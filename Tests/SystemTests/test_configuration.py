@@ -58,10 +58,7 @@ class Initial(SystemTest):
 
     def use_free_ports(self):
         """Gives the daemons of the set ports that nobody has; returns the director's."""
-        found = set()
-        while len(found) < 3:
-            found.add(fleets.free_port("0.0.0.0"))
-        ports = list(found)
+        ports = [fleets.free_port("0.0.0.0") for _ in range(3)]
         dir_port, fd_port, sd_port = [(f"Port = {known}", f"Port = {port}") for known, port in zip((9101, 9102, 9103), ports)]
         self.adapt("dir", dir_port, fd_port, sd_port)
         self.adapt("console", dir_port)

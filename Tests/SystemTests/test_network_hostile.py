@@ -307,7 +307,7 @@ class JobKeys(HostileTest):
         fake = hostile.listen(self.fake_port, identity, hostile.derive(self.secret("alpha"), identity))
         fleets.eventually(lambda: self.is_listening(), "the fake file daemon listens")
         number = self.fleet.begin("save-alpha")
-        fake.wait_for(rb"Hello = director [^\n]*\n")
+        self.assertTrue(fake.wait_for(rb"Hello = director [^\n]*\n"), fake.errors)
         fake.send(b"2000 OK Hello = version=0.1.0 features=1\n")
         order = fake.wait_for(rb"\nbackup = (\S+) ([^\n]*)\n")
         self.assertTrue(order, f"{fake.received!r} {fake.errors!r} {self.fleet.about(number)}")
@@ -414,7 +414,7 @@ class JobKeys(HostileTest):
             with hostile.listen(self.fake_port, identity, hostile.derive(self.secret("alpha"), identity)) as fake:
                 fleets.eventually(self.is_listening, "the fake file daemon listens")
                 number = self.fleet.begin("save-alpha")
-                fake.wait_for(rb"Hello = director [^\n]*\n")
+                self.assertTrue(fake.wait_for(rb"Hello = director [^\n]*\n"), fake.errors)
                 fake.send(nonsense)
                 self.assertEqual(self.fleet.wait(number), "I", self.fleet.about(number))
             fleets.eventually(lambda: not self.is_listening(), "the port is free")
