@@ -9,6 +9,7 @@ import glob
 import os
 import random
 import shutil
+import stat
 import subprocess
 
 from measuring import Failure
@@ -138,11 +139,11 @@ def size_of(place):
 
 
 def warm(place):
-    """Reads a tree into the page cache."""
+    """Reads the files of a tree into the page cache."""
     for top, _, names in os.walk(place):
         for name in names:
             path = os.path.join(top, name)
-            if os.path.islink(path):
+            if not stat.S_ISREG(os.lstat(path).st_mode):
                 continue
             with open(path, "rb", buffering=0) as stream:
                 while stream.read(1 << 22):
