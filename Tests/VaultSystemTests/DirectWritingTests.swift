@@ -99,7 +99,7 @@ import VaultSystem
 
   /// Whatever the speed is: a slow medium that keeps up with what comes is written directly. One write may be a whole look.
   @Test(
-    arguments: [(100, 100, true), (5_000_000, 4_000_000, true), (400, 100, false), (5_000_000, 0, false)]
+    arguments: [(100, 120, true), (4_000_000, 5_000_000, true), (120, 100, false), (5_000_000, 0, false)]
       as [(UInt64, UInt64, Bool)], [1, 8])
   func aMediumThatIsWaitedForIsGivenUp(_ times: (write: UInt64, pause: UInt64, isKept: Bool), mebibytes: Int) throws {
     try Self.withFile { _, direct throws in
@@ -111,13 +111,13 @@ import VaultSystem
     }
   }
 
-  /// Three looks that find the thread waiting say nothing when the next one does not.
+  /// A look that finds the thread waiting says nothing when the next one does not.
   @Test func fewBusyLooksAreNotEnough() throws {
     try Self.withFile { _, direct throws in
       try Self.withBlock(1 << 20) { block throws in
         let clock = SteppingClock(write: 100, pause: 0)
         for number in 0..<96 {
-          clock.pause = number % 32 < 24 ? 0 : 1000
+          clock.pause = number % 16 < 8 ? 0 : 1000
           #expect(try direct.write(block, at: 0, clock: clock) == block.count)
         }
       }

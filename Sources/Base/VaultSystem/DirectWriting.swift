@@ -12,8 +12,8 @@ package struct DirectWriting: ~Copyable, Sendable {
   package static let alignment = 4096
   /// How much is written between two looks at who waits for whom.
   static let probedByteCount = 8 << 20
-  /// One look may have met somebody else's sync; so many one after another did not.
-  static let busyProbeLimit = 4
+  /// One look may have met something rare; so many one after another did not.
+  static let busyProbeLimit = 2
 
   /// File systems that write past the page cache what is appended to a file, in parallel with reading it.
   private static let fileSystems: Set<UInt32> = [
@@ -62,16 +62,16 @@ package struct DirectWriting: ~Copyable, Sendable {
     }
   }
 
-  /// Gives up direct writing when the thread does little but wait for the medium: one write at a time is then what everybody else
-  /// waits for, and the queue of writes that the kernel keeps is worth the copy.
+  /// Gives up direct writing when the thread mostly waits for the medium, which takes one write at a time, and behind a sync none:
+  /// that is then what everybody else waits for, and the queue of writes that the kernel keeps is worth the copy.
   private func note(_ byteCount: Int, _ begin: UInt64, _ end: UInt64) {
     probe.withLock { probe in
       if probe.began == 0 { probe.began = begin }
       probe.byteCount += byteCount
       probe.nanoseconds &+= end &- begin
       guard probe.byteCount >= Self.probedByteCount else { return }
-      // Three quarters of the time.
-      let isBusy = probe.nanoseconds / 3 >= (end &- probe.began) / 4
+      // Half of the time.
+      let isBusy = probe.nanoseconds >= (end &- probe.began) / 2
       probe = (0, end, 0, isBusy ? probe.busyCount + 1 : 0)
       if probe.busyCount == Self.busyProbeLimit { isOver.store(true, ordering: .relaxed) }
     }

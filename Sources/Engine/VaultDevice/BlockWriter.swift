@@ -27,6 +27,7 @@ final class BlockWriter: Sendable {
   private let device: Device
   private let queue: BoundedQueue<QueuedBlock>
   private let pool: BufferPool
+  private let sync: SyncThread
   private let monitor = Monitor()
   private let state = Mutex(State())
 
@@ -35,6 +36,7 @@ final class BlockWriter: Sendable {
     self.session = session
     self.pool = pool
     queue = BoundedQueue(capacity: capacity)
+    sync = SyncThread(device: device)
   }
 
   /// Writes queued blocks until the queue ends, and takes leave of the device: the thread's body.
@@ -42,13 +44,14 @@ final class BlockWriter: Sendable {
     while let block = queue.pop() {
       do throws(DeviceError) {
         let placement = try device.append(block, from: self)
-        try device.boundUnsynced(placement.volume)
+        try device.boundUnsynced(placement.volume, by: sync)
         state.withLock { $0.placements.append(placement) }
         monitor.signal()
       } catch {
         fail(error)
       }
     }
+    sync.finish()
     device.unregister(self)
   }
 
@@ -76,6 +79,9 @@ final class BlockWriter: Sendable {
       monitor.wait(since: ticket)
     }
   }
+
+  /// Waits until nothing is synced beside the writing.
+  func waitUntilSynced() { sync.waitUntilIdle() }
 
   /// The volumes that hold blocks which no commit covers, with the end of the last one.
   var touched: [UniqueIdentifier: UInt64] { state.withLock { $0.touched } }

@@ -26,12 +26,23 @@ extension Device {
     }
   }
 
-  /// Syncs a volume when too much of it waits for that.
-  func boundUnsynced(_ identifier: UniqueIdentifier) throws(DeviceError) {
+  /// Lets a thread sync a volume when much of it waits for that, and waits for a sync when it is too much.
+  func boundUnsynced(_ identifier: UniqueIdentifier, by thread: SyncThread) throws(DeviceError) {
+    guard let volume = state.withLock({ $0.appended[identifier] }) else { return }
+    let byteCount = volume.unsyncedByteCount
+    if byteCount >= parameters.unsyncedLimit {
+      try synchronize([identifier: volume.writtenEnd - parameters.syncStep])
+    } else if byteCount >= parameters.syncStep {
+      thread.begin(identifier)
+    }
+  }
+
+  /// Syncs a volume unless another thread has just done so. A failure condemns the volume, and so reaches whom it concerns.
+  func synchronizeAhead(_ identifier: UniqueIdentifier) {
     guard let volume = state.withLock({ $0.appended[identifier] }),
-      volume.unsyncedByteCount >= parameters.unsyncedLimit
+      volume.unsyncedByteCount >= parameters.syncStep
     else { return }
-    try synchronize([identifier: volume.writtenEnd])
+    do throws(DeviceError) { try synchronize([identifier: volume.writtenEnd - parameters.syncStep + 1]) } catch {}
   }
 
   /// Makes durable what sessions wrote on volumes before the given ends.

@@ -16,7 +16,8 @@ import VaultSystem
 ///
 /// Locks, in the order in which they are taken: the append lock (held while one block is written, so that appends of all
 /// sessions have one order), a volume's sync lock (held during one sync), the state's locks (held for a moment, no calls).
-/// Everything here blocks; it runs on plain threads, never on the cooperative pool.
+/// Everything here blocks; it runs on plain threads, never on the cooperative pool. Each session has one that writes its blocks
+/// and, when it writes much between two commits, one that syncs beside it.
 package final class Device: Sendable {
   struct State {
     /// All volumes by identifier, with the ends that commits acknowledged.

@@ -168,10 +168,12 @@ package final class DeviceControlRecord {
     return header
   }
 
-  /// Waits until every block that is queued is written; the present block stays open.
+  /// Waits until every block that is queued is written, and no sync goes on; the present block stays open.
   package func waitUntilWritten() throws(DeviceError) {
     try check()
     _ = try writer.placements(ofFirst: queuedCount)
+    writer.waitUntilSynced()
+    try check()
   }
 
   // MARK: Committing and ending

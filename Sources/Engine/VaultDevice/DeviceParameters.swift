@@ -14,6 +14,8 @@ package struct DeviceParameters: Sendable {
   package let maximumVolumeSize: UInt64
   /// Bytes of a volume that may wait for a sync; a cancel never waits longer than it takes to sync them.
   package var unsyncedLimit: UInt64
+  /// Bytes after which a sync begins beside the writing.
+  var syncStep: UInt64 { unsyncedLimit / 2 }
   /// Block buffers of one device control record: its memory limit.
   package var blockBufferCount: Int
 
