@@ -6,7 +6,8 @@ import VaultProtocol
 
 /// The anomaly loop: the n-th call on the store fails, for every n and every way to fail; then the invariants hold.
 ///
-/// A run that fails is named by its plan: seed, fault, n and crash mode replay it.
+/// A run that fails is named by its plan: seed, fault, n and crash mode replay it, but for a commit of two blocks of which the
+/// first one makes a sync begin beside the other.
 @Suite struct DeviceAnomalyTests {
   struct Plan: CustomStringConvertible, Sendable {
     var seed: UInt64
@@ -200,7 +201,7 @@ final class Workload {
     }
   }
 
-  /// Sessions take turns, so that the same plan makes the same calls in the same order.
+  /// Sessions take turns, so that the same plan makes nearly always the same calls in the same order.
   private func restart(_ driver: SessionDriver, _ device: Device) throws {
     try driver.restart(device)
     try driver.record.waitUntilWritten()

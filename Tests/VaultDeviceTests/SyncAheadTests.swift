@@ -1,9 +1,10 @@
 import Synchronization
 import SystemPackage
 import Testing
-import VaultDevice
 import VaultModel
 import VaultSystem
+
+@testable import VaultDevice
 
 /// Syncs beside the writing: what waits for them stays bounded, and their failure is the session's.
 @Suite struct SyncAheadTests {
@@ -60,6 +61,23 @@ import VaultSystem
         #expect(try device.checksum(at: location) == commit.contents[location.group])
       }
     }
+  }
+
+  /// The thread that writes may see a failure of the one that syncs before the volume's status says it.
+  @Test func aVolumeThatHasJustFailedIsNotOpenedAgain() throws {
+    let device = Fixture.device(MemoryVolumeStore())
+    _ = try device.recover(known: [])
+    let driver = try SessionDriver(device, Fixture.sessionA)
+    try driver.append(15_000)
+    try driver.append(15_000)
+    try driver.record.waitUntilWritten()
+    let volume = try #require(device.volumes.first)
+    #expect(volume.status == .append)
+    device.state.withLock { $0.appended[volume.identifier]?.fail(DeviceError(.io(call: "fdatasync", errno: .ioError))) }
+    try device.prepareToAppend()
+    #expect(device.volumes.map(\.name) == ["vol-0001", "vol-0002"])
+    #expect(throws: DeviceError.self) { try driver.commit() }
+    #expect(driver.acknowledged.isEmpty)
   }
 }
 

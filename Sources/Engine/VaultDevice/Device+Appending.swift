@@ -26,12 +26,12 @@ extension Device {
     }
   }
 
-  /// Lets a thread sync a volume when much of it waits for that, and waits for a sync when it is too much.
+  /// Lets a thread sync a volume when much of it waits for that, and waits until it is less than too much.
   func boundUnsynced(_ identifier: UniqueIdentifier, by thread: SyncThread) throws(DeviceError) {
     guard let volume = state.withLock({ $0.appended[identifier] }) else { return }
     let byteCount = volume.unsyncedByteCount
     if byteCount >= parameters.unsyncedLimit {
-      try synchronize([identifier: volume.writtenEnd - parameters.syncStep])
+      try synchronize([identifier: volume.writtenEnd - parameters.unsyncedLimit + 1])
     } else if byteCount >= parameters.syncStep {
       thread.begin(identifier)
     }
@@ -178,13 +178,21 @@ extension Device {
     if state.withLock({ $0.isClosed }) { throw DeviceError(.closed) }
     if let volume = current, volume.failure == nil { return volume }
     current = nil
-    if let known = volumes.last(where: { $0.status == .append }), let volume = try mountKnown(known) {
+    if let known = appendable(), let volume = try mountKnown(known) {
       current = volume
       return volume
     }
     let volume = try makeVolume()
     current = volume
     return volume
+  }
+
+  /// The newest volume that takes more. One that has just failed is none, though its status may not say so yet.
+  private func appendable() -> Volume? {
+    let found = state.withLock { state in
+      state.volumes.values.filter { $0.status == .append && state.appended[$0.identifier]?.failure == nil }
+    }
+    return found.max { VolumeName.isBefore($0.name, $1.name) }
   }
 
   /// Opens a volume whose end recovery has settled.

@@ -75,9 +75,6 @@ extension MemoryVolumeStore {
   /// Makes a file's unsynced sectors clean without all of them being on the medium: what a failed sync does.
   package func loseUnsynced(of name: String, using generator: inout some RandomNumberGenerator) {
     guard let content = contents[name] else { return }
-    var state = content.state.withLock { $0 }
-    state.loseUnsynced(using: &generator)
-    let lost = state
-    content.state.withLock { $0 = lost }
+    content.state.withLock { $0.loseUnsynced(using: &generator) }
   }
 }

@@ -41,6 +41,7 @@ final class SyncThread: Sendable {
       return true
     } catch {
       state.withLock { ($0.wanted, $0.hasThread) = (nil, false) }
+      monitor.signal()
       return false
     }
   }
