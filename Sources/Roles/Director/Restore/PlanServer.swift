@@ -93,7 +93,8 @@ struct PlanServer: ~Copyable {
 
   /// Reads until a batch is full, and on while its last content may have further names: hard links come together.
   private mutating func readRows() throws {
-    while !isAtEnd, held.count < Self.rowsPerBatch || held.first?.entry.content == held.last?.entry.content,
+    while !isAtEnd,
+      held.count < Self.rowsPerBatch || pass == 2 && held.first?.entry.content == held.last?.entry.content,
       held.count < Self.linkedRowLimit
     {
       var rows: [StateRow] = []
