@@ -10,6 +10,7 @@ import VaultSystem
 /// test's own.
 @main package enum Program {
   static func main() {
+    Heap.limit()
     // A reader of our output that leaves is noticed by the write that fails.
     signal(SIGPIPE, SIG_IGN)
     // A file that grows beyond the limit on its length is the write's error, and closes a volume in order.

@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <netdb.h>
 #include <netinet/in.h>

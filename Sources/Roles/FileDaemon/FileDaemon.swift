@@ -24,6 +24,8 @@ package struct FileDaemon: Sendable {
   let activity: PeerActivity
   /// After how long a storage daemon that takes or gives nothing counts as lost, and who looks after it; nil where it cannot be.
   let silence: (seconds: UInt64, poller: Poller)?
+  /// What is done whenever a conversation has ended, and with it the job that it carried.
+  private let onConversationEnd: @Sendable () -> Void
   private let hello: Hello
   /// On which terms a director is served; nil for one that is not configured.
   private let terms: @Sendable (Hello) -> PeerTerms?
@@ -31,9 +33,10 @@ package struct FileDaemon: Sendable {
   package init(
     name: String, clock: any VaultClock, workerCount: Int, excludedDirectories: [FileIdentity],
     allowedDirectories: [ByteString] = [], jobLimit: Int? = nil, log: MessageLog? = nil,
-    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil,
+    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil, onConversationEnd: @escaping @Sendable () -> Void = {},
     terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }, dialStorage: @escaping StorageDialler
   ) {
+    self.onConversationEnd = onConversationEnd
     self.allowedDirectories = allowedDirectories
     self.log = log
     self.terms = terms
@@ -76,7 +79,10 @@ package struct FileDaemon: Sendable {
   }
 
   private func serve(_ channel: Channel, _ greet: () async throws -> Hello?) async {
-    defer { channel.close() }
+    defer {
+      channel.close()
+      onConversationEnd()
+    }
     do {
       guard let peer = try await greet() else { return }
       while let line = try await channel.receiveLine() {

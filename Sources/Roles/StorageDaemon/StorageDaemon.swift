@@ -22,6 +22,8 @@ package struct StorageDaemon: Sendable {
   let activity: PeerActivity
   /// Where peers may fall silent: who wakes up for it.
   private let poller: Poller?
+  /// What is done whenever a conversation has ended, and with it the job that it carried.
+  private let onConversationEnd: @Sendable () -> Void
   let hello: Hello
   /// On which terms a peer is served; nil for one that is not configured.
   private let terms: @Sendable (Hello) -> PeerTerms?
@@ -29,10 +31,11 @@ package struct StorageDaemon: Sendable {
 
   package init(
     name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil,
-    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil,
+    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil, onConversationEnd: @escaping @Sendable () -> Void = {},
     terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }
   ) {
     self.terms = terms
+    self.onConversationEnd = onConversationEnd
     self.poller = poller
     activity = PeerActivity(timeoutSeconds: peerTimeoutSeconds, clock: clock)
     self.log = log
@@ -66,7 +69,10 @@ package struct StorageDaemon: Sendable {
   }
 
   private func serve(_ channel: Channel) async {
-    defer { channel.close() }
+    defer {
+      channel.close()
+      onConversationEnd()
+    }
     do {
       var boundJob: UniqueIdentifier?
       if case .job(let job)? = channel.transport.peerIdentity.flatMap({ PeerIdentity($0) })?.purpose {

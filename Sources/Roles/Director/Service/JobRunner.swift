@@ -28,6 +28,7 @@ struct JobRunner: Sendable {
     service.log.tell(.terminate, job: job.number, "Job \(job.number) ended: \(status.title).")
     service.log.release(job.number)
     await service.queue.ended(job.number, status)
+    Heap.giveBack()
   }
 
   private func perform() async throws -> JobStatus {
