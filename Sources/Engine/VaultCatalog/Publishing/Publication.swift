@@ -40,16 +40,16 @@ struct Publication {
   // MARK: What the job staged
 
   /// A staged entry that says what the current row says makes no new row. Where its extended attributes lie does not matter:
-  /// `attributes` has their digest.
+  /// `attributes` has their digest. A full has stored all contents again: no row of one is as it was.
   static let markUnchanged = Step(
     sql: """
-      UPDATE stage SET state = 3 WHERE job = ?1 AND state = 1 AND EXISTS (
+      UPDATE stage SET state = 3 WHERE job = ?1 AND state = 1 AND (?2 > 0 OR content_session IS NULL) AND EXISTS (
         SELECT 1 FROM entry_current AS e WHERE e.directory = stage.directory AND e.name = stage.name
           AND e.attributes = stage.attributes AND e.device = stage.device AND e.inode = stage.inode
           AND e.content_session IS stage.content_session AND e.content_index IS stage.content_index
           AND e.extents IS stage.extents)
       """,
-    parameters: [\.job])
+    parameters: [\.job, \.base])
 
   /// Rows that the job replaces or deletes end where it begins.
   static let closeReplaced = Step(

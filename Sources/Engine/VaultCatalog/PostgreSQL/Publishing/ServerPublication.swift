@@ -24,10 +24,11 @@ struct ServerPublication {
   // MARK: What the job staged
 
   /// A staged entry that says what the current row says makes no new row. Where its extended attributes lie does not matter:
-  /// `attributes` has their digest.
+  /// `attributes` has their digest. A full has stored all contents again: no row of one is as it was.
   static let markUnchanged = """
     UPDATE stage AS s SET state = \(StageState.unchanged) FROM entry_current AS e
-    WHERE s.job = $1 AND s.state = \(StageState.entry) AND e.tree = $2 AND e.directory = s.directory AND e.name = s.name
+    WHERE s.job = $1 AND s.state = \(StageState.entry) AND ($4 > 0 OR s.content_session IS NULL)
+      AND e.tree = $2 AND e.directory = s.directory AND e.name = s.name
       AND e.attributes = s.attributes AND e.device = s.device AND e.inode = s.inode
       AND e.content_session IS NOT DISTINCT FROM s.content_session
       AND e.content_index IS NOT DISTINCT FROM s.content_index AND e.extents IS NOT DISTINCT FROM s.extents
