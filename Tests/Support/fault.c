@@ -7,7 +7,7 @@
  *   VAULT_FAULT_KINDS  comma list of open,write,sync,truncate,rename,unlink,mkdir,close,read: what is counted (default:
  *                      all but read)
  *   VAULT_FAULT_COUNT  file that receives the counters: one u64 for the total and one for each kind, in the order above
- *   VAULT_FAULT_FAIL   N:ERROR[:sticky]: the N-th counted call (from 1) fails; ERROR is EIO, ENOSPC, EFBIG, EACCES,
+ *   VAULT_FAULT_FAIL   N:ERROR[:sticky]: the N-th counted call (from 1) fails; ERROR is EIO, ENOSPC, EFBIG, EACCES, EMFILE,
  *                      SHORT (a write takes half of its bytes) or FULL (a write takes half, then all writes ENOSPC)
  *   VAULT_FAULT_KILL   N: SIGKILL instead of the N-th counted call
  *   VAULT_FAULT_STOP   N: SIGSTOP before the N-th counted call, which is made once the test sends SIGCONT
@@ -192,7 +192,11 @@ static void start(void) {
     fail_short = strstr(rest, "SHORT") != NULL;
     fail_full = strstr(rest, "FULL") != NULL;
     if (fail_full) fail_sticky = 1;
-    fail_error = strstr(rest, "ENOSPC") ? ENOSPC : strstr(rest, "EFBIG") ? EFBIG : strstr(rest, "EACCES") ? EACCES : EIO;
+    fail_error = strstr(rest, "ENOSPC") ? ENOSPC
+                 : strstr(rest, "EFBIG") ? EFBIG
+                 : strstr(rest, "EACCES") ? EACCES
+                 : strstr(rest, "EMFILE") ? EMFILE
+                                          : EIO;
   }
   const char *kill_number = getenv("VAULT_FAULT_KILL");
   if (kill_number) kill_at = strtoull(kill_number, NULL, 10);

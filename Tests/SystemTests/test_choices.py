@@ -464,6 +464,30 @@ class Obstacles(Choices):
         space = os.statvfs(target)
         self.assertLess((space.f_blocks - space.f_bfree) * space.f_frsize - used, MIB, "temporary files are gone")
 
+    def test_what_cannot_be_opened_is_told(self):
+        """Files are made ahead of their data by threads of their own: what only these fail at costs nothing."""
+        names = [f"{directory}/{number}" for directory in "abc" for number in range(40)]
+        self.make(*names)
+        self.backup()
+        ends = set()
+        for fault in ("1:EMFILE:sticky", "40:EACCES:sticky", "40:EMFILE:sticky",
+                      *(f"{number}:{error}" for error in ("EMFILE", "ENOSPC") for number in range(10, 100, 9))):
+            target = self.path("to", fault)
+            os.makedirs(target)
+            outcome = program.restore(
+                self.repository, target, environment=program.fault_environment(target, fail=fault, kinds="open"))
+            ends.add(outcome.status)
+            if fault.startswith("1:"):
+                self.expect(outcome, program.FAILED)
+                continue
+            told = {problem["path"] for problem in outcome.json["problems"]}
+            self.assertEqual(outcome.status, program.PROBLEMS if told else program.DONE, outcome)
+            self.assertNothingHalfDone(target)
+            for name in names:
+                self.assertNotEqual(os.path.exists(target + self.file(name)), self.file(name) in told, f"{name}, {fault}")
+                if self.file(name) not in told: self.assertEqual(self.content(target + self.file(name)), name.encode())
+        self.assertLessEqual({program.PROBLEMS, program.FAILED}, ends)
+
     def test_what_does_not_reach_the_disk_is_told(self):
         """A restore says that it is done once everything is on stable storage; what is mounted below the target, too."""
         self.make("a", "there/b")

@@ -3,7 +3,7 @@ import VaultModel
 import VaultSystem
 
 /// A regular file that is being restored without a name or under a temporary one; without `commit` it goes again.
-package struct RestoringFile: ~Copyable {
+package struct RestoringFile: ~Copyable, Sendable {
   private let place: RestorePlace
   private var descriptor: Descriptor?
   /// The descriptor's number, valid until `commit` closes it.

@@ -1,4 +1,5 @@
 import Synchronization
+import VaultFileSet
 import VaultModel
 
 /// A content to be restored and the names that get it.
@@ -14,6 +15,15 @@ final class ContentItem: Sendable {
   let isWithoutData: Bool
   let groups: [LinkGroup]
   private let isDone = Atomic(false)
+  private let first = Mutex(FirstFile())
+
+  /// The first file of the first group.
+  private struct FirstFile: ~Copyable, Sendable {
+    /// It was made ahead of its data.
+    var file: FileAhead?
+    /// Whoever has the data has it, or makes it.
+    var isTaken = false
+  }
 
   init(identifier: ContentIdentifier, sealed: SealedContent, isWithoutData: Bool, groups: [LinkGroup]) {
     self.identifier = identifier
@@ -25,6 +35,21 @@ final class ContentItem: Sendable {
   /// Whether the content was written, or its failure told.
   var isSettled: Bool { isDone.load(ordering: .acquiring) }
   func settle() { isDone.store(true, ordering: .releasing) }
+
+  /// Makes the first file of the first group, unless somebody has taken that upon himself; who comes for it meanwhile waits.
+  func makeFile(_ make: () throws(FileSetError) -> FileAhead?) throws(FileSetError) {
+    try first.withLock { first throws(FileSetError) in
+      if !first.isTaken { first.file = try make() }
+    }
+  }
+
+  /// The first file of the first group if it was made already; nobody makes it ahead any more.
+  func takeFile() -> RestoringFile? {
+    first.withLock { first in
+      first.isTaken = true
+      return first.file.take()?.take()
+    }
+  }
 }
 
 extension PlanBatch.Row {

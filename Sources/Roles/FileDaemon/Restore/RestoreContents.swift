@@ -15,6 +15,8 @@ final class RestoreContents {
   private let others: RestoreOthers?
   private let report: RestoreReport
   private let queue: RestoreQueue
+  /// Nil where nothing is written, or not to a directory.
+  private let ahead: FilesAhead?
   /// Tells contents that are one hole.
   private var hasher: ContentHasher
   /// The number of the batch that is handed out.
@@ -24,8 +26,9 @@ final class RestoreContents {
 
   init(
     fetcher: BlockFetcher, others: RestoreOthers?, report: RestoreReport, queue: RestoreQueue,
-    hasher: consuming ContentHasher
+    ahead: FilesAhead? = nil, hasher: consuming ContentHasher
   ) {
+    self.ahead = ahead
     self.fetcher = fetcher
     self.others = others
     self.report = report
@@ -42,6 +45,7 @@ final class RestoreContents {
       return true
     }
     let contents = try BatchContents(rows: rest, locations: batch.locations) { try hasher.isWithoutData($0) }
+    ahead?.add(contents.items)
     number += 1
     do { try handOut(contents) } catch {
       // What is missing of the batch before is still told, as far as somebody hears it.

@@ -41,6 +41,8 @@ struct RestoreJob: Sendable {
       defer { sync.abandon() }
       let lists = ExtendedLists()
       let seed = UInt64.random(in: 0...UInt64.max)
+      let ahead = FilesAhead(target, threadCount: daemon.workerCount, randomSeed: seed)
+      defer { ahead.finish() }
       try withWorkers(daemon.workerCount) { number, queue in
         var worker = try RestoreWorker(
           report: report, target: target, lists: lists, randomSeed: seed &+ UInt64(number) &* 0x1_0000_0001)
@@ -53,7 +55,7 @@ struct RestoreJob: Sendable {
         let others = RestoreOthers(
           writer: RestoreWriter(target: target, randomSeed: ~seed), extended: extended, report: report)
         let contents = RestoreContents(
-          fetcher: fetcher, others: others, report: report, queue: queue, hasher: try ContentHasher())
+          fetcher: fetcher, others: others, report: report, queue: queue, ahead: ahead, hasher: try ContentHasher())
         try plan.forEachBatch(ofPass: 2, contents.restore)
         try contents.finish()
         // Every entry of a directory is in place: its times stay now.

@@ -129,7 +129,8 @@ struct RestoreWorker: ~Copyable {
       }
       item.settle()
       if writer == nil { return report.verified(bytes: item.sealed.size) }
-      for group in item.groups { write(group, item.sealed, pieces) }
+      var ahead = item.takeFile()
+      for group in item.groups { write(group, item.sealed, pieces, ahead.take()) }
     } catch {
       try fail(item, error)
     }
@@ -144,12 +145,13 @@ struct RestoreWorker: ~Copyable {
   }
 
   private mutating func write(
-    _ group: ContentItem.LinkGroup, _ content: SealedContent, _ pieces: ArraySlice<ContentPiece>
+    _ group: ContentItem.LinkGroup, _ content: SealedContent, _ pieces: ArraySlice<ContentPiece>,
+    _ ahead: consuming RestoringFile?
   ) {
     var group = group
     do throws(FileSetError) {
       // What is there under one name keeps no other name from coming back.
-      while let file = try begin(&group, content) {
+      while let file = try begin(&group, content, &ahead) {
         for piece in pieces { try file.write(piece.bytes, at: piece.offset) }
         if try commit(file, &group, content.size) { return }
       }
@@ -159,14 +161,13 @@ struct RestoreWorker: ~Copyable {
   }
 
   /// Begins the file under the first of its names that is free, or to be replaced; those before it leave the group.
+  ///
+  /// - Parameter ahead: the file for the first of the names, if it was made already.
   private mutating func begin(
-    _ group: inout ContentItem.LinkGroup, _ content: SealedContent
+    _ group: inout ContentItem.LinkGroup, _ content: SealedContent, _ ahead: inout RestoringFile?
   ) throws(FileSetError) -> RestoringFile? {
     while let first = group.rows.first {
-      if let file = try writer?.writeFile(
-        directory: first.directory, name: first.entry.name, attributes: first.entry.attributes,
-        hasExtended: first.entry.extended != nil)
-      {
+      if let file = try makeFile(first, &ahead) {
         // Before the data: a file system that has no files of this size says so at once, and what follows is inside the
         // file.
         if content.algorithm == .sha256OfExtents { try file.setSize(content.size) }
@@ -176,6 +177,13 @@ struct RestoreWorker: ~Copyable {
       group.rows.removeFirst()
     }
     return nil
+  }
+
+  private mutating func makeFile(
+    _ row: PlanBatch.Row, _ ahead: inout RestoringFile?
+  ) throws(FileSetError) -> RestoringFile? {
+    if let file = ahead.take() { return file }
+    return try writer?.writeFile(for: row)
   }
 
   /// Gives a written file its name, and its other names.
@@ -241,7 +249,8 @@ struct RestoreWorker: ~Copyable {
     do {
       var file: RestoringFile?
       if writer != nil {
-        file = try begin(&group, item.sealed)
+        var ahead = item.takeFile()
+        file = try begin(&group, item.sealed, &ahead)
         if file == nil { return item.settle() }
       }
       guard let first = group.rows.first else { return }

@@ -1,0 +1,134 @@
+import Synchronization
+import VaultFileSet
+import VaultModel
+import VaultSystem
+
+/// Makes the files of a restore before their data are there, on threads of its own.
+///
+/// While a file system writes inodes, bitmaps and directories, whoever makes a file waits for them, and it does so for most of
+/// a restore, as what is restored goes to the disk meanwhile. A file that is there already takes its data. Only files without a
+/// name are made ahead: nothing is left of one that gets none.
+final class FilesAhead: Sendable {
+  /// Files that are open and wait for their data, at most.
+  static let usualLimit = 2048
+  /// The share of the process's descriptors that one restore may hold for that: each file may need one of its directory, too.
+  private static let descriptorShare = 64
+  static let contentsAtOnce = 32
+
+  private struct State {
+    var contents: ArraySlice<ContentItem> = []
+    var isOver = false
+  }
+
+  private let target: RestoreTarget
+  /// Open files at most, and what each thread has just in hand.
+  let limit: Int
+  private let state = Mutex(State())
+  private let monitor = Monitor()
+  private let crew = WorkerCrew()
+  private let open = Atomic(0)
+
+  /// How many files are open and wait for their data.
+  var openCount: Int { open.load(ordering: .relaxed) }
+
+  /// Starts the threads; without them, or where the target's files have names from the beginning, the workers make every file.
+  ///
+  /// - Parameter limit: open files at most; fewer where the process may not have as many descriptors.
+  init(_ target: RestoreTarget, threadCount: Int, randomSeed: UInt64, limit: Int = usualLimit) {
+    self.target = target
+    self.limit = min(limit, DescriptorLimit.raise() / Self.descriptorShare)
+    guard target.makesUnnamedFiles else { return }
+    for number in 1...threadCount {
+      try? crew.start(name: "vault-create-\(number)") { [self] in
+        var writer = RestoreWriter(target: target, randomSeed: randomSeed &+ UInt64(number))
+        while let contents = next() {
+          for content in contents where !make(content, &writer) { giveUp() }
+        }
+      }
+    }
+  }
+
+  /// Adds contents in the order in which their data come.
+  func add(_ contents: [ContentItem]) {
+    guard target.makesUnnamedFiles else { return }
+    state.withLock { $0.contents += contents }
+    monitor.signal()
+  }
+
+  /// Waits until no thread makes files any more. What is open goes with the contents.
+  func finish() {
+    giveUp()
+    crew.join()
+  }
+
+  private func giveUp() {
+    state.withLock { state in
+      state.isOver = true
+      state.contents = []
+    }
+    monitor.signal()
+  }
+
+  /// The next contents, waiting for some and for room; nil when there is nothing more to do.
+  private func next() -> ArraySlice<ContentItem>? {
+    while true {
+      let ticket = monitor.ticket()
+      let (contents, isOver) = state.withLock { state in
+        guard openCount < limit else { return (ArraySlice<ContentItem>(), state.isOver) }
+        let some = state.contents.prefix(Self.contentsAtOnce)
+        state.contents.removeFirst(some.count)
+        if state.contents.isEmpty { state.contents = [] }
+        return (some, state.isOver)
+      }
+      if isOver { return nil }
+      if !contents.isEmpty { return contents }
+      monitor.wait(since: ticket)
+    }
+  }
+
+  /// Makes a content's first file.
+  ///
+  /// - Returns: false when the process has no descriptors left: the workers need the next ones. Whatever else fails, fails again
+  ///   when a worker tries, who tells.
+  private func make(_ content: ContentItem, _ writer: inout RestoreWriter) -> Bool {
+    guard let row = content.groups.first?.rows.first else { return true }
+    do throws(FileSetError) {
+      try content.makeFile { () throws(FileSetError) in
+        guard let file = try writer.writeFile(for: row) else { return nil }
+        open.add(1, ordering: .relaxed)
+        return FileAhead(file, of: self)
+      }
+      return true
+    } catch { return error.errno != .tooManyOpenFiles && error.errno != .tooManyOpenFilesInSystem }
+  }
+
+  /// A file got its data, or its content is given up.
+  fileprivate func release() {
+    // Not for each of them: who waits for room makes some at once then.
+    if open.subtract(1, ordering: .relaxed).newValue == limit * 3 / 4 { monitor.signal() }
+  }
+}
+
+/// A file that waits for its data.
+struct FileAhead: ~Copyable, Sendable {
+  private var file: RestoringFile?
+  private let ahead: FilesAhead
+
+  fileprivate init(_ file: consuming RestoringFile, of ahead: FilesAhead) {
+    self.file = consume file
+    self.ahead = ahead
+  }
+
+  deinit { ahead.release() }
+
+  consuming func take() -> RestoringFile? { file.take() }
+}
+
+extension RestoreWriter {
+  /// Begins the file of a row; nil when something has its name that must not be replaced.
+  mutating func writeFile(for row: PlanBatch.Row) throws(FileSetError) -> RestoringFile? {
+    try writeFile(
+      directory: row.directory, name: row.entry.name, attributes: row.entry.attributes,
+      hasExtended: row.entry.extended != nil)
+  }
+}
