@@ -465,7 +465,7 @@ class Obstacles(Choices):
         self.assertLess((space.f_blocks - space.f_bfree) * space.f_frsize - used, MIB, "temporary files are gone")
 
     def test_what_cannot_be_opened_is_told(self):
-        """Files are made ahead of their data by threads of their own: what only these fail at costs nothing."""
+        """Whoever makes a file, ahead of its data or with them: all that is not told as a problem comes back."""
         names = [f"{directory}/{number}" for directory in "abc" for number in range(40)]
         self.make(*names)
         self.backup()

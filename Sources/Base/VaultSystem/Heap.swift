@@ -13,17 +13,14 @@ package enum Heap {
 
   /// Bounds what is kept; to be called before the first thread begins. The corresponding C function is `mallopt`.
   ///
-  /// - Returns: whether the allocator knows such bounds; if not, it goes on as it does by itself.
+  /// - Returns: whether the allocator knows all of these bounds; it does without those that it does not know.
   @discardableResult
   package static func limit() -> Bool {
     let bounds = [(M_ARENA_MAX, arenaLimit), (M_MMAP_THRESHOLD, keptByteCount), (M_TRIM_THRESHOLD, keptByteCount)]
-    return bounds.allSatisfy { mallopt($0, $1) == 1 }
+    return bounds.map { mallopt($0, $1) == 1 }.allSatisfy { $0 }
   }
 
   /// Gives free pages back to the system, wherever in the heap they lie: milliseconds, for the end of a job. The corresponding C
   /// function is `malloc_trim`.
-  ///
-  /// - Returns: whether there were any.
-  @discardableResult
-  package static func giveBack() -> Bool { malloc_trim(0) == 1 }
+  package static func giveBack() { malloc_trim(0) }
 }

@@ -24,8 +24,8 @@ package struct FileDaemon: Sendable {
   let activity: PeerActivity
   /// After how long a storage daemon that takes or gives nothing counts as lost, and who looks after it; nil where it cannot be.
   let silence: (seconds: UInt64, poller: Poller)?
-  /// What is done whenever a conversation has ended, and with it the job that it carried.
-  private let onConversationEnd: @Sendable () -> Void
+  /// What is done whenever a job's work here has ended.
+  private let onJobEnd: @Sendable () -> Void
   private let hello: Hello
   /// On which terms a director is served; nil for one that is not configured.
   private let terms: @Sendable (Hello) -> PeerTerms?
@@ -33,10 +33,10 @@ package struct FileDaemon: Sendable {
   package init(
     name: String, clock: any VaultClock, workerCount: Int, excludedDirectories: [FileIdentity],
     allowedDirectories: [ByteString] = [], jobLimit: Int? = nil, log: MessageLog? = nil,
-    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil, onConversationEnd: @escaping @Sendable () -> Void = {},
+    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil, onJobEnd: @escaping @Sendable () -> Void = {},
     terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }, dialStorage: @escaping StorageDialler
   ) {
-    self.onConversationEnd = onConversationEnd
+    self.onJobEnd = onJobEnd
     self.allowedDirectories = allowedDirectories
     self.log = log
     self.terms = terms
@@ -79,10 +79,7 @@ package struct FileDaemon: Sendable {
   }
 
   private func serve(_ channel: Channel, _ greet: () async throws -> Hello?) async {
-    defer {
-      channel.close()
-      onConversationEnd()
-    }
+    defer { channel.close() }
     do {
       guard let peer = try await greet() else { return }
       while let line = try await channel.receiveLine() {
@@ -175,7 +172,10 @@ package struct FileDaemon: Sendable {
   ) async throws {
     let number = line["number"]?.text
     let ticket = try jobs.begin(kind, number: number, director: director.name) { channel.close() }
-    defer { jobs.end(ticket) }
+    defer {
+      jobs.end(ticket)
+      onJobEnd()
+    }
     try await channel.sendReply(Reply(.fileDaemonOK))
     let messages = log?.job(number.flatMap { JobNumber($0) }, of: director.name)
     if director.takesMessages {
@@ -202,6 +202,7 @@ package struct FileDaemon: Sendable {
     guard let name = UniqueIdentifier(text: try line.word(0).text ?? "") else {
       throw ControlError(.malformedField("verify"), line: line.verb)
     }
+    defer { onJobEnd() }
     try await channel.sendReply(Reply(.fileDaemonOK))
     let reply = await RestoreJob(
       daemon: self, order: RestoreOrder(verifying: name, try StorageRoute(line)), director: channel

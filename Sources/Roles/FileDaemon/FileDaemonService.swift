@@ -37,7 +37,7 @@ package enum FileDaemonService {
       name: own.name, clock: clock, workerCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
       excludedDirectories: [], allowedDirectories: configuration.allowedDirectories,
       jobLimit: own.concurrentJobLimit, log: log, peerTimeoutSeconds: own.peerTimeoutSeconds, poller: network.poller,
-      onConversationEnd: { Heap.giveBack() }, terms: { directors.terms(of: $0.name) }
+      onJobEnd: { Heap.giveBack() }, terms: { directors.terms(of: $0.name) }
     ) { route in
       guard let route else { throw FileDaemonError(reason: "the director did not say where the storage daemon is") }
       return try await network.dial(

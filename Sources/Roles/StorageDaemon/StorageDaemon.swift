@@ -22,8 +22,8 @@ package struct StorageDaemon: Sendable {
   let activity: PeerActivity
   /// Where peers may fall silent: who wakes up for it.
   private let poller: Poller?
-  /// What is done whenever a conversation has ended, and with it the job that it carried.
-  private let onConversationEnd: @Sendable () -> Void
+  /// What is done whenever a job's work here has ended.
+  private let onJobEnd: @Sendable () -> Void
   let hello: Hello
   /// On which terms a peer is served; nil for one that is not configured.
   private let terms: @Sendable (Hello) -> PeerTerms?
@@ -31,11 +31,11 @@ package struct StorageDaemon: Sendable {
 
   package init(
     name: String, devices: DeviceTable, clock: any VaultClock, jobLimit: Int? = nil, log: MessageLog? = nil,
-    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil, onConversationEnd: @escaping @Sendable () -> Void = {},
+    peerTimeoutSeconds: UInt64 = 60, poller: Poller? = nil, onJobEnd: @escaping @Sendable () -> Void = {},
     terms: @escaping @Sendable (Hello) -> PeerTerms? = { _ in PeerTerms() }
   ) {
     self.terms = terms
-    self.onConversationEnd = onConversationEnd
+    self.onJobEnd = onJobEnd
     self.poller = poller
     activity = PeerActivity(timeoutSeconds: peerTimeoutSeconds, clock: clock)
     self.log = log
@@ -69,17 +69,16 @@ package struct StorageDaemon: Sendable {
   }
 
   private func serve(_ channel: Channel) async {
-    defer {
-      channel.close()
-      onConversationEnd()
-    }
+    defer { channel.close() }
     do {
       var boundJob: UniqueIdentifier?
       if case .job(let job)? = channel.transport.peerIdentity.flatMap({ PeerIdentity($0) })?.purpose {
         // From here on the key opens nothing more, whatever becomes of the connection.
         switch jobs.useKey(of: job) {
         case .control?: boundJob = job
-        case .data(let flow)?: return try await DataConnection(storage: self, channel: channel, flow: flow).run()
+        case .data(let flow)?:
+          defer { onJobEnd() }
+          return try await DataConnection(storage: self, channel: channel, flow: flow).run()
         case nil:
           log?.tell(.security, "\(channel.transport.peer): The key of job \(job) was used before.")
           return
@@ -92,6 +91,7 @@ package struct StorageDaemon: Sendable {
         try await conversation.run()
       case .fileDaemon:
         guard boundJob != nil || channel.transport.peerIdentity == nil else { return }
+        defer { onJobEnd() }
         try await FileDaemonConversation(storage: self, channel: channel, client: peer.name, boundJob: boundJob).run()
       case .console, .storageDaemon: return
       }

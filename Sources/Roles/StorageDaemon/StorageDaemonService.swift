@@ -37,7 +37,7 @@ package enum StorageDaemonService {
     defer { network.close() }
     let daemon = StorageDaemon(
       name: own.name, devices: devices, clock: clock, jobLimit: own.concurrentJobLimit, log: log,
-      peerTimeoutSeconds: own.peerTimeoutSeconds, poller: network.poller, onConversationEnd: { Heap.giveBack() }
+      peerTimeoutSeconds: own.peerTimeoutSeconds, poller: network.poller, onJobEnd: { Heap.giveBack() }
     ) { peer in
       // A client comes with the key of a job, which stands for any word about it here.
       peer.role == .director

@@ -40,7 +40,7 @@ struct Publication {
   // MARK: What the job staged
 
   /// A staged entry that says what the current row says makes no new row. Where its extended attributes lie does not matter:
-  /// `attributes` has their digest. A full has stored all contents again: no row of one is as it was.
+  /// `attributes` has their digest. A full has stored all contents again: no row with one is as it was.
   static let markUnchanged = Step(
     sql: """
       UPDATE stage SET state = 3 WHERE job = ?1 AND state = 1 AND (?2 > 0 OR content_session IS NULL) AND EXISTS (

@@ -34,7 +34,11 @@ final class ContentItem: Sendable {
 
   /// Whether the content was written, or its failure told.
   var isSettled: Bool { isDone.load(ordering: .acquiring) }
-  func settle() { isDone.store(true, ordering: .releasing) }
+  /// Nobody comes for a file of it any more.
+  func settle() {
+    isDone.store(true, ordering: .releasing)
+    takeFile()?.discard()
+  }
 
   /// Makes the first file of the first group, unless somebody has taken that upon himself; who comes for it meanwhile waits.
   func makeFile(_ make: () throws(FileSetError) -> FileAhead?) throws(FileSetError) {

@@ -1,6 +1,7 @@
 import Synchronization
 import VaultFileSet
 import VaultModel
+import VaultProtocol
 import VaultSystem
 
 /// Makes the files of a restore before their data are there, on threads of its own.
@@ -11,9 +12,12 @@ import VaultSystem
 final class FilesAhead: Sendable {
   /// Files that are open and wait for their data, at most.
   static let usualLimit = 2048
-  /// The share of the process's descriptors that one restore may hold for that: each file may need one of its directory, too.
+  /// The share of the process's descriptors that may be such files of one restore; each may keep its directory open, too.
   private static let descriptorShare = 64
-  static let contentsAtOnce = 32
+  static let threadLimit = 4
+  static let contentsAtOnce = 8
+  /// Contents come directory by directory.
+  private static let directoryLimit = 8
 
   private struct State {
     var contents: ArraySlice<ContentItem> = []
@@ -33,29 +37,32 @@ final class FilesAhead: Sendable {
 
   /// Starts the threads; without them, or where the target's files have names from the beginning, the workers make every file.
   ///
-  /// - Parameter limit: open files at most; fewer where the process may not have as many descriptors.
+  /// - Parameters:
+  ///   - threadCount: no more than `threadLimit` of them.
+  ///   - limit: open files at most; fewer where the process may not have as many descriptors.
   init(_ target: RestoreTarget, threadCount: Int, randomSeed: UInt64, limit: Int = usualLimit) {
     self.target = target
     self.limit = min(limit, DescriptorLimit.raise() / Self.descriptorShare)
-    guard target.makesUnnamedFiles else { return }
-    for number in 1...threadCount {
-      try? crew.start(name: "vault-create-\(number)") { [self] in
-        var writer = RestoreWriter(target: target, randomSeed: randomSeed &+ UInt64(number))
-        while let contents = next() {
-          for content in contents where !make(content, &writer) { giveUp() }
+    var count = 0
+    while target.makesUnnamedFiles, count < min(threadCount, Self.threadLimit) {
+      let seed = randomSeed &+ UInt64(count + 1)
+      do throws(SystemError) {
+        try crew.start(name: "vault-create-\(count + 1)") { [self] in
+          run(RestoreWriter(target: target, randomSeed: seed, directoryLimit: Self.directoryLimit))
         }
-      }
+      } catch { break }
+      count += 1
     }
+    if count == 0 { giveUp() }
   }
 
   /// Adds contents in the order in which their data come.
   func add(_ contents: [ContentItem]) {
-    guard target.makesUnnamedFiles else { return }
-    state.withLock { $0.contents += contents }
+    state.withLock { if !$0.isOver { $0.contents += contents } }
     monitor.signal()
   }
 
-  /// Waits until no thread makes files any more. What is open goes with the contents.
+  /// Waits until no thread makes files any more; may be called again. What is open goes with the contents.
   func finish() {
     giveUp()
     crew.join()
@@ -67,6 +74,12 @@ final class FilesAhead: Sendable {
       state.contents = []
     }
     monitor.signal()
+  }
+
+  private func run(_ writer: consuming RestoreWriter) {
+    while let contents = next() {
+      for content in contents where !make(content, &writer) { return giveUp() }
+    }
   }
 
   /// The next contents, waiting for some and for room; nil when there is nothing more to do.
@@ -91,7 +104,9 @@ final class FilesAhead: Sendable {
   /// - Returns: false when the process has no descriptors left: the workers need the next ones. Whatever else fails, fails again
   ///   when a worker tries, who tells.
   private func make(_ content: ContentItem, _ writer: inout RestoreWriter) -> Bool {
-    guard let row = content.groups.first?.rows.first else { return true }
+    // A large one is asked for its name first, when its turn has come: its data are not written for nothing.
+    guard content.sealed.size <= UInt64(GroupLimits.contentDataLimit), let row = content.groups.first?.rows.first
+    else { return true }
     do throws(FileSetError) {
       try content.makeFile { () throws(FileSetError) in
         guard let file = try writer.writeFile(for: row) else { return nil }

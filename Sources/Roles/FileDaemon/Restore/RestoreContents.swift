@@ -62,6 +62,7 @@ final class RestoreContents {
     guard let (number, contents) = previous.take() else { return }
     try queue.wait(for: number)
     for item in contents.items where !item.isSettled {
+      item.settle()
       report.failed(item, contents.missing(item), damage: true)
     }
   }

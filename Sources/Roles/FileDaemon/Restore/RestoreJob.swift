@@ -58,6 +58,7 @@ struct RestoreJob: Sendable {
           fetcher: fetcher, others: others, report: report, queue: queue, ahead: ahead, hasher: try ContentHasher())
         try plan.forEachBatch(ofPass: 2, contents.restore)
         try contents.finish()
+        ahead.finish()
         // Every entry of a directory is in place: its times stay now.
         if try !directories.finishKnown(contents.finish) { try plan.forEachBatch(ofPass: 3, directories.finish) }
       }

@@ -127,9 +127,9 @@ struct RestoreWorker: ~Copyable {
       guard try matches(item.sealed, pieces, digest) else {
         return fail(item, "its data does not match its digest", damage: true)
       }
+      var ahead = item.takeFile()
       item.settle()
       if writer == nil { return report.verified(bytes: item.sealed.size) }
-      var ahead = item.takeFile()
       for group in item.groups { write(group, item.sealed, pieces, ahead.take()) }
     } catch {
       try fail(item, error)

@@ -24,7 +24,7 @@ struct ServerPublication {
   // MARK: What the job staged
 
   /// A staged entry that says what the current row says makes no new row. Where its extended attributes lie does not matter:
-  /// `attributes` has their digest. A full has stored all contents again: no row of one is as it was.
+  /// `attributes` has their digest. A full has stored all contents again: no row with one is as it was.
   static let markUnchanged = """
     UPDATE stage AS s SET state = \(StageState.unchanged) FROM entry_current AS e
     WHERE s.job = $1 AND s.state = \(StageState.entry) AND ($4 > 0 OR s.content_session IS NULL)
