@@ -34,7 +34,8 @@ final class ContentItem: Sendable {
 
   /// Whether the content was written, or its failure told.
   var isSettled: Bool { isDone.load(ordering: .acquiring) }
-  /// Nobody comes for a file of it any more.
+
+  /// Says that it was written, or that its failure is told: nobody comes for a file of it any more.
   func settle() {
     isDone.store(true, ordering: .releasing)
     takeFile()?.discard()

@@ -14,7 +14,8 @@ final class FilesAhead: Sendable {
   static let usualLimit = 2048
   /// The share of the process's descriptors that may be such files of one restore; each may keep its directory open, too.
   private static let descriptorShare = 64
-  static let threadLimit = 4
+  private static let threadLimit = 4
+  /// Contents that a thread takes at a time: so many files may be open beyond the limit for each thread.
   static let contentsAtOnce = 8
   /// Contents come directory by directory.
   private static let directoryLimit = 8
@@ -38,7 +39,7 @@ final class FilesAhead: Sendable {
   /// Starts the threads; without them, or where the target's files have names from the beginning, the workers make every file.
   ///
   /// - Parameters:
-  ///   - threadCount: no more than `threadLimit` of them.
+  ///   - threadCount: no more than four are started.
   ///   - limit: open files at most; fewer where the process may not have as many descriptors.
   init(_ target: RestoreTarget, threadCount: Int, randomSeed: UInt64, limit: Int = usualLimit) {
     self.target = target
