@@ -16,8 +16,8 @@ usage: run.py        by way of `make bench`; what is measured comes from the env
   WORKLOAD_DIR  for workloads that are there already; default BENCH_DIR/workloads
 
 The page cache is warm: what is to be saved has been read just before, and so has what is to be restored from, whoever wrote it
-and however. Everything written is on the disk before anyone begins. A table goes to the screen, everything
-measured to BENCH_DIR/results.json."""
+and however; what earlier ones left in it is out of it. Everything written is on the disk before anyone begins. A table goes to
+the screen, everything measured to BENCH_DIR/results.json."""
 
 import json
 import os
@@ -35,7 +35,7 @@ import idle
 import micro
 import peers
 from measuring import Failure, measure
-from workloads import size_of, warm, workload
+from workloads import forget, size_of, warm, workload
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAM = os.path.abspath(os.environ.get("VAULT_BINARY") or os.path.join(ROOT, ".build/release/vault"))
@@ -61,13 +61,16 @@ class Bench:
 
     def fresh(self, name):
         """A path that does not exist. What was there moves aside, and is removed at the end or when there is no more room: for
-        minutes after inodes were freed, ext4 steps over each of them, and whoever makes files next would be charged for it."""
+        minutes after inodes were freed, ext4 steps over each of them, and whoever makes files next would be charged for it.
+        Out of the page cache it goes at once: when memory is full of it, whoever writes next has it searched for room."""
         path = os.path.join(self.place, name)
         for old in (path, path + ".postgresql"):
             if os.path.lexists(old):
                 self.trash += 1
                 os.makedirs(os.path.join(self.place, "trash"), exist_ok=True)
-                os.rename(old, os.path.join(self.place, "trash", str(self.trash)))
+                aside = os.path.join(self.place, "trash", str(self.trash))
+                os.rename(old, aside)
+                forget(aside)
         return path
 
     def make_room(self, wanted):
