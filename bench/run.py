@@ -16,7 +16,7 @@ usage: run.py        by way of `make bench`; what is measured comes from the env
   WORKLOAD_DIR  for workloads that are there already; default BENCH_DIR/workloads
 
 The page cache is warm: what is to be saved has been read just before, and so has what is to be restored from, whoever wrote it
-and however; what earlier ones left in it is out of it. Everything written is on the disk before anyone begins. A table goes to
+and however; what earlier rounds left in it is gone. Everything written is on the disk before anyone begins. A table goes to
 the screen, everything measured to BENCH_DIR/results.json."""
 
 import json
