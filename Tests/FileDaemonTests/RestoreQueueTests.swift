@@ -16,7 +16,7 @@ import VaultSystem
     let first = try #require(queue.pop())
     let second = try #require(queue.pop())
     let third = try #require(queue.pop())
-    queue.done(third)
+    queue.done(third.batch)
     // The second batch is done, the first one is not.
     try queue.wait(for: 2)
     let order = BoundedQueue<String>(capacity: 2)
@@ -24,13 +24,29 @@ import VaultSystem
       try queue.wait(for: 1)
       _ = order.push("waited")
     }
-    queue.done(first)
+    queue.done(first.batch)
     #expect(order.push("one is left"))
-    queue.done(second)
+    queue.done(second.batch)
     try await waited
     #expect(order.pop() == "one is left")
     // Nothing was ever handed over for the third.
     try queue.wait(for: 3)
+  }
+
+  @Test func whatGoesOnElsewhereCounts() async throws {
+    let queue = RestoreQueue(capacity: 1)
+    try queue.push(.withoutData([]), of: 1)
+    queue.begin(1)
+    queue.done(try #require(queue.pop()).batch)
+    let order = BoundedQueue<String>(capacity: 2)
+    async let waited: Void = elsewhere {
+      try queue.wait(for: 1)
+      _ = order.push("waited")
+    }
+    #expect(order.push("one is left"))
+    queue.done(1)
+    try await waited
+    #expect(order.pop() == "one is left")
   }
 
   @Test func whoWaitsHearsOfAFailure() async throws {

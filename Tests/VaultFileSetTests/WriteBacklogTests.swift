@@ -5,30 +5,45 @@ import VaultSystem
 
 /// When what a restore wrote is put on the disk.
 @Suite(.timeLimit(.minutes(1))) struct WriteBacklogTests {
-  @Test func eachFullStepIsTold() {
+  /// Has a thread take steps until there are no more.
+  private static func takeAll(_ backlog: WriteBacklog) async throws -> Int {
+    try await onThread(name: "test") {
+      var count = 0
+      while backlog.takeSteps() { count += 1 }
+      return count
+    }
+  }
+
+  @Test func eachFullStepIsTakenOnce() {
     let backlog = WriteBacklog(step: 100)
-    var steps: UInt64 = 0
-    // The first one comes after a quarter.
-    backlog.add(24)
+    // The first one comes after a sixteenth.
+    backlog.add(5)
     backlog.add(1)
-    #expect(backlog.wait(beyond: &steps) && steps == 1)
+    #expect(backlog.takeSteps())
     // What came while the disk was busy is one step, however much it is.
-    for _ in 0..<7 { backlog.add(50) }
-    #expect(backlog.wait(beyond: &steps) && steps == 4)
-    // What was full when the end came is still told, and then no more.
+    for _ in 0..<7 { backlog.add(56) }
+    #expect(backlog.takeSteps())
+    // What was full when the end came is still taken, and then no more.
     backlog.add(100)
     backlog.finish()
-    #expect(backlog.wait(beyond: &steps) && steps == 5)
-    backlog.add(49)
-    #expect(!backlog.wait(beyond: &steps))
+    #expect(backlog.takeSteps())
+    backlog.add(7)
+    #expect(!backlog.takeSteps())
+  }
+
+  @Test func ofTwoThreadsOneTakesAStep() async throws {
+    let backlog = WriteBacklog(step: 100)
+    backlog.add(6)
+    backlog.finish()
+    async let one = Self.takeAll(backlog)
+    async let other = Self.takeAll(backlog)
+    let count = try await one + other
+    #expect(count == 1)
   }
 
   @Test(arguments: [true, false]) func whoWaitsIsWoken(_ isFinished: Bool) async throws {
     let backlog = WriteBacklog(step: 100)
-    async let waited = onThread(name: "test") {
-      var steps: UInt64 = 0
-      return backlog.wait(beyond: &steps)
-    }
+    async let waited = onThread(name: "test") { backlog.takeSteps() }
     if isFinished { backlog.finish() } else { for _ in 0..<100 { backlog.add(1) } }
     #expect(try await waited == !isFinished)
   }

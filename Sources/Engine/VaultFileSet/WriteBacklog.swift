@@ -1,25 +1,26 @@
 import Synchronization
 import VaultSystem
 
-/// Counts what a restore writes into files, and tells a thread that puts it on the disk each time that enough has come together.
+/// Counts what a restore writes into files, and tells threads that put it on the disk each time that enough has come together.
 package final class WriteBacklog: Sendable {
   /// What a new file costs the disk beside its bytes: its inode, its name and the blocks that are not full.
   static let fileByteCount = 4096
 
   private let step: UInt64
   private let written: Atomic<UInt64>
+  private let takenStepCount = Atomic<UInt64>(0)
   private let isFinished = Atomic(false)
   private let monitor = Monitor()
 
-  /// - Parameter step: bytes after which the disk begins; a quarter of them the first time, as it has nothing to do till then. So
-  ///   many, and what comes while they are written, are what the end of a restore waits for. A disk that is slower than the
-  ///   restore gets more at a time: all that came while it wrote.
-  package init(step: UInt64 = 64 << 20) {
+  /// - Parameter step: bytes after which the disk begins; a sixteenth of them the first time, as it has nothing to do till then.
+  ///   So many, and what comes while they are written, are what the end of a restore waits for. When the disk is slower than the
+  ///   restore, it gets more at a time: all that came while every thread waited for it.
+  package init(step: UInt64 = 256 << 20) {
     self.step = max(1, step)
-    written = Atomic(self.step - self.step / 4)
+    written = Atomic(self.step - self.step / 16)
   }
 
-  /// What was written so far, as if three quarters of a step had been before.
+  /// What was written so far, as if fifteen sixteenths of a step had been before.
   var byteCount: UInt64 { written.load(ordering: .relaxed) }
 
   /// Bytes were written.
@@ -28,19 +29,15 @@ package final class WriteBacklog: Sendable {
     if sum.oldValue / step != sum.newValue / step { monitor.signal() }
   }
 
-  /// Waits until another step is full.
+  /// Waits until a step is full that nobody took, and takes all that are.
   ///
-  /// - Parameter steps: how many steps the caller knows of; then how many are full.
-  /// - Returns: false when no step is full and no more is written.
-  package func wait(beyond steps: inout UInt64) -> Bool {
+  /// - Returns: false when there is none and no more is written.
+  package func takeSteps() -> Bool {
     while true {
       let ticket = monitor.ticket()
       let isFinished = isFinished.load(ordering: .acquiring)
       let full = byteCount / step
-      if full != steps {
-        steps = full
-        return true
-      }
+      if takenStepCount.max(full, ordering: .relaxed).oldValue < full { return true }
       if isFinished { return false }
       monitor.wait(since: ticket)
     }

@@ -32,13 +32,18 @@ final class ContentItem: Sendable {
     self.groups = groups
   }
 
-  /// Whether the content was written, or its failure told.
+  /// Whether the content is written, or its failure told.
   var isSettled: Bool { isDone.load(ordering: .acquiring) }
 
-  /// Says that it was written, or that its failure is told: nobody comes for a file of it any more.
+  /// Says that it is written, or that its failure is told: its data go into no file any more. Said once.
   func settle() {
     isDone.store(true, ordering: .releasing)
     takeFile()?.discard()
+  }
+
+  /// Whether the file that was made ahead is all there is to name.
+  var isOneName: Bool {
+    groups.count == 1 && groups[0].rows.count == 1 && groups[0].rows[0].entry.attributes.inodeFlags.isEmpty
   }
 
   /// Makes the first file of the first group, unless somebody has taken that upon himself; who comes for it meanwhile waits.
@@ -49,11 +54,20 @@ final class ContentItem: Sendable {
   }
 
   /// The first file of the first group if it was made already; nobody makes it ahead any more.
-  func takeFile() -> RestoringFile? {
+  func takeFile() -> RestoringFile? { takeFileAhead()?.take() }
+
+  /// The same, while it counts among those that were made ahead.
+  func takeFileAhead() -> FileAhead? {
     first.withLock { first in
       first.isTaken = true
-      return first.file.take()?.take()
+      return first.file.take()
     }
+  }
+
+  /// Leaves the file of a settled content, whose data are written, for whoever gives it its name.
+  func leave(_ file: consuming FileAhead) {
+    var file: FileAhead? = file
+    first.withLock { $0.file = file.take() }
   }
 }
 

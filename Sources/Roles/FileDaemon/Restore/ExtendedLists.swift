@@ -64,6 +64,14 @@ final class ExtendedLists: Sendable {
     }
   }
 
+  /// A row's list; one that cannot be had is told, and empty.
+  func list(of row: PlanBatch.Row, _ report: RestoreReport) -> ByteString {
+    do throws(SystemError) { return try list(row.entry.extended) } catch {
+      report.problem(row.path, error.description)
+      return ""
+    }
+  }
+
   /// A list's bytes; empty for no reference, and for a list that could not be fetched.
   ///
   /// - Throws: `SystemError` when the temporary file cannot be read.

@@ -1,4 +1,5 @@
 import Synchronization
+import VaultCrypto
 import VaultFileSet
 import VaultModel
 import VaultProtocol
@@ -10,10 +11,13 @@ import VaultSystem
 /// a restore, as what is restored goes to the disk meanwhile. A file that is there already takes its data. Only files without a
 /// name are made ahead: nothing is left of one that gets none.
 final class FilesAhead: Sendable {
-  /// Files that are open and wait for their data, at most.
-  static let usualLimit = 2048
-  /// The share of the process's descriptors that may be such files of one restore; each may keep its directory open, too.
-  private static let descriptorShare = 64
+  /// Files of a restore that are open and wait for their data or their name, at most.
+  static let usualLimit = 4096
+  /// The share of the process's descriptors that may be such files: of the second restore at a time half of it, of the third
+  /// a third. Each may keep its directory open, too.
+  private static let descriptorShare = 8
+  /// How many there are in this process.
+  private static let count = Atomic(0)
   private static let threadLimit = 4
   /// Contents that a thread takes at a time: so many files may be open beyond the limit for each thread.
   static let contentsAtOnce = 8
@@ -33,7 +37,7 @@ final class FilesAhead: Sendable {
   private let crew = WorkerCrew()
   private let open = Atomic(0)
 
-  /// How many files are open and wait for their data.
+  /// How many files are open and wait for their data or their name.
   var openCount: Int { open.load(ordering: .relaxed) }
 
   /// Starts the threads; without them, or where the target's files have names from the beginning, the workers make every file.
@@ -43,7 +47,8 @@ final class FilesAhead: Sendable {
   ///   - limit: open files at most; fewer where the process may not have as many descriptors.
   init(_ target: RestoreTarget, threadCount: Int, randomSeed: UInt64, limit: Int = usualLimit) {
     self.target = target
-    self.limit = min(limit, DescriptorLimit.raise() / Self.descriptorShare)
+    let number = Self.count.add(1, ordering: .relaxed).newValue
+    self.limit = min(limit, DescriptorLimit.raise() / Self.descriptorShare / number)
     var count = 0
     while target.makesUnnamedFiles, count < min(threadCount, Self.threadLimit) {
       let seed = randomSeed &+ UInt64(count + 1)
@@ -56,6 +61,11 @@ final class FilesAhead: Sendable {
     }
     if count == 0 { giveUp() }
   }
+
+  deinit { Self.count.subtract(1, ordering: .relaxed) }
+
+  /// Whether files are made here.
+  var isAtWork: Bool { state.withLock { !$0.isOver } }
 
   /// Adds contents in the order in which their data come.
   func add(_ contents: [ContentItem]) {
@@ -118,14 +128,14 @@ final class FilesAhead: Sendable {
     } catch { return error.errno != .tooManyOpenFiles && error.errno != .tooManyOpenFilesInSystem }
   }
 
-  /// A file got its data, or its content is given up.
+  /// A file has its data and is about to get its name, or its content is given up.
   fileprivate func release() {
     // Not for each of them: who waits for room makes some at once then.
     if open.subtract(1, ordering: .relaxed).newValue == limit * 3 / 4 { monitor.signal() }
   }
 }
 
-/// A file that waits for its data.
+/// A file that waits for its data, or for its name.
 struct FileAhead: ~Copyable, Sendable {
   private var file: RestoringFile?
   private let ahead: FilesAhead
@@ -138,6 +148,25 @@ struct FileAhead: ~Copyable, Sendable {
   deinit { ahead.release() }
 
   consuming func take() -> RestoringFile? { file.take() }
+
+  /// Writes all of a content.
+  func write(_ content: SealedContent, _ pieces: ArraySlice<ContentPiece>) throws(FileSetError) {
+    try file?.write(content, pieces)
+  }
+}
+
+extension RestoringFile {
+  /// Makes the file ready for a content's pieces.
+  func begin(_ content: SealedContent) throws(FileSetError) {
+    // Before the data: a file system that has no files of this size says so at once, and what follows is inside the file.
+    if content.algorithm == .sha256OfExtents { try setSize(content.size) }
+  }
+
+  /// Writes all of a content.
+  func write(_ content: SealedContent, _ pieces: ArraySlice<ContentPiece>) throws(FileSetError) {
+    try begin(content)
+    for piece in pieces { try write(piece.bytes, at: piece.offset) }
+  }
 }
 
 extension RestoreWriter {

@@ -6,8 +6,13 @@ import VaultSystem
 
 /// The restore's main thread while entries come that are no directories: takes the plan and hands out the work.
 ///
-/// While the workers are at the end of one batch, the next one is fetched: they do not wait for a batch to be done.
+/// While the workers are at the end of one batch, the next one is fetched: they do not wait for a batch to be done. More batches
+/// are known by then, so that their files are made ahead of their data.
 final class RestoreContents {
+  /// Batches that are known when one is handed out, where files are made ahead.
+  private static let knownLimit = 2
+  /// What is known wants no more groups: nothing is gained of large contents, which have one for each MiB.
+  private static let knownFetchLimit = 8192
   private static let directoriesPerItem = 256
 
   private let fetcher: BlockFetcher
@@ -19,6 +24,8 @@ final class RestoreContents {
   private let ahead: FilesAhead?
   /// Tells contents that are one hole.
   private var hasher: ContentHasher
+  /// Batches that are to be handed out.
+  private var known: [BatchContents] = []
   /// The number of the batch that is handed out.
   private var number: UInt64 = 0
   /// The batch before, which the workers may still be at.
@@ -46,19 +53,36 @@ final class RestoreContents {
     }
     let contents = try BatchContents(rows: rest, locations: batch.locations) { try hasher.isWithoutData($0) }
     ahead?.add(contents.items)
+    known.append(contents)
+    while isEnoughKnown { try handOutNext() }
+  }
+
+  private var isEnoughKnown: Bool {
+    let limit = ahead?.isAtWork == true ? Self.knownLimit : 0
+    return known.count > limit || known.reduce(0) { $0 + $1.fetches.count } > Self.knownFetchLimit
+  }
+
+  /// Hands out what is known, and waits until all of it is done.
+  func finish() throws {
+    while !known.isEmpty { try handOutNext() }
+    try finishPrevious()
+  }
+
+  private func handOutNext() throws {
+    let contents = known.removeFirst()
     number += 1
     do { try handOut(contents) } catch {
       // What is missing of the batch before is still told, as far as somebody hears it.
-      try? finish()
+      try? finishPrevious()
       throw error
     }
-    try finish()
+    try finishPrevious()
     previous = (number, contents.handedOut)
     report.tick()
   }
 
   /// Waits until the batch before is done, and tells what of it nobody could do.
-  func finish() throws {
+  private func finishPrevious() throws {
     guard let (number, contents) = previous.take() else { return }
     try queue.wait(for: number)
     for item in contents.items where !item.isSettled {

@@ -64,10 +64,5 @@ final class RestoreExtended {
     }
   }
 
-  func list(of row: PlanBatch.Row) -> ByteString {
-    do throws(SystemError) { return try lists.list(row.entry.extended) } catch {
-      report.problem(row.path, error.description)
-      return ""
-    }
-  }
+  func list(of row: PlanBatch.Row) -> ByteString { lists.list(of: row, report) }
 }

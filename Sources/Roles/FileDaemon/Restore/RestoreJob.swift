@@ -41,13 +41,20 @@ struct RestoreJob: Sendable {
       defer { sync.abandon() }
       let lists = ExtendedLists()
       let seed = UInt64.random(in: 0...UInt64.max)
-      let ahead = FilesAhead(target, threadCount: daemon.workerCount, randomSeed: seed)
+      // Making a file and giving it its name take less than half of what its data take; where not, the workers help.
+      let helperCount = (daemon.workerCount + 1) / 2
+      let ahead = FilesAhead(target, threadCount: helperCount, randomSeed: seed)
       defer { ahead.finish() }
-      try withWorkers(daemon.workerCount) { number, queue in
+      let queue = RestoreQueue(capacity: 2 * daemon.workerCount)
+      let behind = FilesBehind(
+        FileNames(report: report, lists: lists), queue, threadCount: ahead.isAtWork ? helperCount : 0)
+      // After the workers.
+      defer { behind.finish() }
+      try withWorkers(daemon.workerCount, queue) { number in
         var worker = try RestoreWorker(
-          report: report, target: target, lists: lists, randomSeed: seed &+ UInt64(number) &* 0x1_0000_0001)
+          report: report, target: target, behind: behind, randomSeed: seed &+ UInt64(number) &* 0x1_0000_0001)
         worker.run(queue)
-      } body: { queue in
+      } body: {
         let extended = try RestoreExtended(fetcher: fetcher, lists: lists, report: report)
         let directories = RestoreDirectories(
           writer: RestoreWriter(target: target, randomSeed: seed), extended: extended, report: report)
@@ -72,20 +79,22 @@ struct RestoreJob: Sendable {
       try plan.forEachBatch(ofPass: 1, trial.directories)
       try plan.forEachBatch(ofPass: 2, trial.contents)
     case .nowhere:
-      try withWorkers(daemon.workerCount) { _, queue in
-        var worker = try RestoreWorker(report: report, target: nil, lists: ExtendedLists(), randomSeed: 0)
+      let queue = RestoreQueue(capacity: 2 * daemon.workerCount)
+      try withWorkers(daemon.workerCount, queue) { _ in
+        var worker = try RestoreWorker(report: report, target: nil, behind: nil, randomSeed: 0)
         worker.run(queue)
-      } body: { queue in
+      } body: {
         let contents = RestoreContents(
           fetcher: fetcher, others: nil, report: report, queue: queue, hasher: try ContentHasher())
         try plan.forEachBatch(ofPass: 2, contents.restore)
         try contents.finish()
       }
     case .stream:
-      try withWorkers(1) { _, queue in
+      let queue = RestoreQueue(capacity: 2)
+      try withWorkers(1, queue) { _ in
         var worker = try StreamWorker(report: report, director: director)
         worker.run(queue)
-      } body: { queue in
+      } body: {
         let contents = RestoreContents(
           fetcher: fetcher, others: nil, report: report, queue: queue, hasher: try ContentHasher())
         try plan.forEachBatch(ofPass: 2, contents.restore)
@@ -97,9 +106,8 @@ struct RestoreJob: Sendable {
 
   /// Runs `body` while workers take what it puts into the queue.
   private func withWorkers(
-    _ count: Int, _ work: @escaping @Sendable (Int, RestoreQueue) throws -> Void, body: (RestoreQueue) throws -> Void
+    _ count: Int, _ queue: RestoreQueue, _ work: @escaping @Sendable (Int) throws -> Void, body: () throws -> Void
   ) throws {
-    let queue = RestoreQueue(capacity: 2 * count)
     let crew = WorkerCrew()
     defer {
       queue.finish()
@@ -107,9 +115,9 @@ struct RestoreJob: Sendable {
     }
     for number in 1...count {
       try crew.start(name: "vault-write-\(number)") {
-        do { try work(number, queue) } catch { queue.fail(error) }
+        do { try work(number) } catch { queue.fail(error) }
       }
     }
-    try body(queue)
+    try body()
   }
 }

@@ -5,9 +5,12 @@ import VaultSystem
 
 /// Puts what is restored on the disk while more is written, so that little is left to wait for at the end.
 final class RestoreSync: Sendable {
+  /// While one thread waits for the disk's own cache, another one gives the disk more.
+  private static let threadCount = 2
+
   private let target: RestoreTarget
   private let report: RestoreReport
-  private let thread = WorkerCrew()
+  private let crew = WorkerCrew()
   private let state = Mutex(State())
 
   private struct State {
@@ -20,10 +23,11 @@ final class RestoreSync: Sendable {
   init(_ target: RestoreTarget, _ report: RestoreReport) {
     self.target = target
     self.report = report
-    // A system that refuses another thread leaves everything to the end.
-    try? thread.start(name: "vault-sync") { [self] in
-      var steps: UInt64 = 0
-      while target.backlog.wait(beyond: &steps) { tell(target.synchronize(isEnd: false)) }
+    for number in 1...Self.threadCount {
+      // A system that refuses another thread leaves everything to the end.
+      try? crew.start(name: "vault-sync-\(number)") { [self] in
+        while target.backlog.takeSteps() { tell(target.synchronize(isEnd: false)) }
+      }
     }
   }
 
@@ -39,7 +43,7 @@ final class RestoreSync: Sendable {
   /// Puts what is left on the disk, and waits for it; what fails is a problem.
   func finish() {
     target.backlog.finish()
-    thread.join()
+    crew.join()
     tell(target.synchronize(isEnd: true))
   }
 

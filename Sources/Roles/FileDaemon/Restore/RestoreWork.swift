@@ -25,7 +25,7 @@ final class RestoreQueue: Sendable {
   /// Work, and the number of the batch that it is of.
   struct Item: Sendable {
     let work: RestoreWork
-    fileprivate let batch: UInt64
+    let batch: UInt64
   }
 
   private struct State {
@@ -46,10 +46,9 @@ final class RestoreQueue: Sendable {
   ///
   /// - Throws: what the queue failed with.
   func push(_ work: RestoreWork, of batch: UInt64) throws {
-    let item = Item(work: work, batch: batch)
-    state.withLock { $0.pending[batch, default: 0] += 1 }
-    guard queue.push(item) else {
-      done(item)
+    begin(batch)
+    guard queue.push(Item(work: work, batch: batch)) else {
+      done(batch)
       throw state.withLock { $0.failure } ?? BackupStopped()
     }
   }
@@ -57,11 +56,14 @@ final class RestoreQueue: Sendable {
   /// The next work, waiting for it; nil when there is no more.
   func pop() -> Item? { queue.pop() }
 
-  /// Says that work which `pop` gave is done.
-  func done(_ item: Item) {
+  /// Says that work of a batch goes on elsewhere: it counts until `done` is said of it, too.
+  func begin(_ batch: UInt64) { state.withLock { $0.pending[batch, default: 0] += 1 } }
+
+  /// Says that a piece of work of a batch is done.
+  func done(_ batch: UInt64) {
     state.withLock { state in
-      let left = state.pending[item.batch, default: 1] - 1
-      state.pending[item.batch] = left == 0 ? nil : left
+      let left = state.pending[batch, default: 1] - 1
+      state.pending[batch] = left == 0 ? nil : left
     }
     monitor.signal()
   }

@@ -4,11 +4,12 @@ import VaultModel
 import VaultProtocol
 import VaultSystem
 
-/// One of the threads that write files: decompress, digest, write, and give the name only when the digest matched. Another thread
-/// of its own digests large contents meanwhile.
+/// One of the threads that write files: decompress, digest, and write only when the digest matched; then the file gets its name,
+/// here or by `FilesBehind`. A large content is digested meanwhile, by another thread of its own, and gets its name after that.
 struct RestoreWorker: ~Copyable {
   private let report: RestoreReport
-  private let lists: ExtendedLists
+  /// Missing when contents are only compared with their digests.
+  private let behind: FilesBehind?
   /// Missing when contents are only compared with their digests.
   private var writer: RestoreWriter?
   private var hasher: ContentHasher
@@ -18,13 +19,16 @@ struct RestoreWorker: ~Copyable {
   /// The contents that are wanted of the present group, and their pieces.
   private var gathered: [Gathered] = []
   private var pieces: [ContentPiece] = []
+  /// The batch of the plan that the present work is of, and contents of it whose files wait for their names.
+  private var batchNumber: UInt64 = 0
+  private var unnamed: [ContentItem] = []
   private let decoder: GroupDecoder
   private let digester: ContentDigester
   /// What groups of large contents are decoded into.
   private let rooms = BufferPool(bufferSize: GroupLimits.rawLimit, limit: ContentDigester.groupLimit)
 
   init(
-    report: RestoreReport, target: RestoreTarget?, lists: ExtendedLists, randomSeed: UInt64
+    report: RestoreReport, target: RestoreTarget?, behind: FilesBehind?, randomSeed: UInt64
   ) throws {
     let decoder = try GroupDecoder()
     let hasher = try ContentHasher()
@@ -34,7 +38,7 @@ struct RestoreWorker: ~Copyable {
     self.hasher = hasher
     self.batch = batch
     self.report = report
-    self.lists = lists
+    self.behind = behind
     digests.reserveCapacity(BatchHasher.usualCount)
     gathered.reserveCapacity(BatchHasher.usualCount)
     pieces.reserveCapacity(BatchHasher.usualCount)
@@ -43,6 +47,7 @@ struct RestoreWorker: ~Copyable {
 
   mutating func run(_ queue: RestoreQueue) {
     while let item = queue.pop() {
+      batchNumber = item.batch
       do {
         switch item.work {
         case .withoutData(let contents):
@@ -54,7 +59,8 @@ struct RestoreWorker: ~Copyable {
       } catch {
         queue.fail(error)
       }
-      queue.done(item)
+      handOverUnnamed()
+      queue.done(item.batch)
     }
   }
 
@@ -127,9 +133,12 @@ struct RestoreWorker: ~Copyable {
       guard try matches(item.sealed, pieces, digest) else {
         return fail(item, "its data does not match its digest", damage: true)
       }
-      var ahead = item.takeFile()
+      var ahead = item.takeFileAhead()
       item.settle()
       if writer == nil { return report.verified(bytes: item.sealed.size) }
+      if item.isOneName, let file = ahead.take() {
+        return write(item, pieces, file)
+      }
       for group in item.groups { write(group, item.sealed, pieces, ahead.take()) }
     } catch {
       try fail(item, error)
@@ -144,15 +153,33 @@ struct RestoreWorker: ~Copyable {
     return digest == content.digest && UInt64(piece.bytes.count) == content.size
   }
 
+  /// Writes a file that was made ahead; its name comes later.
+  private mutating func write(_ item: ContentItem, _ pieces: ArraySlice<ContentPiece>, _ file: consuming FileAhead) {
+    do throws(FileSetError) {
+      try file.write(item.sealed, pieces)
+      item.leave(file)
+      unnamed.append(item)
+      if unnamed.count == FilesBehind.partSize { handOverUnnamed() }
+    } catch {
+      fail(item.groups[0], error)
+    }
+  }
+
+  /// Has the files named that are written.
+  private mutating func handOverUnnamed() {
+    behind?.add(unnamed, of: batchNumber)
+    unnamed.removeAll()
+  }
+
   private mutating func write(
     _ group: ContentItem.LinkGroup, _ content: SealedContent, _ pieces: ArraySlice<ContentPiece>,
-    _ ahead: consuming RestoringFile?
+    _ ahead: consuming FileAhead?
   ) {
     var group = group
     do throws(FileSetError) {
       // What is there under one name keeps no other name from coming back.
-      while let file = try begin(&group, content, &ahead) {
-        for piece in pieces { try file.write(piece.bytes, at: piece.offset) }
+      while let file = try begin(&group, &ahead) {
+        try file.write(content, pieces)
         if try commit(file, &group, content.size) { return }
       }
     } catch {
@@ -164,15 +191,10 @@ struct RestoreWorker: ~Copyable {
   ///
   /// - Parameter ahead: the file for the first of the names, if it was made already.
   private mutating func begin(
-    _ group: inout ContentItem.LinkGroup, _ content: SealedContent, _ ahead: inout RestoringFile?
+    _ group: inout ContentItem.LinkGroup, _ ahead: inout FileAhead?
   ) throws(FileSetError) -> RestoringFile? {
     while let first = group.rows.first {
-      if let file = try makeFile(first, &ahead) {
-        // Before the data: a file system that has no files of this size says so at once, and what follows is inside the
-        // file.
-        if content.algorithm == .sha256OfExtents { try file.setSize(content.size) }
-        return file
-      }
+      if let file = try makeFile(first, &ahead) { return file }
       report.kept(first.path)
       group.rows.removeFirst()
     }
@@ -180,9 +202,9 @@ struct RestoreWorker: ~Copyable {
   }
 
   private mutating func makeFile(
-    _ row: PlanBatch.Row, _ ahead: inout RestoringFile?
+    _ row: PlanBatch.Row, _ ahead: inout FileAhead?
   ) throws(FileSetError) -> RestoringFile? {
-    if let file = ahead.take() { return file }
+    if let file = ahead.take() { return file.take() }
     return try writer?.writeFile(for: row)
   }
 
@@ -195,13 +217,10 @@ struct RestoreWorker: ~Copyable {
     guard let first = group.rows.first else { return true }
     let attributes = first.entry.attributes
     let identity = group.rows.count > 1 || !attributes.inodeFlags.isEmpty ? try file.identity() : nil
-    let list = extended(of: first)
-    guard case .written(let unset) = try file.commit(attributes: attributes, extended: list) else {
-      report.kept(first.path)
+    guard let behind, try behind.names.give(first, to: file, byteCount: byteCount) else {
       group.rows.removeFirst()
       return false
     }
-    report.restored(first.path, unset, bytes: byteCount)
     guard let identity else { return true }
     let source = RestoredFile(directory: first.directory, name: first.entry.name, identity: identity)
     for row in group.rows.dropFirst() { link(row, to: source) }
@@ -209,13 +228,6 @@ struct RestoreWorker: ~Copyable {
       report.notSet(unset, of: first.path)
     }
     return true
-  }
-
-  private func extended(of row: PlanBatch.Row) -> ByteString {
-    do throws(SystemError) { return try lists.list(row.entry.extended) } catch {
-      report.problem(row.path, error.description)
-      return ""
-    }
   }
 
   private mutating func link(_ row: PlanBatch.Row, to source: RestoredFile) {
@@ -249,9 +261,10 @@ struct RestoreWorker: ~Copyable {
     do {
       var file: RestoringFile?
       if writer != nil {
-        var ahead = item.takeFile()
-        file = try begin(&group, item.sealed, &ahead)
+        var ahead = item.takeFileAhead()
+        file = try begin(&group, &ahead)
         if file == nil { return item.settle() }
+        try file?.begin(item.sealed)
       }
       guard let first = group.rows.first else { return }
       var order = PieceOrder(item.sealed.algorithm)

@@ -45,7 +45,7 @@ struct StreamWorker: ~Copyable {
         // The director is gone: nobody takes the bytes.
         queue.fail(error)
       }
-      queue.done(item)
+      queue.done(item.batch)
     }
   }
 
