@@ -90,13 +90,13 @@ import VaultSystem
   @Test func whatWaitsAtTheEndGetsItsName() async throws {
     try await Unnamed.withTarget { target, path in
       let (ahead, behind) = (FilesAhead(target, threadCount: 1, randomSeed: 1), behind(threadCount: 1))
-      let contents = Unnamed.contents(100)
+      let contents = Unnamed.contents(10)
       try await write(contents, ahead)
       behind.add(contents, of: 1)
       behind.finish()
       ahead.finish()
       let names = try Unnamed.list(path)
-      #expect(names.count == 100)
+      #expect(names.count == 10)
     }
   }
 
