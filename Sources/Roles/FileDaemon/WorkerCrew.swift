@@ -25,6 +25,18 @@ final class WorkerCrew: Sendable {
     }
   }
 
+  /// Starts up to `count` threads, as many as the system gives.
+  ///
+  /// - Parameter body: gets the thread's number, from 1.
+  /// - Returns: how many were started.
+  @discardableResult
+  func startSome(_ count: Int, name: String, _ body: @escaping @Sendable (Int) -> Void) -> Int {
+    for number in stride(from: 1, through: count, by: 1) {
+      do throws(SystemError) { try start(name: "\(name)-\(number)") { body(number) } } catch { return number - 1 }
+    }
+    return max(0, count)
+  }
+
   private func ended() {
     state.withLock { $0.running -= 1 }
     monitor.signal()

@@ -49,15 +49,10 @@ final class FilesAhead: Sendable {
     self.target = target
     let number = Self.count.add(1, ordering: .relaxed).newValue
     self.limit = min(limit, DescriptorLimit.raise() / Self.descriptorShare / number)
-    var count = 0
-    while target.makesUnnamedFiles, count < min(threadCount, Self.threadLimit) {
-      let seed = randomSeed &+ UInt64(count + 1)
-      do throws(SystemError) {
-        try crew.start(name: "vault-create-\(count + 1)") { [self] in
-          run(RestoreWriter(target: target, randomSeed: seed, directoryLimit: Self.directoryLimit))
-        }
-      } catch { break }
-      count += 1
+    let wanted = target.makesUnnamedFiles ? min(threadCount, Self.threadLimit) : 0
+    let count = crew.startSome(wanted, name: "vault-create") { [self] number in
+      run(
+        RestoreWriter(target: target, randomSeed: randomSeed &+ UInt64(number), directoryLimit: Self.directoryLimit))
     }
     if count == 0 { giveUp() }
   }

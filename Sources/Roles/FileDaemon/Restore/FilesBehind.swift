@@ -32,11 +32,7 @@ final class FilesBehind: Sendable {
   init(_ names: FileNames, _ work: RestoreQueue, threadCount: Int) {
     self.names = names
     self.work = work
-    var count = 0
-    while count < min(threadCount, Self.threadLimit) {
-      do throws(SystemError) { try crew.start(name: "vault-name-\(count + 1)") { [self] in run() } } catch { break }
-      count += 1
-    }
+    let count = crew.startSome(min(threadCount, Self.threadLimit), name: "vault-name") { [self] _ in run() }
     if count == 0 { parts.finish() }
   }
 

@@ -23,11 +23,9 @@ final class RestoreSync: Sendable {
   init(_ target: RestoreTarget, _ report: RestoreReport) {
     self.target = target
     self.report = report
-    for number in 1...Self.threadCount {
-      // A system that refuses another thread leaves everything to the end.
-      try? crew.start(name: "vault-sync-\(number)") { [self] in
-        while target.backlog.takeSteps() { tell(target.synchronize(isEnd: false)) }
-      }
+    // A system that refuses threads leaves everything to the end.
+    crew.startSome(Self.threadCount, name: "vault-sync") { [self] _ in
+      while target.backlog.takeSteps() { tell(target.synchronize(isEnd: false)) }
     }
   }
 
