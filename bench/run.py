@@ -257,6 +257,9 @@ def chosen_peers(bench):
 
 
 def main():
+    if sys.argv[1:]:
+        print(__doc__)
+        return 0 if sys.argv[1] in ("-h", "--help") else 2
     parts = (os.environ.get("WORKLOADS") or "linux big many incremental empty").split()
     for kind in peers.OURS.values():
         kind.program = PROGRAM

@@ -19,7 +19,7 @@ import VaultSystem
       for (number, content) in contents.enumerated() {
         try await Unnamed.wait { ahead.openCount > 0 }
         #expect(ahead.openCount <= ahead.limit + FilesAhead.contentsAtOnce)
-        guard let file = content.takeFile() else {
+        guard let file = content.takeFileAhead()?.take() else {
           Issue.record("content \(number), which is the next, was not made")
           continue
         }

@@ -35,7 +35,7 @@ import VaultSystem
       }
       content.settle()
       try file.write(content.sealed, [ContentPiece(offset: 0, bytes: UnsafeRawBufferPointer(byte))])
-      content.leave(file)
+      content.leaveWritten(file)
     }
     #expect(ahead.openCount == contents.count, "they count until they have their names")
   }
@@ -92,6 +92,20 @@ import VaultSystem
       let (ahead, behind) = (FilesAhead(target, threadCount: 1, randomSeed: 1), behind(threadCount: 1))
       let contents = Unnamed.contents(10)
       try await write(contents, ahead)
+      behind.add(contents, of: 1)
+      behind.finish()
+      ahead.finish()
+      let names = try Unnamed.list(path)
+      #expect(names.count == 10)
+    }
+  }
+
+  @Test func whoSettlesAgainLeavesWhatIsWritten() async throws {
+    try await Unnamed.withTarget { target, path in
+      let (ahead, behind) = (FilesAhead(target, threadCount: 1, randomSeed: 1), behind(threadCount: 1))
+      let contents = Unnamed.contents(10)
+      try await write(contents, ahead)
+      for content in contents { content.settle() }
       behind.add(contents, of: 1)
       behind.finish()
       ahead.finish()

@@ -52,7 +52,7 @@ enum Unnamed {
 
   /// Takes a content's file, which goes.
   static func take(_ content: ContentItem) -> Bool {
-    guard let file = content.takeFile() else { return false }
+    guard let file = content.takeFileAhead()?.take() else { return false }
     file.discard()
     return true
   }

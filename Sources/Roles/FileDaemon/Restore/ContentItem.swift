@@ -23,6 +23,8 @@ final class ContentItem: Sendable {
     var file: FileAhead?
     /// Whoever has the data has it, or makes it.
     var isTaken = false
+    /// It has the content, and waits for its name.
+    var written: FileAhead?
   }
 
   init(identifier: ContentIdentifier, sealed: SealedContent, isWithoutData: Bool, groups: [LinkGroup]) {
@@ -38,7 +40,7 @@ final class ContentItem: Sendable {
   /// Says that it is written, or that its failure is told: its data go into no file any more. Said once.
   func settle() {
     isDone.store(true, ordering: .releasing)
-    takeFile()?.discard()
+    takeFileAhead()?.take()?.discard()
   }
 
   /// Whether the file that was made ahead is all there is to name.
@@ -54,9 +56,6 @@ final class ContentItem: Sendable {
   }
 
   /// The first file of the first group if it was made already; nobody makes it ahead any more.
-  func takeFile() -> RestoringFile? { takeFileAhead()?.take() }
-
-  /// The same, while it counts among those that were made ahead.
   func takeFileAhead() -> FileAhead? {
     first.withLock { first in
       first.isTaken = true
@@ -64,11 +63,14 @@ final class ContentItem: Sendable {
     }
   }
 
-  /// Leaves the file of a settled content, whose data are written, for whoever gives it its name.
-  func leave(_ file: consuming FileAhead) {
+  /// Leaves the first file of the first group, which has the content, for whoever gives it its name.
+  func leaveWritten(_ file: consuming FileAhead) {
     var file: FileAhead? = file
-    first.withLock { $0.file = file.take() }
+    first.withLock { $0.written = file.take() }
   }
+
+  /// The file that was left for its name.
+  func takeWritten() -> RestoringFile? { first.withLock { $0.written.take() }?.take() }
 }
 
 extension PlanBatch.Row {

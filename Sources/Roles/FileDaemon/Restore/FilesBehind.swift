@@ -66,7 +66,7 @@ struct FileNames: Sendable {
   /// Gives a content's file, which was left for it, the only name that it is to have.
   func give(_ content: ContentItem) {
     guard let row = content.groups.first?.rows.first else { return }
-    guard let file = content.takeFile() else { return report.problem(row.path, "its file is gone") }
+    guard let file = content.takeWritten() else { return report.problem(row.path, "its file is gone") }
     do throws(FileSetError) { _ = try give(row, to: file, byteCount: content.sealed.size) } catch {
       report.problem(row.path, error.description)
     }

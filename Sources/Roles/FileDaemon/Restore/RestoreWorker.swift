@@ -157,7 +157,7 @@ struct RestoreWorker: ~Copyable {
   private mutating func write(_ item: ContentItem, _ pieces: ArraySlice<ContentPiece>, _ file: consuming FileAhead) {
     do throws(FileSetError) {
       try file.write(item.sealed, pieces)
-      item.leave(file)
+      item.leaveWritten(file)
       unnamed.append(item)
       if unnamed.count == FilesBehind.partSize { handOverUnnamed() }
     } catch {
