@@ -66,6 +66,28 @@ import VaultSession
     #expect(try await peer == dialler, "unknown bits are no reason to refuse")
   }
 
+  @Test func whatThePeerCountsOnIsThereBeforeTheAnswer() async throws {
+    let (here, there) = PipeTransport.pair()
+    try here.sendAll(Hello(role: .fileDaemon, name: "web1").line.encoded())
+    let listener = Hello(role: .storageDaemon, name: "sd")
+    // Were it prepared after the answer, that would have been sent.
+    await #expect(throws: TransportError.self) {
+      try await listener.answer(Channel(there), allowing: [.fileDaemon], terms: { _ in PeerTerms() }) { peer in
+        #expect(peer.name == "web1")
+        there.close()
+      }
+    }
+    await #expect(throws: TransportError.self) { try await Channel(here).receiveReply() }
+    // Whoever is refused counts on nothing.
+    let (console, other) = PipeTransport.pair()
+    try console.sendAll(Hello(role: .console, name: "local").line.encoded())
+    await #expect(throws: HelloRefusal.self) {
+      try await listener.answer(Channel(other), allowing: [.fileDaemon], terms: { _ in PeerTerms() }) { _ in
+        Issue.record("it was prepared for")
+      }
+    }
+  }
+
   @Test(arguments: [
     "1000 OK Hello = features=1", "3999 Failed = status=5 reason=no", "3000 OK Hello = version=1", "3000 OK",
   ])

@@ -12,13 +12,12 @@ struct FileDaemonConversation: Sendable {
   let client: String
   /// The only job that the connection serves; nil where connections are not bound to one.
   let boundJob: UniqueIdentifier?
-  let mailbox = Mailbox()
+  /// What the client is told at its next request.
+  let mailbox: Mailbox
 
   func run() async throws {
-    storage.mailboxes.add(mailbox, of: client, director: boundJob.flatMap { storage.jobs.director(of: $0) })
     var sessions = OpenSessions()
     defer {
-      storage.mailboxes.remove(mailbox)
       for append in sessions.appends.values where append.session.state != .closed { abort(append) }
     }
     while let request = try await channel.receiveRequest() {

@@ -84,7 +84,14 @@ package struct StorageDaemon: Sendable {
           return
         }
       }
-      guard let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon], terms: terms) else { return }
+      let mailbox = Mailbox()
+      defer { mailboxes.remove(mailbox) }
+      let peer = try await hello.answer(channel, allowing: [.director, .fileDaemon], terms: terms) { [boundJob] peer in
+        guard peer.role == .fileDaemon else { return }
+        // A client that knows it is connected misses nothing that is posted.
+        mailboxes.add(mailbox, of: peer.name, director: boundJob.flatMap { jobs.director(of: $0) })
+      }
+      guard let peer else { return }
       switch peer.role {
       case .director:
         var conversation = DirectorConversation(storage: self, channel: channel, director: peer)
@@ -92,7 +99,9 @@ package struct StorageDaemon: Sendable {
       case .fileDaemon:
         guard boundJob != nil || channel.transport.peerIdentity == nil else { return }
         defer { onJobEnd() }
-        try await FileDaemonConversation(storage: self, channel: channel, client: peer.name, boundJob: boundJob).run()
+        try await FileDaemonConversation(
+          storage: self, channel: channel, client: peer.name, boundJob: boundJob, mailbox: mailbox
+        ).run()
       case .console, .storageDaemon: return
       }
     } catch {

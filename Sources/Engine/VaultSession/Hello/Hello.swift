@@ -124,11 +124,14 @@ package struct Hello: Hashable, Sendable {
 
   /// Listens first: the peer's hello, answered when it is whom it was authenticated as, and its role one of `allowed`.
   ///
-  /// - Parameter terms: those configured for a peer of this role and name; nil when nothing goes by it.
+  /// - Parameters:
+  ///   - terms: those configured for a peer of this role and name; nil when nothing goes by it.
+  ///   - prepare: makes what the peer may count on once it has the answer; called before that is sent.
   /// - Returns: nil when the peer went without a word.
   /// - Throws: `ControlError`, `HelloRefusal`: the peer was told.
   package func answer(
-    _ channel: Channel, allowing allowed: Set<PeerRole>, terms: (Hello) -> PeerTerms? = { _ in PeerTerms() }
+    _ channel: Channel, allowing allowed: Set<PeerRole>, terms: (Hello) -> PeerTerms? = { _ in PeerTerms() },
+    prepare: (Hello) -> Void = { _ in }
   ) async throws -> Hello? {
     guard let line = try await channel.receiveLine() else { return nil }
     let peer: Hello
@@ -145,6 +148,7 @@ package struct Hello: Hashable, Sendable {
       try await channel.sendReply(Reply(error.code(of: role), refusing: error))
       throw error
     }
+    prepare(peer)
     let fields = [.init(key: "version", value: ByteString(version)), featuresField]
     try await channel.sendReply(
       Reply(role.helloCode, "OK Hello", fields: peer.leavesTLS ? fields + [Self.leavingField] : fields))
