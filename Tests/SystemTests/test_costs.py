@@ -79,14 +79,14 @@ class Local(CostTest):
     """`vault local`: all three daemons in one process, the catalog in SQLite."""
 
     FILE = {
-        "full": Limits(calls=7.6, allocations=5.3, copied=16_900, moved=5000),
-        "again": Limits(calls=1.35, allocations=3.2, copied=7200, moved=130),
-        "restore": Limits(calls=5.7, allocations=10, copied=17_500, moved=5000),
+        "full": Limits(calls=7.6, allocations=2.9, copied=16_500, moved=5000),
+        "again": Limits(calls=1.35, allocations=2.9, copied=7200, moved=130),
+        "restore": Limits(calls=5.7, allocations=9.2, copied=17_000, moved=5000),
     }
     MEBIBYTES = {
-        "full": Limits(calls=3, allocations=27, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
-        "again": Limits(calls=1, allocations=12, copied=1000, moved=1000),
-        "restore": Limits(calls=19, allocations=65, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
+        "full": Limits(calls=3.3, allocations=18, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
+        "again": Limits(calls=1, allocations=2, copied=1000, moved=1000),
+        "restore": Limits(calls=14, allocations=56, copied=1.07 * MEBIBYTE, moved=2.05 * MEBIBYTE),
     }
     #: Buffers of blocks and groups, 1 MiB each, and with them all that takes at least 256 KiB: pipes, records, queues.
     POOLED = {"full": 22, "again": 6, "restore": 18}
@@ -135,15 +135,15 @@ class Network(CostTest):
     """The three daemons on loopback with TLS; what each takes is added up. The catalog is that of `vault init`, SQLite."""
 
     FILE = {
-        "full": Limits(calls=8.1, allocations=6.5, copied=19_000, moved=9300),
-        "again": Limits(calls=1.4, allocations=2.9, copied=7200, moved=430),
-        "restore": Limits(calls=6.2, allocations=10.5, copied=20_200, moved=10_800),
+        "full": Limits(calls=8.1, allocations=2.3, copied=18_600, moved=9300),
+        "again": Limits(calls=1.4, allocations=2.4, copied=7200, moved=430),
+        "restore": Limits(calls=6.2, allocations=9.8, copied=19_700, moved=10_800),
     }
     #: How many calls it takes to read depends on how much has come meanwhile.
     MEBIBYTES = {
-        "full": Limits(calls=225, allocations=375, copied=2.1 * MEBIBYTE, moved=4.1 * MEBIBYTE),
+        "full": Limits(calls=225, allocations=335, copied=2.1 * MEBIBYTE, moved=4.1 * MEBIBYTE),
         "again": Limits(calls=2, allocations=12, copied=1000, moved=1000),
-        "restore": Limits(calls=255, allocations=430, copied=2.05 * MEBIBYTE, moved=4.1 * MEBIBYTE),
+        "restore": Limits(calls=255, allocations=405, copied=2.05 * MEBIBYTE, moved=4.1 * MEBIBYTE),
     }
 
     def start(self, less, more):
