@@ -87,30 +87,17 @@ import VaultSystem
     #expect(!isOneName([[row]]), "they are set when the file has its name")
   }
 
-  @Test func whatWaitsAtTheEndGetsItsName() async throws {
+  @Test(arguments: [false, true]) func whatWaitsAtTheEndGetsItsName(_ isSettledAgain: Bool) async throws {
     try await Unnamed.withTarget { target, path in
       let (ahead, behind) = (FilesAhead(target, threadCount: 1, randomSeed: 1), behind(threadCount: 1))
       let contents = Unnamed.contents(10)
       try await write(contents, ahead)
+      if isSettledAgain { for content in contents { content.settle() } }
       behind.add(contents, of: 1)
       behind.finish()
       ahead.finish()
       let names = try Unnamed.list(path)
-      #expect(names.count == 10)
-    }
-  }
-
-  @Test func whoSettlesAgainLeavesWhatIsWritten() async throws {
-    try await Unnamed.withTarget { target, path in
-      let (ahead, behind) = (FilesAhead(target, threadCount: 1, randomSeed: 1), behind(threadCount: 1))
-      let contents = Unnamed.contents(10)
-      try await write(contents, ahead)
-      for content in contents { content.settle() }
-      behind.add(contents, of: 1)
-      behind.finish()
-      ahead.finish()
-      let names = try Unnamed.list(path)
-      #expect(names.count == 10)
+      #expect(names.count == 10, "whoever settles them leaves what is written")
     }
   }
 

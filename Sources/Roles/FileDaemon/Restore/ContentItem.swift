@@ -55,7 +55,8 @@ final class ContentItem: Sendable {
     }
   }
 
-  /// The first file of the first group if it was made already; nobody makes it ahead any more.
+  /// The first file of the first group if it was made already; nobody makes it ahead any more. It counts among those that were
+  /// made ahead until its `take`.
   func takeFileAhead() -> FileAhead? {
     first.withLock { first in
       first.isTaken = true
